@@ -1,0 +1,73 @@
+use super::entity;
+use crate::{
+    Currency, EventId, Label, PoolId, PriceId, TicketTypeId, Timestamp, VenueId, event::EventStatus, record::record,
+};
+
+record! {
+    Venue {
+        venue_id: VenueId,
+        name: Label,
+        address: Option<String>,
+        city: Option<String>,
+        country: Option<String>,
+        latitude: Option<f64>,
+        longitude: Option<f64>,
+        timezone: Option<String>,
+    }
+    /// A live event that people attend.
+    Event {
+        event_id: EventId,
+        venue_id: Option<VenueId>,
+        title: Label,
+        description: Option<String>,
+        category: Option<String>,
+        language: Option<String>,
+        url: Option<String>,
+        status: EventStatus,
+        starts_at: Timestamp,
+        ends_at: Timestamp,
+        timezone: String,
+        currency: Currency,
+        /// Where it came from, for what was imported.
+        source: Option<String>,
+    }
+    /// A capacity that several ticket types may share. How much of it is held and sold is told by holds and tickets.
+    Pool {
+        pool_id: PoolId,
+        event_id: EventId,
+        name: Label,
+        /// None: without limit.
+        capacity: Option<i64>,
+    }
+    TicketType {
+        ticket_type_id: TicketTypeId,
+        event_id: EventId,
+        name: Label,
+        min_per_order: i64,
+        max_per_order: i64,
+        sales_from: Option<Timestamp>,
+        sales_to: Option<Timestamp>,
+        valid_from: Option<Timestamp>,
+        valid_to: Option<Timestamp>,
+        pools: Vec<PoolRef>,
+        prices: Vec<Price>,
+    }
+    PoolRef {
+        pool_id: PoolId,
+    }
+    /// A price in force from `from_at` up to `to_at`, in the event's currency.
+    Price {
+        price_id: PriceId,
+        phase: String,
+        amount_minor: i64,
+        from_at: Option<Timestamp>,
+        to_at: Option<Timestamp>,
+    }
+}
+
+entity!(Venue, "venue", "venues", key: venue_id, money: None, personal: &[], changes: ["created", "updated"]);
+entity!(Event, "event", "events", key: event_id, money: None, personal: &[],
+    changes: ["drafted", "updated", "published", "postponed", "cancelled", "ended"]);
+entity!(Pool, "pool", "pools", key: pool_id, money: None, personal: &[], changes: ["created", "resized"]);
+entity!(TicketType, "ticket_type", "ticket_types", key: ticket_type_id, money: None, personal: &[],
+    changes: ["created", "updated"]);

@@ -1,0 +1,18 @@
+use super::entity;
+use crate::{Currency, Label, OrganizerId, Slug, Timestamp, record::record};
+
+record! {
+    /// Who runs events: the tenant. Its id stands in the envelope of every change as `organizer_id`.
+    Organizer {
+        id: OrganizerId,
+        slug: Slug,
+        name: Label,
+        currency: Currency,
+        timezone: String,
+        city: Option<String>,
+        country: Option<String>,
+        created_at: Timestamp,
+    }
+}
+
+entity!(Organizer, "organizer", "organizers", key: id, money: None, personal: &[], changes: ["created", "updated"]);

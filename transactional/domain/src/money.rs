@@ -1,0 +1,126 @@
+//! Money is a count of minor units in one currency. It never touches a float, and it never overflows silently.
+
+use crate::{
+    Invalid,
+    record::{ColumnType, Kind},
+};
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+
+/// An ISO 4217 code.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Currency([u8; 3]);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Money {
+    pub amount_minor: i64,
+    pub currency: Currency,
+}
+
+impl Money {
+    pub fn new(amount_minor: i64, currency: Currency) -> Self {
+        Self { amount_minor, currency }
+    }
+
+    pub fn plus(self, other: Money) -> Result<Money, Invalid> {
+        if self.currency != other.currency {
+            return Err(Invalid(format!(
+                "{} can't be added to {}",
+                other.currency, self.currency
+            )));
+        }
+        self.amount_minor
+            .checked_add(other.amount_minor)
+            .map(|sum| Money::new(sum, self.currency))
+            .ok_or_else(too_much)
+    }
+
+    pub fn times(self, quantity: i64) -> Result<Money, Invalid> {
+        self.amount_minor
+            .checked_mul(quantity)
+            .map(|sum| Money::new(sum, self.currency))
+            .ok_or_else(too_much)
+    }
+}
+
+fn too_much() -> Invalid {
+    Invalid::new("the amount is larger than this program can count")
+}
+
+impl Currency {
+    pub fn as_str(&self) -> &str {
+        // The constructor admits ASCII letters alone.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl FromStr for Currency {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        match <[u8; 3]>::try_from(text.as_bytes()) {
+            Ok(code) if code.iter().all(u8::is_ascii_uppercase) => Ok(Self(code)),
+            _ => Err(Invalid::new(
+                "a currency is an ISO 4217 code of three capital letters, such as EUR",
+            )),
+        }
+    }
+}
+
+impl TryFrom<String> for Currency {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        text.parse()
+    }
+}
+
+impl From<Currency> for String {
+    fn from(currency: Currency) -> String {
+        currency.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl ColumnType for Currency {
+    const KIND: Kind = Kind::Text;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn eur(amount: i64) -> Money {
+        Money::new(amount, "EUR".parse().unwrap())
+    }
+
+    #[test]
+    fn currencies_do_not_mix() {
+        assert!(eur(1).plus(Money::new(1, "USD".parse().unwrap())).is_err());
+        assert!("eur".parse::<Currency>().is_err());
+        assert!("EURO".parse::<Currency>().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn arithmetic_is_exact_or_refused(a in any::<i64>(), b in any::<i64>()) {
+            let (sum, product) = (i128::from(a) + i128::from(b), i128::from(a) * i128::from(b));
+            prop_assert_eq!(eur(a).plus(eur(b)).ok().map(|m| i128::from(m.amount_minor)), i64::try_from(sum).ok().map(i128::from));
+            prop_assert_eq!(eur(a).times(b).ok().map(|m| i128::from(m.amount_minor)), i64::try_from(product).ok().map(i128::from));
+        }
+    }
+}
