@@ -1,1 +1,15 @@
-//! x
+//! How things come in: the event log, the relay (outbox → log), the sink (log → lake), and the door at which
+//! interactions are collected.
+//!
+//! This crate knows no SQL and no Delta: it moves records and offsets, and the lake's own commits say how far it came.
+
+pub mod log;
+mod record;
+
+pub use log::{EventLog, LogError, LogOptions, Retention, partition_for};
+pub use record::{Headers, HeadersBuilder, LogRecord, Record};
+
+/// Every change of the core, keyed by organizer and entity.
+pub const CHANGES: &str = "changes";
+/// What people did on pages, keyed by organizer and visitor.
+pub const INTERACTIONS: &str = "interactions";
