@@ -1,1 +1,18 @@
-//! x
+//! The lake: one Delta table an entity, each with a tail of rows that are newer than its last commit, and SQL over both.
+//!
+//! `Lake::publish` makes rows of several tables visible at one moment; a committer writes them to Delta together with
+//! the log's offsets; a `Session` answers a principal's queries from one view of all tables. After a crash the tail is
+//! gone, and the sink reads it again from `Lake::committed`.
+//!
+//! This crate knows no log, no core and no HTTP. It owns arrow, datafusion and deltalake, and hands on what others need.
+
+pub mod decode;
+mod error;
+mod options;
+mod tables;
+
+pub use arrow;
+pub use arrow::{array::RecordBatch, datatypes::SchemaRef};
+pub use error::{Error, ErrorKind, Result};
+pub use options::LakeOptions;
+pub use tables::{CHANGES, INTERACTIONS, TableSpec, UNROUTED, table_specs};

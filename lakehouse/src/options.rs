@@ -1,0 +1,71 @@
+//! Every knob of the lake, with defaults for a laptop with two cores.
+
+use std::time::Duration;
+
+#[derive(Clone, Debug)]
+pub struct LakeOptions {
+    /// Names this writer in the application transactions. Two pipelines never share one.
+    pub pipeline: String,
+    /// A table with rows in its tail is committed at least this often.
+    pub commit_interval: Duration,
+    /// …or as soon as its tail has so many rows,
+    pub commit_rows: usize,
+    /// …or all tails together so many bytes.
+    pub commit_bytes: usize,
+    /// `publish` waits while the tails hold more: memory stays bounded when the disk is slow or full.
+    pub tail_limit_bytes: usize,
+    /// A table without new rows records how far it has come when it lags by so many offsets,
+    pub idle_lag_offsets: u64,
+    /// …or by so much time: a restart reads the log from there, and the log keeps what comes after.
+    pub idle_lag: Duration,
+    pub query_memory_bytes: usize,
+    pub query_timeout: Duration,
+    /// Queries that run at once; more wait up to `query_queue`, then are told to come back.
+    pub query_slots: usize,
+    pub query_queue: Duration,
+    pub target_partitions: usize,
+    /// None: no maintenance in the background.
+    pub maintenance_interval: Option<Duration>,
+    /// A day that still grows is compacted when it has so many small files. More files make every query slower.
+    pub compact_open_files: usize,
+    /// The same for a day that is over.
+    pub compact_closed_files: usize,
+    /// A file of this size is left alone.
+    pub compact_target_bytes: u64,
+    /// One compaction reads at most so much, so that it can't starve the sink.
+    pub compact_run_bytes: u64,
+    pub checkpoint_commits: u64,
+    /// Files that compaction replaced stay so long, for running queries and for readers from outside.
+    pub vacuum_retention: Duration,
+    pub log_retention: Duration,
+    /// Force files to the disk before a commit counts. Off only where losing power may lose data.
+    pub fsync: bool,
+}
+
+impl Default for LakeOptions {
+    fn default() -> Self {
+        Self {
+            pipeline: "sink".to_owned(),
+            commit_interval: Duration::from_secs(2),
+            commit_rows: 200_000,
+            commit_bytes: 96 << 20,
+            tail_limit_bytes: 256 << 20,
+            idle_lag_offsets: 50_000,
+            idle_lag: Duration::from_secs(60),
+            query_memory_bytes: 384 << 20,
+            query_timeout: Duration::from_secs(60),
+            query_slots: 8,
+            query_queue: Duration::from_secs(10),
+            target_partitions: 2,
+            maintenance_interval: Some(Duration::from_secs(5)),
+            compact_open_files: 20,
+            compact_closed_files: 5,
+            compact_target_bytes: 64 << 20,
+            compact_run_bytes: 128 << 20,
+            checkpoint_commits: 50,
+            vacuum_retention: Duration::from_secs(6 * 3600),
+            log_retention: Duration::from_secs(24 * 3600),
+            fsync: true,
+        }
+    }
+}
