@@ -47,7 +47,10 @@ impl Headers {
     }
 
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter().flatten().find(|(found, _)| *found == name).map(|(_, value)| value)
+        self.iter()
+            .flatten()
+            .find(|(found, _)| *found == name)
+            .map(|(_, value)| value)
     }
 
     /// The pairs in the order written. A `None` says that what follows can't be read, and ends the iteration.
@@ -72,7 +75,10 @@ fn split_pair(bytes: &[u8]) -> Option<((&str, &str), &[u8])> {
     let (name, rest) = rest.split_at_checked(usize::from(*name_len))?;
     let (value_len, rest) = rest.split_first_chunk()?;
     let (value, rest) = rest.split_at_checked(u32::from_le_bytes(*value_len) as usize)?;
-    Some(((std::str::from_utf8(name).ok()?, std::str::from_utf8(value).ok()?), rest))
+    Some((
+        (std::str::from_utf8(name).ok()?, std::str::from_utf8(value).ok()?),
+        rest,
+    ))
 }
 
 impl HeadersBuilder {
