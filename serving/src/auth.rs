@@ -1,0 +1,230 @@
+//! Who asks, and whether they may: an API token, a session cookie, or the admin token of this server.
+
+use crate::{
+    problem::{Problem, Result},
+    wiring::App,
+};
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, Method, header, request::Parts},
+};
+use domain::{OrganizerId, Role, role::Permission};
+use sha2::{Digest, Sha256};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+use transactional::access::{self, SessionHolder, TokenHolder};
+
+pub const SESSION_COOKIE: &str = "bilten_session";
+const CSRF_HEADER: &str = "x-csrf-token";
+/// How long a revoked token may still be believed. Without this memory each scan at a door would begin with a read.
+const TOKEN_MEMORY: Duration = Duration::from_secs(2);
+const TOKENS_REMEMBERED: usize = 10_000;
+
+/// Whoever makes a request, known.
+#[derive(Clone, Debug)]
+pub enum Identity {
+    /// The operator of this server: its commands, or a platform token.
+    Platform { id: String },
+    Token { id: String, organizer_id: OrganizerId, role: Role },
+    User(Box<SessionHolder>),
+}
+
+/// Whoever makes a request to a public route, known or not.
+pub struct Caller(pub Option<Identity>);
+
+impl Identity {
+    /// For the outbox's `actor`.
+    pub fn actor(&self) -> String {
+        match self {
+            Identity::Platform { id } => format!("platform:{id}"),
+            Identity::Token { id, .. } => format!("token:{id}"),
+            Identity::User(holder) => format!("user:{}", holder.user.user_id),
+        }
+    }
+
+    fn role(&self, organizer: OrganizerId) -> Option<Role> {
+        match self {
+            Identity::Platform { .. } => Some(Role::Owner),
+            Identity::Token { organizer_id, role, .. } => (*organizer_id == organizer).then_some(*role),
+            Identity::User(holder) if holder.user.platform_admin => Some(Role::Owner),
+            Identity::User(holder) => holder
+                .memberships
+                .iter()
+                .find(|membership| membership.organizer_id == organizer && membership.active)
+                .map(|membership| membership.role),
+        }
+    }
+
+    /// An organizer that the identity has nothing to do with does not exist for it: 404, so that ids can't be probed.
+    pub fn require(&self, organizer: OrganizerId, permission: Permission) -> Result<()> {
+        match self.role(organizer) {
+            None => Err(Problem::not_found("organizer, or what belongs to it,")),
+            Some(role) if role.may(permission) => Ok(()),
+            Some(role) => Err(Problem::forbidden(format!("the role {role} does not allow this"))),
+        }
+    }
+
+    pub fn may(&self, organizer: OrganizerId, permission: Permission) -> bool {
+        self.require(organizer, permission).is_ok()
+    }
+
+    pub fn is_platform(&self) -> bool {
+        match self {
+            Identity::Platform { .. } => true,
+            Identity::Token { .. } => false,
+            Identity::User(holder) => holder.user.platform_admin,
+        }
+    }
+
+    pub fn require_platform(&self) -> Result<()> {
+        if self.is_platform() {
+            return Ok(());
+        }
+        Err(Problem::forbidden("this is for the platform's operator: use the admin token or a platform account"))
+    }
+
+    /// The organizers that it belongs to.
+    pub fn organizers(&self) -> Vec<OrganizerId> {
+        match self {
+            Identity::Platform { .. } => Vec::new(),
+            Identity::Token { organizer_id, .. } => vec![*organizer_id],
+            Identity::User(holder) => {
+                holder.memberships.iter().filter(|m| m.active).map(|membership| membership.organizer_id).collect()
+            }
+        }
+    }
+
+    /// Whose rows a query sees. A user of several organizers has to say which one is meant.
+    pub fn principal(&self, asked: Option<OrganizerId>) -> Result<lakehouse::Principal> {
+        let organizer = match (asked, self) {
+            (Some(asked), _) => Some(asked),
+            (None, identity) if identity.is_platform() => None,
+            (None, identity) => match identity.organizers()[..] {
+                [only] => Some(only),
+                [] => return Err(Problem::forbidden("you belong to no organizer")),
+                _ => return Err(Problem::invalid("/organizer_id", "you belong to several organizers: name one")),
+            },
+        };
+        let personal_data = match organizer {
+            Some(organizer) => {
+                self.require(organizer, Permission::ReadLake)?;
+                self.may(organizer, Permission::ReadOrders)
+            }
+            None => true,
+        };
+        Ok(lakehouse::Principal { id: self.actor(), organizer, personal_data })
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Identity {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        identify(parts, app)
+            .await?
+            .ok_or_else(|| Problem::new("unauthenticated", "send Authorization: Bearer <token>, or log in"))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        identify(parts, app).await.map(Self)
+    }
+}
+
+async fn identify(parts: &Parts, app: &App) -> Result<Option<Identity>> {
+    if let Some(value) = parts.headers.get(header::AUTHORIZATION) {
+        let secret = value
+            .to_str()
+            .ok()
+            .and_then(|text| text.strip_prefix("Bearer "))
+            .ok_or_else(|| Problem::new("unauthenticated", "the Authorization header is not of the form Bearer <token>"))?;
+        return bearer(app, secret.trim()).await.map(Some);
+    }
+    let Some(token) = cookie(&parts.headers, SESSION_COOKIE) else { return Ok(None) };
+    let Some(holder) = access::session(&app.store, token).await? else { return Ok(None) };
+    if parts.method != Method::GET && parts.method != Method::HEAD {
+        let sent = parts.headers.get(CSRF_HEADER).map(|value| value.as_bytes());
+        if sent != Some(holder.csrf_token.as_bytes()) {
+            return Err(Problem::new("csrf", format!("send the session's csrf_token in the header {CSRF_HEADER}")));
+        }
+    }
+    Ok(Some(Identity::User(Box::new(holder))))
+}
+
+async fn bearer(app: &App, secret: &str) -> Result<Identity> {
+    let hash: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
+    if hash == app.admin_token_hash {
+        return Ok(Identity::Platform { id: "server".into() });
+    }
+    let holder = match app.tokens.recall(&hash) {
+        Some(holder) => holder,
+        None => {
+            let holder = access::token_holder(&app.store, secret).await?.ok_or_else(|| {
+                Problem::new("unauthenticated", "this API token is unknown or was revoked")
+            })?;
+            app.tokens.remember(hash, holder.clone());
+            holder
+        }
+    };
+    Ok(match holder.organizer {
+        Some((organizer_id, role)) => Identity::Token { id: holder.id, organizer_id, role },
+        None => Identity::Platform { id: holder.id },
+    })
+}
+
+pub fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let text = headers.get(header::COOKIE)?.to_str().ok()?;
+    text.split(';').filter_map(|pair| pair.trim().split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
+}
+
+/// Tokens that were found good a moment ago, by the hash of their secret.
+#[derive(Default)]
+pub struct TokenMemory(Mutex<HashMap<[u8; 32], (Instant, TokenHolder)>>);
+
+impl TokenMemory {
+    fn recall(&self, hash: &[u8; 32]) -> Option<TokenHolder> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(hash).filter(|(at, _)| at.elapsed() < TOKEN_MEMORY).map(|(_, holder)| holder.clone())
+    }
+
+    fn remember(&self, hash: [u8; 32], holder: TokenHolder) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= TOKENS_REMEMBERED {
+            known.clear();
+        }
+        known.insert(hash, (Instant::now(), holder));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    #[test]
+    fn a_token_reaches_its_own_organizer_and_others_do_not_exist_for_it() {
+        let (own, other) = (OrganizerId::new(), OrganizerId::new());
+        let token = Identity::Token { id: "t".into(), organizer_id: own, role: Role::Analyst };
+        assert!(token.require(own, Permission::ReadLake).is_ok());
+        assert_eq!(token.require(own, Permission::CheckIn).unwrap_err().code, "forbidden");
+        assert_eq!(token.require(other, Permission::ReadLake).unwrap_err().code, "not_found");
+        assert_eq!(token.principal(None).unwrap().organizer, Some(own));
+        assert!(!token.principal(None).unwrap().personal_data);
+        assert_eq!(token.principal(Some(other)).unwrap_err().code, "not_found");
+        assert!(token.require_platform().is_err());
+    }
+
+    #[test]
+    fn a_cookie_is_found_among_others() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::COOKIE, HeaderValue::from_static("a=1; bilten_session=s3cret; b=2"));
+        assert_eq!(cookie(&headers, SESSION_COOKIE), Some("s3cret"));
+        assert_eq!(cookie(&headers, "session"), None);
+    }
+}

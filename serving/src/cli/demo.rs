@@ -1,0 +1,150 @@
+//! `bilten demo`: a made-up world, filled once from a seed, and gentle traffic in it for as long as it is served.
+
+use super::{
+    connection::Connection,
+    import::send_items,
+    serve::{hold, say, until_the_end},
+};
+use crate::{
+    audit,
+    config::{Config, ServeOptions},
+    demo,
+    server::Server,
+    wiring::App,
+};
+use anyhow::{Context, Result};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use clap::Args;
+use domain::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::{
+    fs::{self, OpenOptions},
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+use tokio_util::sync::CancellationToken;
+use transactional::access::{self, NewUser};
+
+const AUDIT_EVERY: Duration = Duration::from_secs(60);
+const EMAIL: &str = "demo@bilten.example";
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoCommand {
+    #[command(flatten)]
+    options: ServeOptions,
+
+    /// What the world is made from: the same number, the same world
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+
+    /// Only the world, without live traffic
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// What a demo folder remembers, so that a later start goes on in the same world.
+#[derive(Debug, Serialize, Deserialize)]
+struct DemoFile {
+    seed: u64,
+    made_at: Timestamp,
+    password: String,
+    token: String,
+    filled: bool,
+}
+
+pub(crate) async fn run(config: &Config, command: DemoCommand) -> Result<()> {
+    let server = Server::start(hold(config)?, config, &command.options).await?;
+    let app = server.app().clone();
+    let running = server.running();
+    let path = config.home.join("demo.json");
+    let mut file = match fs::read(&path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", path.display()))?,
+        Err(_) => new_file(&app, command.seed, &path).await?,
+    };
+    if !file.filled {
+        say("Filling the world; this is done once.");
+        let items: Vec<_> = demo::world(file.seed, file.made_at).collect();
+        let connection = Connection::to(running.url.clone(), running.admin_token.clone(), None)?;
+        let (_, refused) = send_items(&connection, &items).await?;
+        if let Some(first) = refused.first() {
+            say(&format!("{} items of the world were refused, such as: {first}", refused.len()));
+        }
+        file.filled = true;
+        write(&path, &file)?;
+    }
+    let stop = CancellationToken::new();
+    let traffic = (!command.quiet).then(|| {
+        tokio::spawn(demo::traffic(running.url.clone(), running.admin_token.clone(), file.seed, stop.clone()))
+    });
+    let audits = tokio::spawn(keep_auditing(app, stop.clone()));
+    say(&greeting(&running.url, &file));
+    let ended = until_the_end(&server).await;
+    say("stopping: requests end, the lake takes what waits…");
+    stop.cancel();
+    if let Some(traffic) = traffic {
+        traffic.await?;
+    }
+    audits.await?;
+    server.stop().await?;
+    say("stopped; `make demo` goes on where this ended");
+    ended
+}
+
+fn greeting(url: &str, file: &DemoFile) -> String {
+    let token = &file.token;
+    format!(
+        "\n  Bilten is running.\n\n  Open      {url}\n  Log in    {EMAIL}  {password}\n  API       {url}/docs\n  \
+         Token     {token}\n\n  Try       curl -s {url}/v1/sql -H 'Authorization: Bearer {token}' \\\n              \
+         -H 'Content-Type: application/json' -H 'Accept: text/plain' \\\n              \
+         -d '{{\"sql\": \"select status, count(*) from orders group by status\"}}'\n\n  Stop with Ctrl-C.\n",
+        password = file.password
+    )
+}
+
+async fn new_file(app: &App, seed: u64, path: &PathBuf) -> Result<DemoFile> {
+    let password = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 9]>());
+    let hash = access::hash_password(password.clone()).await?;
+    let token = app
+        .store
+        .write("system", move |tx| {
+            Box::pin(async move {
+                let email = EMAIL.parse()?;
+                match access::user_by_email(tx, &email).await? {
+                    Some(user) => access::set_password(tx, user.user_id, hash).await?,
+                    None => {
+                        let name = Some("Demo".to_owned());
+                        let new = NewUser { email, name, password: hash, platform_admin: true };
+                        access::create_user(tx, new).await?;
+                    }
+                }
+                access::create_platform_token(tx, "demo".parse()?).await
+            })
+        })
+        .await?;
+    let file = DemoFile { seed, made_at: Timestamp::now(), password, token, filled: false };
+    write(path, &file)?;
+    Ok(file)
+}
+
+/// The file holds a password, so only its owner may read it.
+fn write(path: &PathBuf, file: &DemoFile) -> Result<()> {
+    let mut out = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?;
+    out.write_all(&serde_json::to_vec_pretty(file)?)?;
+    Ok(())
+}
+
+async fn keep_auditing(app: Arc<App>, stop: CancellationToken) {
+    loop {
+        match audit::audit(&app).await {
+            Ok(report) => audit::remember(&app, &report),
+            Err(problem) => tracing::warn!(%problem, "the audit could not be made"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(AUDIT_EVERY) => {}
+        }
+    }
+}

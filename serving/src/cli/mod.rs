@@ -1,0 +1,68 @@
+//! The command line. Each command is a file; what they share is the connection and the way to show progress.
+
+mod audit;
+mod connection;
+mod demo;
+mod import;
+mod progress;
+mod serve;
+mod sql;
+mod status;
+mod user;
+
+use crate::config::{Config, ServeOptions};
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Bilten runs live events and helps to understand and reach their audience.
+///
+/// One program: a transactional core takes orders and check-ins, every change flows through a log into a Delta Lake,
+/// and SQL over the lake sees it within a second. Start with `bilten demo`, or with `bilten serve` on an empty folder.
+#[derive(Debug, Parser)]
+#[command(name = "bilten", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+
+    #[command(flatten)]
+    config: Config,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the API and the start page
+    Serve(ServeOptions),
+    /// Serve a made-up world of organizers and events, with live traffic, to look around in
+    Demo(demo::DemoCommand),
+    /// Ask the lake a question in SQL
+    Sql(sql::SqlCommand),
+    /// Bring in organizers, events and orders from elsewhere; running it again changes nothing
+    #[command(subcommand)]
+    Import(import::ImportCommand),
+    /// Create an account that may do everything, to log in with
+    User(user::UserCommand),
+    /// Prove that the lake and the core agree, to the last row and cent
+    Audit(audit::AuditCommand),
+    /// Show what is running, how fresh the lake is, and what waits where
+    Status(status::StatusCommand),
+}
+
+impl Cli {
+    /// True if the command's output is for a person at once, so that its log should not get between.
+    pub fn is_quiet(&self) -> bool {
+        !matches!(self.command, Command::Serve(_) | Command::Demo(_))
+    }
+
+    pub async fn run(self) -> Result<()> {
+        let config = self.config;
+        match self.command {
+            Command::Serve(options) => serve::run(&config, &options).await,
+            Command::Demo(command) => demo::run(&config, command).await,
+            Command::Sql(command) => sql::run(&config, command).await,
+            Command::Import(command) => import::run(&config, command).await,
+            Command::User(command) => user::run(&config, command).await,
+            Command::Audit(command) => audit::run(&config, command).await,
+            Command::Status(command) => status::run(&config, command).await,
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The data folder: who holds it, and how a second command finds the server that does.
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::Write,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+/// A data folder, not necessarily ours.
+#[derive(Clone, Debug)]
+pub struct Home(PathBuf);
+
+/// A data folder that this process holds. No other process opens it until this is dropped or the process ends, by
+/// whatever means: the lock is the operating system's.
+#[derive(Debug)]
+pub struct HeldHome {
+    home: Home,
+    _lock: File,
+}
+
+/// Where the server on a folder listens, for commands run by the same operating-system user.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RunningServer {
+    pub url: String,
+    pub admin_token: String,
+    pub pid: u32,
+}
+
+impl Home {
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Takes the folder, making it if needed. `None`: another process holds it.
+    pub fn hold(&self) -> Result<Option<HeldHome>> {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.0)
+            .with_context(|| format!("the data folder {} can't be made", self.0.display()))?;
+        let path = self.0.join("lock");
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .with_context(|| format!("{} can't be opened for writing", path.display()))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(HeldHome { home: self.clone(), _lock: lock })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("{} can't be locked", path.display()))
+            }
+        }
+    }
+
+    /// The server that holds the folder, once it listens.
+    pub fn running_server(&self) -> Result<Option<RunningServer>> {
+        match fs::read(self.server_file()) {
+            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("{} can't be read", self.server_file().display())),
+        }
+    }
+
+    fn server_file(&self) -> PathBuf {
+        self.0.join("server.json")
+    }
+}
+
+impl HeldHome {
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// Tells other commands where we listen. The file holds a secret, so only its owner may read it.
+    pub fn announce(&self, server: &RunningServer) -> Result<()> {
+        let (path, new) = (self.home.server_file(), self.home.0.join("server.json.new"));
+        let _ = fs::remove_file(&new);
+        let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&new)?;
+        file.write_all(&serde_json::to_vec_pretty(server)?)?;
+        fs::rename(&new, &path).with_context(|| format!("{} can't be written", path.display()))
+    }
+
+    /// A secret that lives as long as the folder, made at the first call.
+    pub fn secret(&self, name: &str) -> Result<[u8; 32]> {
+        let path = self.home.0.join(format!("{name}.secret"));
+        match fs::read(&path) {
+            Ok(bytes) => match bytes.try_into() {
+                Ok(secret) => Ok(secret),
+                Err(_) => bail!("{} is damaged: it does not hold 32 bytes", path.display()),
+            },
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let secret: [u8; 32] = rand::random();
+                let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path)?;
+                file.write_all(&secret)?;
+                file.sync_all()?;
+                Ok(secret)
+            }
+            Err(error) => Err(error).with_context(|| format!("{} can't be read", path.display())),
+        }
+    }
+}
+
+impl Drop for HeldHome {
+    fn drop(&mut self) {
+        // Left behind, the file would only send the next command to an address where nobody answers.
+        let _ = fs::remove_file(self.home.server_file());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_has_one_holder_who_can_be_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::new(dir.path().join("data"));
+        let held = home.hold().unwrap().unwrap();
+        assert!(home.hold().unwrap().is_none());
+        assert!(home.running_server().unwrap().is_none());
+        let url = "http://127.0.0.1:1".to_owned();
+        held.announce(&RunningServer { url: url.clone(), admin_token: "x".into(), pid: 1 }).unwrap();
+        assert_eq!(home.running_server().unwrap().unwrap().url, url);
+        drop(held);
+        assert!(home.running_server().unwrap().is_none());
+        assert!(home.hold().unwrap().is_some());
+    }
+
+    #[test]
+    fn a_secret_stays_and_a_damaged_one_is_not_replaced_in_silence() {
+        let dir = tempfile::tempdir().unwrap();
+        let held = Home::new(dir.path()).hold().unwrap().unwrap();
+        assert_eq!(held.secret("visitors").unwrap(), held.secret("visitors").unwrap());
+        assert_ne!(held.secret("visitors").unwrap(), held.secret("other").unwrap());
+        fs::write(dir.path().join("visitors.secret"), b"short").unwrap();
+        assert!(held.secret("visitors").is_err());
+    }
+}

@@ -1,0 +1,4 @@
+//! Work that no request asks for.
+
+pub mod payments;
+pub mod sweep;

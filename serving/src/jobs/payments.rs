@@ -1,0 +1,157 @@
+//! The payment provider: asked to start payments, believed when it reports them.
+//!
+//! The test provider is a provider like any other, only that it lives in this process: it decides by the payment method
+//! which reports it sends and when, signs them, and they are verified and applied as a webhook's would be. Like a real
+//! one it does not forget: after a restart it goes on with the payments that are still pending.
+
+use crate::{
+    problem::{Problem, Result},
+    wiring::App,
+};
+use domain::{Timestamp, changes::Payment};
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use transactional::{
+    Store, Stored,
+    payments::{self, Applied, PaymentProvider, Report, TestProvider},
+};
+
+/// Payments whose reports are still to come; more wait for the next restart's look at what is pending.
+const MOST_WAITING: usize = 100_000;
+const RETRY: Duration = Duration::from_secs(2);
+
+pub struct Payments {
+    provider: TestProvider,
+    store: Store,
+    due: mpsc::Sender<Due>,
+}
+
+/// A report and when it is to be sent. The heap's smallest is the next.
+struct Due {
+    at: Instant,
+    report: Report,
+}
+
+impl Payments {
+    pub fn new(store: Store) -> (Self, PaymentReports) {
+        let (due, reports) = mpsc::channel(MOST_WAITING);
+        let provider = TestProvider::new(store.webhook_secret());
+        (Self { provider, store, due }, PaymentReports { reports, heap: BinaryHeap::new() })
+    }
+
+    pub fn provider(&self) -> &dyn PaymentProvider {
+        &self.provider
+    }
+
+    /// Asks the provider for the money. Its reports come later.
+    pub async fn start(&self, payment: &Stored<Payment>, method: &str) -> Result<()> {
+        self.provider.start(payment, method).await?;
+        self.schedule(payment, method, Duration::ZERO);
+        Ok(())
+    }
+
+    /// Takes a report as it arrived, believes it if its signature is right, and applies it once.
+    pub async fn take_report(&self, signature: Option<&str>, body: &[u8]) -> Result<Applied> {
+        let report = self.provider.verify(signature, body)?;
+        let actor = format!("provider:{}", self.provider.name());
+        let applied = self
+            .store
+            .write(actor, move |tx| Box::pin(async move { payments::report(tx, report).await }))
+            .await?;
+        if matches!(applied, Applied::Mismatch | Applied::UnknownPayment) {
+            tracing::warn!(?applied, "a payment report was stored and not believed");
+        }
+        Ok(applied)
+    }
+
+    fn schedule(&self, payment: &Payment, method: &str, elapsed: Duration) {
+        for (delay, report) in self.provider.schedule(payment, method) {
+            let at = Instant::now() + delay.saturating_sub(elapsed);
+            if self.due.try_send(Due { at, report }).is_err() {
+                tracing::warn!("too many test payments wait; theirs are reported after the next restart");
+            }
+        }
+    }
+
+    async fn resume(&self) -> Result<()> {
+        let mut db = self.store.read().await?;
+        for pending in payments::pending(&mut db, self.provider.name(), MOST_WAITING as u32).await? {
+            let elapsed = Timestamp::now().since(pending.started_at);
+            self.schedule(&pending.payment, &pending.method, elapsed);
+        }
+        Ok(())
+    }
+}
+
+/// The sending half of the test provider.
+pub struct PaymentReports {
+    reports: mpsc::Receiver<Due>,
+    heap: BinaryHeap<Reverse<Due>>,
+}
+
+impl PaymentReports {
+    pub async fn run(mut self, app: Arc<App>, stop: CancellationToken) {
+        if let Err(error) = app.payments.resume().await {
+            tracing::warn!(%error, "pending test payments could not be read");
+        }
+        loop {
+            let next = self.heap.peek().map(|Reverse(due)| due.at);
+            let wait = async {
+                match next {
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                due = self.reports.recv() => match due {
+                    Some(due) => self.heap.push(Reverse(due)),
+                    None => return,
+                },
+                () = wait => if let Some(Reverse(due)) = self.heap.pop() { self.send(&app, due).await },
+            }
+        }
+    }
+
+    async fn send(&mut self, app: &App, due: Due) {
+        let (signature, body) = app.payments.provider.sign(&due.report);
+        match app.payments.take_report(Some(&signature), &body).await {
+            Ok(_) => {}
+            // Not taken, so it is sent again: what every provider does.
+            Err(problem) if is_transient(&problem) => {
+                self.heap.push(Reverse(Due { at: Instant::now() + RETRY, report: due.report }));
+            }
+            Err(problem) => tracing::error!(%problem, "a test payment's report was refused"),
+        }
+    }
+}
+
+fn is_transient(problem: &Problem) -> bool {
+    problem.status().is_server_error()
+}
+
+impl Ord for Due {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.at.cmp(&other.at)
+    }
+}
+
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Due {
+    fn eq(&self, other: &Self) -> bool {
+        self.at == other.at
+    }
+}
+
+impl Eq for Due {}

@@ -1,0 +1,167 @@
+//! Every route in one list, from which the OpenAPI document is made, and what surrounds them all.
+
+use crate::{
+    extract::ClientAddress,
+    problem::Problem,
+    routes::{
+        access, audit, check_ins, events, health, holds, imports, interactions, metrics, orders, organizers, pages,
+        payments, session, sql, status, ticket_types, venues,
+    },
+    wiring::App,
+};
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request, State},
+    http::HeaderName,
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    compression::{CompressionLayer, predicate::{NotForContentType, Predicate, SizeAbove}},
+    decompression::RequestDecompressionLayer,
+    request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
+};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_swagger_ui::SwaggerUi;
+
+/// The largest body of an ordinary request: forms and queries are far smaller.
+const BODY_LIMIT: usize = 256 << 10;
+/// The largest batch of interactions or imports, after decompression: it is held in memory while it is parsed.
+const BATCH_LIMIT: usize = 8 << 20;
+/// Longer than a query may run, so that the query's own limit speaks first.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Bilten", description = "Sell tickets, open doors, and ask the lake what happened."),
+    security(("bearer" = []), ("session" = [])),
+    modifiers(&Schemes),
+    components(schemas(Problem))
+)]
+struct Document;
+
+struct Schemes;
+
+impl Modify for Schemes {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        let cookie = ApiKey::Cookie(ApiKeyValue::new(crate::auth::SESSION_COOKIE));
+        components.add_security_scheme("session", SecurityScheme::ApiKey(cookie));
+    }
+}
+
+pub fn build(app: &Arc<App>) -> Router {
+    let (routes, document) = OpenApiRouter::with_openapi(Document::openapi())
+        .merge(staff())
+        .merge(storefront().layer(middleware::from_fn_with_state(app.clone(), limit_strangers)))
+        .merge(batches())
+        .split_for_parts();
+    let compress = SizeAbove::new(1024).and(NotForContentType::new("application/vnd.apache.parquet"));
+    routes
+        .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
+        .route("/", get(pages::start_page))
+        .route("/assets/{*path}", get(pages::asset))
+        .fallback(async || Problem::not_found("address; see /docs"))
+        .method_not_allowed_fallback(async || Problem::new("method_not_allowed", "see /docs"))
+        .layer(middleware::from_fn_with_state(app.clone(), measure))
+        .layer(CompressionLayer::new().gzip(true).compress_when(compress))
+        .layer(CatchPanicLayer::custom(|_| Problem::internal("a handler panicked").into_response()))
+        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+        .with_state(app.clone())
+}
+
+/// For members and tokens.
+fn staff() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(session::log_in, session::show_session, session::log_out))
+        .routes(routes!(organizers::create_organizer, organizers::list_organizers))
+        .routes(routes!(organizers::show_organizer))
+        .routes(routes!(access::create_user))
+        .routes(routes!(access::add_member, access::list_members))
+        .routes(routes!(access::remove_member))
+        .routes(routes!(access::create_api_token, access::list_api_tokens))
+        .routes(routes!(access::revoke_api_token))
+        .routes(routes!(venues::create_venue, venues::list_venues))
+        .routes(routes!(venues::show_venue))
+        .routes(routes!(events::draft_event, events::list_organizer_events))
+        .routes(routes!(events::update_event))
+        .routes(routes!(events::change_event_status))
+        .routes(routes!(ticket_types::create_pool, ticket_types::list_pools))
+        .routes(routes!(ticket_types::resize_pool))
+        .routes(routes!(ticket_types::create_ticket_type, ticket_types::list_ticket_types))
+        .routes(routes!(orders::list_event_orders))
+        .routes(routes!(orders::cancel_order))
+        .routes(routes!(check_ins::create_check_in_list, check_ins::list_check_in_lists))
+        .routes(routes!(check_ins::redeem))
+        .routes(routes!(check_ins::list_check_ins))
+        .routes(routes!(sql::query))
+        .routes(routes!(metrics::list_metrics))
+        .routes(routes!(metrics::show_metric))
+        .routes(routes!(audit::run_audit))
+        .routes(routes!(status::show_status))
+        .routes(routes!(payments::take_report))
+        .routes(routes!(payments::show_test_provider))
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(health::prometheus))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+}
+
+/// For anyone: what a shop needs.
+fn storefront() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(events::list_events))
+        .routes(routes!(events::show_event))
+        .routes(routes!(holds::place_hold))
+        .routes(routes!(holds::show_hold, holds::release_hold))
+        .routes(routes!(orders::check_out))
+        .routes(routes!(orders::show_order))
+        .routes(routes!(orders::list_order_tickets))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+}
+
+/// Large bodies, which may be compressed. The limit counts what comes out, so that a small bomb stays small.
+fn batches() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(interactions::collect))
+        .routes(routes!(imports::import))
+        .layer(DefaultBodyLimit::max(BATCH_LIMIT))
+        .layer(RequestDecompressionLayer::new().gzip(true))
+}
+
+async fn limit_strangers(
+    State(app): State<Arc<App>>,
+    ClientAddress(address): ClientAddress,
+    request: Request,
+    next: Next,
+) -> Response {
+    match app.limits.public(address) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// Counts and times every answer, and ends what takes too long.
+async fn measure(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let response = match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::new("timeout", format!("it took more than {REQUEST_TIMEOUT:?}")).into_response(),
+    };
+    app.figures.answered(response.status().as_u16(), started.elapsed());
+    response
+}

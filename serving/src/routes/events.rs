@@ -1,0 +1,228 @@
+use crate::{
+    auth::{Caller, Identity},
+    extract::{Body, Id, Params},
+    problem::{Problem, Result},
+    resource::Resource,
+    routes::ticket_types::OfferView,
+    view::{Moment, Page, PageQuery, page},
+    wiring::App,
+};
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use domain::{Currency, EventId, Label, OrganizerId, Timestamp, VenueId, changes::Event, event::EventStatus, role::Permission};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use transactional::{
+    PageRequest, Stored,
+    events::{self, EventDetails, EventFilter},
+    ticket_types,
+};
+use utoipa::{IntoParams, ToSchema};
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EventInput {
+    #[schema(value_type = Option<String>)]
+    venue_id: Option<VenueId>,
+    #[schema(value_type = String, example = "Late Quartet")]
+    title: Label,
+    description: Option<String>,
+    #[schema(example = "concert")]
+    category: Option<String>,
+    /// BCP 47
+    #[schema(example = "de")]
+    language: Option<String>,
+    url: Option<String>,
+    starts_at: Moment,
+    ends_at: Moment,
+    /// An IANA name.
+    #[schema(example = "Europe/Vienna")]
+    timezone: String,
+    #[schema(value_type = String, example = "EUR")]
+    currency: Currency,
+}
+
+impl From<EventInput> for EventDetails {
+    fn from(input: EventInput) -> Self {
+        let EventInput { venue_id, title, description, category, language, url, timezone, currency, .. } = input;
+        let (starts_at, ends_at) = (input.starts_at.0, input.ends_at.0);
+        Self { venue_id, title, description, category, language, url, starts_at, ends_at, timezone, currency }
+    }
+}
+
+/// An event with what can be bought.
+#[derive(Serialize, ToSchema)]
+pub struct EventView {
+    #[serde(flatten)]
+    event: Resource<Event>,
+    ticket_types: Vec<OfferView>,
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct EventQuery {
+    #[param(value_type = Option<String>)]
+    organizer_id: Option<OrganizerId>,
+    #[param(value_type = Option<String>)]
+    status: Option<EventStatus>,
+    /// Only events that start at this moment or later.
+    #[param(value_type = Option<String>)]
+    starts_from: Option<Moment>,
+    /// Only events that start before this moment.
+    #[param(value_type = Option<String>)]
+    starts_before: Option<Moment>,
+    /// How many at most: 1 to 200.
+    limit: Option<u32>,
+    /// `next_cursor` of the answer before.
+    cursor: Option<String>,
+}
+
+impl EventQuery {
+    fn request(&mut self) -> Result<PageRequest> {
+        PageQuery { limit: self.limit, cursor: self.cursor.take() }.request()
+    }
+
+    fn filter(&self, organizer_id: Option<OrganizerId>, statuses: Vec<EventStatus>) -> EventFilter {
+        let moment = |moment: Option<Moment>| moment.map(Timestamp::from);
+        EventFilter {
+            organizer_id,
+            statuses,
+            starts_from: moment(self.starts_from),
+            starts_before: moment(self.starts_before),
+        }
+    }
+}
+
+/// Draft an event
+#[utoipa::path(post, path = "/v1/organizers/{organizer_id}/events", tag = "events", request_body = EventInput,
+    params(("organizer_id" = String, Path)),
+    responses((status = 201, body = Resource<Event>), (status = 403, body = Problem), (status = 422, body = Problem)))]
+pub async fn draft_event(
+    State(app): State<Arc<App>>,
+    identity: Identity,
+    Id(organizer_id): Id<OrganizerId>,
+    Body(input): Body<EventInput>,
+) -> Result<(StatusCode, Json<Resource<Event>>)> {
+    identity.require(organizer_id, Permission::ManageEvents)?;
+    let event = app
+        .store
+        .write(identity.actor(), move |tx| {
+            Box::pin(async move { events::create(tx, organizer_id, input.into()).await })
+        })
+        .await?;
+    Ok((StatusCode::CREATED, Json(event.into())))
+}
+
+/// List an organizer's events, drafts too
+#[utoipa::path(get, path = "/v1/organizers/{organizer_id}/events", tag = "events",
+    params(("organizer_id" = String, Path), EventQuery), responses((status = 200, body = Page<Resource<Event>>)))]
+pub async fn list_organizer_events(
+    State(app): State<Arc<App>>,
+    identity: Identity,
+    Id(organizer_id): Id<OrganizerId>,
+    Params(mut query): Params<EventQuery>,
+) -> Result<Json<Page<Resource<Event>>>> {
+    identity.require(organizer_id, Permission::CheckIn)?;
+    let request = query.request()?;
+    let filter = query.filter(Some(organizer_id), query.status.into_iter().collect());
+    Ok(Json(page(events::list(&mut app.store.read().await?, filter, request).await?)))
+}
+
+/// List published events
+#[utoipa::path(get, path = "/v1/events", tag = "storefront", params(EventQuery), security(()),
+    responses((status = 200, body = Page<Resource<Event>>)))]
+pub async fn list_events(
+    State(app): State<Arc<App>>,
+    Params(mut query): Params<EventQuery>,
+) -> Result<Json<Page<Resource<Event>>>> {
+    let request = query.request()?;
+    let status = query.status.unwrap_or(EventStatus::Published);
+    if !is_public(status) {
+        return Err(Problem::new("invalid_parameter", "drafts are listed by organizer, for its members"));
+    }
+    let filter = query.filter(query.organizer_id, vec![status]);
+    Ok(Json(page(events::list(&mut app.store.read().await?, filter, request).await?)))
+}
+
+/// Show an event and what can be bought
+#[utoipa::path(get, path = "/v1/events/{event_id}", tag = "storefront", params(("event_id" = String, Path)), security(()),
+    responses((status = 200, body = EventView), (status = 404, body = Problem)))]
+pub async fn show_event(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    Id(event_id): Id<EventId>,
+) -> Result<Json<EventView>> {
+    let mut db = app.store.read().await?;
+    let event = events::get(&mut db, event_id).await?;
+    let is_staff = caller.is_some_and(|identity| identity.may(event.organizer_id, Permission::CheckIn));
+    if !is_public(event.status) && !is_staff {
+        return Err(Problem::not_found("event"));
+    }
+    let offers = ticket_types::offers(&mut db, event_id, Timestamp::now()).await?;
+    Ok(Json(EventView { event: event.into(), ticket_types: offers.into_iter().map(OfferView::from).collect() }))
+}
+
+/// Change an event's details
+#[utoipa::path(put, path = "/v1/events/{event_id}", tag = "events", request_body = EventInput,
+    params(("event_id" = String, Path)),
+    responses((status = 200, body = Resource<Event>), (status = 403, body = Problem), (status = 422, body = Problem)))]
+pub async fn update_event(
+    State(app): State<Arc<App>>,
+    identity: Identity,
+    Id(event_id): Id<EventId>,
+    Body(input): Body<EventInput>,
+) -> Result<Json<Resource<Event>>> {
+    require_event(&app, &identity, event_id, Permission::ManageEvents).await?;
+    let event = app
+        .store
+        .write(identity.actor(), move |tx| Box::pin(async move { events::update(tx, event_id, input.into()).await }))
+        .await?;
+    Ok(Json(event.into()))
+}
+
+/// Publish, postpone, cancel or end an event
+///
+/// `publish` also brings a postponed event back on sale.
+#[utoipa::path(post, path = "/v1/events/{event_id}/{transition}", tag = "events",
+    params(("event_id" = String, Path), ("transition" = String, Path, description = "publish, postpone, cancel or end")),
+    responses((status = 200, body = Resource<Event>), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub async fn change_event_status(
+    State(app): State<Arc<App>>,
+    identity: Identity,
+    Path((event_id, transition)): Path<(String, String)>,
+) -> Result<Json<Resource<Event>>> {
+    let next = match transition.as_str() {
+        "publish" => EventStatus::Published,
+        "postpone" => EventStatus::Postponed,
+        "cancel" => EventStatus::Cancelled,
+        "end" => EventStatus::Ended,
+        _ => return Err(Problem::not_found("transition: use publish, postpone, cancel or end")),
+    };
+    let event_id: EventId = event_id.parse().map_err(|error| Problem::new("invalid_parameter", format!("{error}")))?;
+    require_event(&app, &identity, event_id, Permission::ManageEvents).await?;
+    let event = app
+        .store
+        .write(identity.actor(), move |tx| Box::pin(async move { events::set_status(tx, event_id, next).await }))
+        .await?;
+    Ok(Json(event.into()))
+}
+
+/// The event, if the identity may do this with it.
+pub(super) async fn require_event(
+    app: &App,
+    identity: &Identity,
+    event_id: EventId,
+    permission: Permission,
+) -> Result<Stored<Event>> {
+    let event = events::get(&mut app.store.read().await?, event_id).await?;
+    identity.require(event.organizer_id, permission)?;
+    Ok(event)
+}
+
+fn is_public(status: EventStatus) -> bool {
+    status != EventStatus::Draft
+}

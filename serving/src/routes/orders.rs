@@ -1,0 +1,189 @@
+use super::events::require_event;
+use crate::{
+    auth::{Caller, Identity},
+    extract::{Id, Once, Params},
+    problem::{Problem, Result},
+    resource::Resource,
+    view::{Page, PageQuery, page},
+    wiring::App,
+};
+use axum::{Json, extract::State, http::StatusCode};
+use domain::{
+    Email, EventId, HoldId, OrderId,
+    changes::{Order, Payment, Ticket},
+    role::Permission,
+};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use transactional::{
+    Stored,
+    orders::{self, Checkout, OrderFilter},
+    payments::{self, PaymentProvider},
+    tickets,
+};
+use utoipa::{IntoParams, ToSchema};
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OrderInput {
+    #[schema(value_type = String)]
+    hold_id: HoldId,
+    buyer: BuyerInput,
+    /// How the payment provider is to be paid. The test provider takes `test_ok`, `test_declined`, `test_late`,
+    /// `test_duplicated`, `test_reordered`, and `test_manual`, which reports nothing by itself.
+    #[schema(example = "test_ok")]
+    payment_method: String,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BuyerInput {
+    #[schema(value_type = String, example = "ada@example.org")]
+    email: Email,
+    name: Option<String>,
+    phone: Option<String>,
+}
+
+/// An order as its buyer sees it.
+#[derive(Serialize, ToSchema)]
+pub struct OrderView {
+    #[serde(flatten)]
+    order: Resource<Order>,
+    /// Who has it may see the order and its tickets: it belongs into the buyer's link, and nowhere else.
+    secret: String,
+    /// Its payments, the newest first. None for a free order.
+    payments: Vec<Resource<Payment>>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct TicketView {
+    #[serde(flatten)]
+    ticket: Resource<Ticket>,
+    /// What the ticket's QR code holds.
+    code: String,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct SecretQuery {
+    /// The order's secret, for buyers. Staff need none.
+    secret: Option<String>,
+}
+
+/// Check out: turn a hold into an order
+///
+/// A free order is paid at once. Otherwise it is pending until the payment provider reports, and its tickets stay held.
+#[utoipa::path(post, path = "/v1/orders", tag = "storefront", request_body = OrderInput, security(()),
+    params(("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 201, body = OrderView), (status = 409, body = Problem), (status = 422, body = Problem)))]
+pub async fn check_out(
+    State(app): State<Arc<App>>,
+    Once { body, key, request_hash }: Once<OrderInput>,
+) -> Result<(StatusCode, Json<OrderView>)> {
+    let method = body.payment_method;
+    if !app.payments.provider().accepts(&method) {
+        return Err(Problem::invalid("/payment_method", "the payment provider does not know this method"));
+    }
+    let checkout = Checkout {
+        hold_id: body.hold_id,
+        email: body.buyer.email,
+        name: body.buyer.name,
+        phone: body.buyer.phone,
+        provider: app.payments.provider().name().to_owned(),
+        method: method.clone(),
+    };
+    let placed = app
+        .write_once("orders", key, request_hash, "storefront".into(), move |tx| {
+            Box::pin(async move { orders::checkout(tx, checkout).await })
+        })
+        .await?;
+    if let Some(payment) = &placed.payment {
+        app.payments.start(payment, &method).await?;
+    }
+    let secret = app.store.order_secret(placed.order.order_id);
+    let payments = placed.payment.into_iter().map(Resource::from).collect();
+    Ok((StatusCode::CREATED, Json(OrderView { order: placed.order.into(), secret, payments })))
+}
+
+/// Show an order
+#[utoipa::path(get, path = "/v1/orders/{order_id}", tag = "storefront", security(()),
+    params(("order_id" = String, Path), SecretQuery),
+    responses((status = 200, body = OrderView), (status = 404, body = Problem)))]
+pub async fn show_order(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    Id(order_id): Id<OrderId>,
+    Params(query): Params<SecretQuery>,
+) -> Result<Json<OrderView>> {
+    let order = readable_order(&app, caller, order_id, query.secret).await?;
+    let mut payments = payments::of_order(&mut app.store.read().await?, order_id).await?;
+    payments.sort_by_key(|payment| std::cmp::Reverse(payment.payment_id));
+    let payments = payments.into_iter().map(Resource::from).collect();
+    Ok(Json(OrderView { secret: app.store.order_secret(order_id), order: order.into(), payments }))
+}
+
+/// Show an order's tickets with their codes
+#[utoipa::path(get, path = "/v1/orders/{order_id}/tickets", tag = "storefront", security(()),
+    params(("order_id" = String, Path), SecretQuery),
+    responses((status = 200, body = Vec<TicketView>), (status = 404, body = Problem)))]
+pub async fn list_order_tickets(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    Id(order_id): Id<OrderId>,
+    Params(query): Params<SecretQuery>,
+) -> Result<Json<Vec<TicketView>>> {
+    readable_order(&app, caller, order_id, query.secret).await?;
+    let tickets = tickets::of_order(&mut app.store.read().await?, order_id).await?;
+    let mut views = Vec::with_capacity(tickets.len());
+    for ticket in tickets {
+        views.push(TicketView { code: app.store.ticket_code(&ticket).await?, ticket: ticket.into() });
+    }
+    Ok(Json(views))
+}
+
+/// Cancel an order and its tickets
+#[utoipa::path(post, path = "/v1/orders/{order_id}/cancel", tag = "orders", params(("order_id" = String, Path)),
+    responses((status = 200, body = Resource<Order>), (status = 409, body = Problem)))]
+pub async fn cancel_order(
+    State(app): State<Arc<App>>,
+    identity: Identity,
+    Id(order_id): Id<OrderId>,
+) -> Result<Json<Resource<Order>>> {
+    let order = orders::get(&mut app.store.read().await?, order_id).await?;
+    identity.require(order.organizer_id, Permission::ManageEvents)?;
+    let order = app
+        .store
+        .write(identity.actor(), move |tx| Box::pin(async move { orders::cancel(tx, order_id).await }))
+        .await?;
+    Ok(Json(order.into()))
+}
+
+/// List an event's orders, the newest first
+#[utoipa::path(get, path = "/v1/events/{event_id}/orders", tag = "orders",
+    params(("event_id" = String, Path), PageQuery), responses((status = 200, body = Page<Resource<Order>>)))]
+pub async fn list_event_orders(
+    State(app): State<Arc<App>>,
+    identity: Identity,
+    Id(event_id): Id<EventId>,
+    Params(query): Params<PageQuery>,
+) -> Result<Json<Page<Resource<Order>>>> {
+    require_event(&app, &identity, event_id, Permission::ReadOrders).await?;
+    let filter = OrderFilter { event_id: Some(event_id), ..OrderFilter::default() };
+    Ok(Json(page(orders::list(&mut app.store.read().await?, filter, query.request()?).await?)))
+}
+
+/// The order, for its organizer's staff and for who has its secret. For anyone else it does not exist.
+async fn readable_order(
+    app: &App,
+    caller: Option<Identity>,
+    order_id: OrderId,
+    secret: Option<String>,
+) -> Result<Stored<Order>> {
+    let order = orders::get(&mut app.store.read().await?, order_id).await?;
+    let by_secret = secret.is_some_and(|secret| app.store.is_order_secret(order_id, &secret));
+    if by_secret || caller.is_some_and(|identity| identity.may(order.organizer_id, Permission::ReadOrders)) {
+        return Ok(order);
+    }
+    Err(Problem::not_found("order"))
+}

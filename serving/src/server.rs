@@ -1,0 +1,72 @@
+//! A running Bilten: the backends, the background work and the HTTP listener, started and stopped as one.
+
+use crate::{
+    config::{Config, ServeOptions},
+    home::{HeldHome, RunningServer},
+    router,
+    wiring::{App, Wiring},
+};
+use anyhow::{Context, Result};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use std::{future::IntoFuture, sync::Arc, time::Duration};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+/// How long open requests may take to end after a stop was asked for.
+const DRAIN: Duration = Duration::from_secs(10);
+
+pub struct Server {
+    running: RunningServer,
+    wiring: Wiring,
+    listener: JoinHandle<std::io::Result<()>>,
+    stop: CancellationToken,
+    // Last: the folder is let go of when everything in it is closed.
+    held: HeldHome,
+}
+
+impl Server {
+    pub async fn start(held: HeldHome, config: &Config, options: &ServeOptions) -> Result<Self> {
+        let admin_token = format!("bilten_admin_{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()));
+        let listener = TcpListener::bind(options.listen).await.with_context(|| {
+            format!("{} can't be listened on; choose another address with --listen", options.listen)
+        })?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let wiring = Wiring::open(&held, config, options, &admin_token).await?;
+        let stop = CancellationToken::new();
+        let service = router::build(wiring.app()).into_make_service_with_connect_info::<std::net::SocketAddr>();
+        let serve = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let listener = tokio::spawn(serve.into_future());
+        let running = RunningServer { url, admin_token, pid: std::process::id() };
+        held.announce(&running)?;
+        Ok(Self { running, wiring, listener, stop, held })
+    }
+
+    pub fn running(&self) -> &RunningServer {
+        &self.running
+    }
+
+    pub fn app(&self) -> &Arc<App> {
+        self.wiring.app()
+    }
+
+    /// Comes back with the reason if the server can't go on.
+    pub async fn failed(&self) -> String {
+        self.wiring.failed().await
+    }
+
+    /// Takes no more requests, lets those that run end, and closes everything in the order in which data flows.
+    pub async fn stop(self) -> Result<()> {
+        self.stop.cancel();
+        let abort = self.listener.abort_handle();
+        match tokio::time::timeout(DRAIN, self.listener).await {
+            Ok(joined) => joined.context("the listener failed")??,
+            Err(_) => {
+                abort.abort();
+                tracing::warn!("some requests did not end in {DRAIN:?} and were cut off");
+            }
+        }
+        self.wiring.close().await?;
+        drop(self.held);
+        Ok(())
+    }
+}
