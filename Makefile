@@ -1,0 +1,49 @@
+# The four things that are done with this repository. Cargo does the work; this file only knows the order.
+
+# Where build output goes. Set CARGO_TARGET_DIR to share it between clones.
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+# Extra arguments: `make demo ARGS="--listen 127.0.0.1:9000"`.
+ARGS ?=
+
+# Every command builds the same packages together, so that their features are the same and nothing is compiled twice.
+CARGO := cargo
+WORKSPACE := --workspace --locked
+PYTHON := $(CARGO_TARGET_DIR)/python
+
+.PHONY: demo test bench lint build needs python help
+
+help:
+	@echo "make demo   build, and serve a made-up world with live traffic"
+	@echo "make test   all tests"
+	@echo "make bench  measure against the budgets; writes JSON and Markdown to $(CARGO_TARGET_DIR)/bench"
+	@echo "make lint   formatting, clippy, documentation"
+
+demo: build
+	$(CARGO_TARGET_DIR)/debug/bilten demo $(ARGS)
+
+# The tests start the program itself, so it is built first.
+test: build python
+	BILTEN_PYTHON=$(PYTHON)/bin/python $(CARGO) test $(WORKSPACE) $(ARGS)
+
+bench: build
+	$(CARGO) run $(WORKSPACE) --bin bench -- --output $(CARGO_TARGET_DIR)/bench $(ARGS)
+
+lint: needs
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy $(WORKSPACE) --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(WORKSPACE) --no-deps --document-private-items
+
+build: needs
+	$(CARGO) build $(WORKSPACE) --bin bilten
+
+# What the machine must have; says how to get what is missing.
+needs:
+	@tests/needs.sh
+
+python: $(PYTHON)/ready
+
+# The tests read the lake with other people's readers, at pinned versions.
+$(PYTHON)/ready: tests/python/requirements.txt | needs
+	python3 -m venv $(PYTHON)
+	$(PYTHON)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@

@@ -1,0 +1,75 @@
+//! `make bench`: what the program reaches on this machine, against budgets that were set before it was written.
+//!
+//! Server and load share the machine's cores, as they do on a laptop, so every figure includes what it costs to ask.
+//! The real binary is spoken to over HTTP; only log → lake runs in this process, where its CPU time can be told apart.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a benchmark that can't go on ends"
+)]
+
+mod doors;
+mod hot_event;
+mod interactions;
+mod log_to_lake;
+mod machine;
+mod report;
+mod visibility;
+
+use report::Report;
+use std::{path::PathBuf, time::Duration};
+use tests::Home;
+
+struct Arguments {
+    output: PathBuf,
+    /// A tenth of everything: to see whether it runs.
+    quick: bool,
+}
+
+impl Arguments {
+    fn read() -> Self {
+        let mut arguments = Self {
+            output: "target/bench".into(),
+            quick: false,
+        };
+        let mut given = std::env::args().skip(1);
+        while let Some(argument) = given.next() {
+            match argument.as_str() {
+                "--output" => arguments.output = given.next().expect("--output names a folder").into(),
+                "--quick" => arguments.quick = true,
+                other => panic!("{other} is not known: --output DIR, --quick"),
+            }
+        }
+        arguments
+    }
+
+    fn size(&self, full: usize) -> usize {
+        if self.quick { full / 10 } else { full }
+    }
+}
+
+fn main() {
+    let arguments = Arguments::read();
+    let mut report = Report::new(arguments.quick);
+    let home = Home::new();
+    let server = home.serve();
+    machine::settle(&server);
+
+    visibility::measure(&server, Duration::from_secs(arguments.size(30) as u64), &mut report);
+    let tickets = hot_event::measure(&server, arguments.size(10_000), &mut report);
+    doors::measure(&server, tickets, &mut report);
+    interactions::measure(&server, arguments.size(600_000), &mut report);
+    machine::settle(&server);
+    report.add(
+        "memory of the server after all of the above",
+        machine::peak_mib(server.pid()),
+        "MiB",
+        Some(report::at_most(1536.0)),
+    );
+    machine::data_sizes(&server, &home, &mut report);
+    server.stop();
+
+    log_to_lake::measure(arguments.size(2_000_000), &mut report);
+    report.write(&arguments.output);
+}

@@ -1,0 +1,25 @@
+//! The program from outside: its API, its command line, its data folder, and what a crash leaves of them. Everything
+//! here runs the real binary and speaks HTTP to it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "what can't be set up is a failed test"
+)]
+
+mod access;
+mod check_ins;
+mod commands;
+mod consistency;
+mod crash;
+mod faults;
+mod imports;
+mod interactions;
+mod lake;
+mod openapi;
+mod organizing;
+mod process;
+mod purchase;
+mod readers;
+mod requests;
+mod shared;

@@ -1,0 +1,59 @@
+//! One server for all tests that only use the API: each acts in organizers of its own.
+
+use std::{
+    sync::{Arc, Mutex, Weak},
+    time::{Duration, Instant},
+};
+use tests::{Home, Server};
+
+pub(crate) struct Shared {
+    // First: the server ends before its folder goes.
+    pub(crate) server: Server,
+    #[expect(dead_code, reason = "the folder lives as long as its server")]
+    home: Home,
+}
+
+/// The server that runs now, or a new one. It ends with the last test that holds it: a process that outlives its
+/// tests would be left behind.
+pub(crate) fn server() -> Arc<Shared> {
+    static RUNNING: Mutex<Weak<Shared>> = Mutex::new(Weak::new());
+    let mut running = RUNNING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if let Some(shared) = running.upgrade() {
+        return shared;
+    }
+    let home = Home::new();
+    let shared = Arc::new(Shared {
+        server: home.serve(),
+        home,
+    });
+    *running = Arc::downgrade(&shared);
+    shared
+}
+
+/// Waits until something is so. What is true in the core is soon true in the lake, and not at once.
+#[track_caller]
+pub(crate) fn eventually<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = found() {
+            return found;
+        }
+        assert!(started.elapsed() < Duration::from_secs(30), "not within 30 s: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Waits until a query of one number answers this.
+#[track_caller]
+pub(crate) fn eventually_counts(client: &tests::Client, sql: &str, wanted: i64) {
+    let mut last = None;
+    let started = Instant::now();
+    while last != Some(wanted) {
+        assert!(
+            started.elapsed() < Duration::from_secs(30),
+            "{sql} answers {last:?} and not {wanted}"
+        );
+        last = Some(client.count(sql));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
