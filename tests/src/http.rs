@@ -6,6 +6,7 @@ use std::{
     cell::RefCell,
     io::{self, BufRead, BufReader, Write},
     net::{SocketAddr, TcpStream},
+    process::Command,
     time::Duration,
 };
 
@@ -198,6 +199,14 @@ impl Response {
         }
         problem
     }
+}
+
+/// The bytes as gzip packs them: the program that every Debian has.
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut file = tempfile::NamedTempFile::new().expect("there is room for a temporary file");
+    file.write_all(bytes).expect("there is room for a temporary file");
+    let packed = Command::new("gzip").arg("--fast").arg("--stdout").arg(file.path()).output();
+    packed.expect("gzip can be run").stdout
 }
 
 fn connect(address: SocketAddr) -> io::Result<BufReader<TcpStream>> {

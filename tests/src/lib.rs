@@ -14,7 +14,7 @@ mod random;
 mod server;
 mod world;
 
-pub use http::{Client, Request, Response};
+pub use http::{Client, Request, Response, gzip};
 pub use random::Random;
 pub use server::{Home, Server, program};
 pub use world::{
