@@ -30,11 +30,7 @@ const EVENING: u32 = 18;
 /// The organizer of events whose group nobody tells.
 const UNKNOWN_GROUP: &str = "meetup:group:unknown";
 
-pub fn read(dir: &Path) -> Result<Imported> {
-    read_at(dir, Timestamp::now())
-}
-
-fn read_at(dir: &Path, now: Timestamp) -> Result<Imported> {
+pub(crate) fn read(dir: &Path, now: Timestamp) -> Result<Imported> {
     let mut report = Report::default();
     let answers = Answers::read(dir, &mut report)?;
     let places = Places::read(dir, &mut report)?;

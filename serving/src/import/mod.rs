@@ -5,14 +5,13 @@
 //! A row that can't be understood never stops an import. It is counted, and the first few are named.
 
 mod language;
-pub mod meetup;
-pub mod rladies;
+pub(crate) mod meetup;
+pub(crate) mod rladies;
 mod series;
 mod table;
 mod text;
 
 use domain::{Timestamp, event::EventStatus};
-use serde::Serialize;
 use std::{collections::BTreeMap, fmt};
 use transactional::imports::ImportItem;
 
@@ -21,23 +20,23 @@ const NAMED: usize = 3;
 
 /// What a folder holds.
 #[derive(Debug)]
-pub struct Imported {
-    pub items: Vec<ImportItem>,
-    pub report: Report,
+pub(crate) struct Imported {
+    pub(crate) items: Vec<ImportItem>,
+    pub(crate) report: Report,
 }
 
 /// What of the folder is not among the items, and what had to be assumed where the folder says nothing.
-#[derive(Debug, Default, Serialize)]
-pub struct Report {
-    pub left_out: BTreeMap<&'static str, LeftOut>,
-    pub notes: Vec<String>,
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    pub(crate) left_out: BTreeMap<&'static str, LeftOut>,
+    pub(crate) notes: Vec<String>,
 }
 
-#[derive(Debug, Default, Serialize)]
-pub struct LeftOut {
-    pub rows: u64,
+#[derive(Debug, Default)]
+pub(crate) struct LeftOut {
+    pub(crate) rows: u64,
     /// Where the first few stand: file, line, and what is wrong there.
-    pub first: Vec<String>,
+    pub(crate) first: Vec<String>,
 }
 
 impl Report {
@@ -54,7 +53,8 @@ impl Report {
     }
 
     /// How many rows were left out for this reason.
-    pub fn rows(&self, why: &str) -> u64 {
+    #[cfg(test)]
+    fn rows(&self, why: &str) -> u64 {
         self.left_out.get(why).map_or(0, |left_out| left_out.rows)
     }
 }

@@ -21,11 +21,7 @@ use transactional::{
     venues::VenueDetails,
 };
 
-pub fn read(dir: &Path) -> Result<Imported> {
-    read_at(dir, Timestamp::now())
-}
-
-fn read_at(dir: &Path, now: Timestamp) -> Result<Imported> {
+pub(crate) fn read(dir: &Path, now: Timestamp) -> Result<Imported> {
     let mut archive = Archive::default();
     for (place, row) in rows(&dir.join("chapters.json"), &mut archive.report)? {
         archive.chapter(&place, row);
@@ -362,7 +358,7 @@ mod tests {
             format!("[{{\"id\":7}}, {good}, {good}]"),
         )
         .unwrap();
-        let imported = read_at(dir.path(), today()).unwrap();
+        let imported = read(dir.path(), today()).unwrap();
         assert_eq!(imported.report.rows("an entry that can't be read"), 1);
         assert_eq!(imported.report.rows("an event that was told before"), 1);
         let [ImportItem::Organizer(organizer), ImportItem::Event(event)] = &imported.items[..] else {
@@ -376,17 +372,17 @@ mod tests {
     #[test]
     fn a_folder_with_something_else_is_an_error_that_says_so() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(format!("{:#}", read_at(dir.path(), today()).unwrap_err()).contains("chapters.json"));
+        assert!(format!("{:#}", read(dir.path(), today()).unwrap_err()).contains("chapters.json"));
         fs::write(dir.path().join("chapters.json"), "[]").unwrap();
         assert!(
-            read_at(dir.path(), today())
+            read(dir.path(), today())
                 .unwrap_err()
                 .to_string()
                 .contains("events_<year>.json")
         );
         fs::write(dir.path().join("events_2021.json"), "\u{feff}garbage").unwrap();
         assert!(
-            read_at(dir.path(), today())
+            read(dir.path(), today())
                 .unwrap_err()
                 .to_string()
                 .contains("events_2021.json")
@@ -396,7 +392,7 @@ mod tests {
     #[test]
     fn the_archive_gives_its_catalogue_in_many_languages() {
         let Some(dir) = real("rladies") else { return };
-        let imported = read_at(&dir, today()).unwrap();
+        let imported = read(&dir, today()).unwrap();
         let (mut organizers, mut venues, mut events, mut cancelled, mut held) = (0, 0, 0, 0, 0);
         let mut languages: BTreeMap<String, usize> = BTreeMap::new();
         for item in &imported.items {

@@ -94,7 +94,7 @@ fn an_answer_is_an_order_a_cancelled_order_or_none() {
                  4,e1,m5,0,waitlist,1358540068000,1359144519000\n";
     let event = "e1,Walk,1359800000000,-25200000,5,7,past,<p>A <b>walk</b></p>\n";
     let dir = folder(rsvps, Some(event));
-    let imported = read_at(dir.path(), today()).unwrap();
+    let imported = read(dir.path(), today()).unwrap();
     let orders: Vec<(&str, i64, Option<i64>)> = imported
         .items
         .iter()
@@ -153,7 +153,7 @@ fn garbage_among_the_rows_is_counted_and_named() {
                  e3,,1359800000000,-25200000,5,7,past,\n\
                  e4,Never,0,-25200000,5,7,past,\n";
     let dir = folder(rsvps, Some(event));
-    let imported = read_at(dir.path(), today()).unwrap();
+    let imported = read(dir.path(), today()).unwrap();
     let counts = count(&imported.items);
     assert_eq!(
         (counts.events, counts.venues, counts.paid, counts.paid_tickets),
@@ -184,7 +184,7 @@ fn without_event_rows_the_answers_tell_when_an_event_was() {
                  2,100,m2,0,no,1143214750000,1197836175000\n\
                  3,fxmptlyvjbqb,m1,0,yes,1463965188000,1463965188000\n";
     let dir = folder(rsvps, None);
-    let imported = read_at(dir.path(), today()).unwrap();
+    let imported = read(dir.path(), today()).unwrap();
     assert_in_order(&imported.items);
     let events: Vec<(String, String)> = imported
         .items
@@ -206,14 +206,14 @@ fn without_event_rows_the_answers_tell_when_an_event_was() {
 #[test]
 fn a_folder_without_its_files_is_an_error_that_names_the_file() {
     let dir = tempfile::tempdir().unwrap();
-    let error = read_at(dir.path(), today()).unwrap_err();
+    let error = read(dir.path(), today()).unwrap_err();
     assert!(format!("{error:#}").contains("rsvps.csv can't be read"), "{error:#}");
 }
 
 #[test]
 fn montana_gives_every_yes_and_every_cancellation() {
     let Some(dir) = real("meetup-montana") else { return };
-    let imported = read_at(&dir, today()).unwrap();
+    let imported = read(&dir, today()).unwrap();
     assert_in_order(&imported.items);
     let expected = Counts {
         organizers: 13,
@@ -237,7 +237,7 @@ fn montana_gives_every_yes_and_every_cancellation() {
 #[test]
 fn houston_gives_every_yes_and_every_cancellation() {
     let Some(dir) = real("meetup-houston") else { return };
-    let imported = read_at(&dir, today()).unwrap();
+    let imported = read(&dir, today()).unwrap();
     assert_in_order(&imported.items);
     let expected = Counts {
         organizers: 65,
@@ -262,7 +262,7 @@ fn houston_gives_every_yes_and_every_cancellation() {
 #[test]
 fn the_day_in_a_recurring_events_id_is_right_96_times_of_100() {
     let Some(dir) = real("meetup-montana") else { return };
-    let imported = read_at(&dir, today()).unwrap();
+    let imported = read(&dir, today()).unwrap();
     let (mut told, mut right) = (0, 0);
     for item in &imported.items {
         let ImportItem::Event(event) = item else { continue };
