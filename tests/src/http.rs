@@ -205,7 +205,11 @@ impl Response {
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut file = tempfile::NamedTempFile::new().expect("there is room for a temporary file");
     file.write_all(bytes).expect("there is room for a temporary file");
-    let packed = Command::new("gzip").arg("--fast").arg("--stdout").arg(file.path()).output();
+    let packed = Command::new("gzip")
+        .arg("--fast")
+        .arg("--stdout")
+        .arg(file.path())
+        .output();
     packed.expect("gzip can be run").stdout
 }
 

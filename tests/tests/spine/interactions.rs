@@ -2,8 +2,7 @@
 
 use crate::shared::{eventually_counts, server};
 use serde_json::{Value, json};
-use std::io::Write;
-use tests::{Show, interaction, uuid7};
+use tests::{Show, gzip, interaction, uuid7};
 
 fn ndjson(items: &[Value]) -> String {
     items.iter().map(|item| format!("{item}\n")).collect()
@@ -35,15 +34,11 @@ fn a_batch_comes_in_as_json_as_ndjson_and_packed() {
         send("application/x-ndjson", ndjson(&batch(500)).into())["accepted"],
         500
     );
-    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    packed.write_all(ndjson(&batch(500)).as_bytes()).unwrap();
+    let packed = gzip(ndjson(&batch(500)).as_bytes());
     let request = public
         .request("POST", "/v1/interactions")
         .header("content-encoding", "gzip");
-    let answer = request
-        .body("application/x-ndjson", packed.finish().unwrap())
-        .send()
-        .expect(200);
+    let answer = request.body("application/x-ndjson", packed).send().expect(200);
     assert_eq!(answer["accepted"], 500);
     let seen = format!(
         "select count(*) from interactions where organizer_id = '{}'",

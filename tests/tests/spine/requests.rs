@@ -8,7 +8,7 @@ use std::{
     net::TcpStream,
     time::Duration,
 };
-use tests::{Home, Show, event, order_body, uuid7};
+use tests::{Home, Show, event, gzip, order_body, uuid7};
 
 #[test]
 fn a_request_with_the_same_key_is_done_once() {
@@ -199,15 +199,12 @@ fn a_huge_body_is_refused_and_the_server_goes_on() {
             .problem(413, "body_too_large");
     }
     // Small on the wire, and 200 MB when it is unpacked.
-    let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    for _ in 0..200 {
-        bomb.write_all(&vec![b' '; 1 << 20]).unwrap();
-    }
+    let bomb = gzip(&vec![b' '; 200 << 20]);
     let packed = public
         .request("POST", "/v1/interactions")
         .header("content-encoding", "gzip");
     packed
-        .body("application/json", bomb.finish().unwrap())
+        .body("application/json", bomb)
         .send()
         .problem(413, "body_too_large");
     assert_eq!(public.get("/healthz").status, 200);
