@@ -1,8 +1,11 @@
 //! Who may import whom. The list is architecture.md's; a new line in it is a design decision.
 
 use crate::{files_ending, lexer, none, read, root, shown};
-use cargo_metadata::{MetadataCommand, Package};
-use std::path::Path;
+use serde_json::Value;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 /// A crate of ours, and which others of ours it may import.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
@@ -44,20 +47,45 @@ const OWNERS: &[(&str, &str)] = &[
     ("tower", "serving"),
 ];
 
-fn packages() -> Vec<Package> {
-    let metadata = MetadataCommand::new()
-        .manifest_path(root().join("Cargo.toml"))
-        .no_deps()
-        .exec();
-    metadata.expect("cargo metadata answers").packages
+struct Package {
+    name: String,
+    manifest: PathBuf,
+    /// What the manifest calls them, and what the code does.
+    dependencies: Vec<(String, String)>,
 }
 
-fn folder(package: &Package) -> &Path {
-    package
-        .manifest_path
-        .parent()
-        .expect("a manifest lies in a folder")
-        .as_std_path()
+/// The workspace as cargo sees it. (A crate for this would turn on a feature of serde_json, and with it everything that
+/// parses JSON would be compiled once more for the tests.)
+fn packages() -> Vec<Package> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let metadata = Command::new(cargo)
+        .args(["metadata", "--no-deps", "--format-version=1"])
+        .current_dir(root())
+        .output();
+    let metadata: Value = serde_json::from_slice(&metadata.unwrap().stdout).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let dependency = |found: &Value| {
+        let name = text(&found["name"]);
+        let in_code = found["rename"].as_str().unwrap_or(&name).replace('-', "_");
+        (name, in_code)
+    };
+    let package = |found: &Value| Package {
+        name: text(&found["name"]),
+        manifest: text(&found["manifest_path"]).into(),
+        dependencies: found["dependencies"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(dependency)
+            .collect(),
+    };
+    metadata["packages"].as_array().unwrap().iter().map(package).collect()
+}
+
+impl Package {
+    fn folder(&self) -> &Path {
+        self.manifest.parent().unwrap()
+    }
 }
 
 #[test]
@@ -65,14 +93,19 @@ fn a_crate_imports_only_what_the_architecture_allows() {
     let packages = packages();
     let ours: Vec<&str> = packages.iter().map(|package| package.name.as_str()).collect();
     let mut findings = Vec::new();
-    for package in &packages {
-        let Some((_, allowed)) = MAY_IMPORT.iter().find(|(name, _)| *name == package.name.as_str()) else {
-            findings.push(format!("{} has no place in the import graph", package.name));
+    for Package {
+        name: importer,
+        dependencies,
+        ..
+    } in &packages
+    {
+        let Some((_, allowed)) = MAY_IMPORT.iter().find(|(name, _)| name == importer) else {
+            findings.push(format!("{importer} has no place in the import graph"));
             continue;
         };
-        let imported = package.dependencies.iter().map(|dependency| dependency.name.as_str());
-        let wrong = imported.filter(|name| ours.contains(name) && package.name != *name && !allowed.contains(name));
-        findings.extend(wrong.map(|name| format!("{} imports {name}", package.name)));
+        let imported = dependencies.iter().map(|(name, _)| name.as_str());
+        let wrong = imported.filter(|name| ours.contains(name) && importer != name && !allowed.contains(name));
+        findings.extend(wrong.map(|name| format!("{importer} imports {name}")));
     }
     none("Only the edges of architecture.md exist.", &findings);
 }
@@ -81,15 +114,12 @@ fn a_crate_imports_only_what_the_architecture_allows() {
 fn a_family_of_third_party_crates_has_one_owner() {
     let mut findings = Vec::new();
     for package in packages() {
-        for dependency in &package.dependencies {
+        for (name, _) in &package.dependencies {
             let owner = OWNERS
                 .iter()
-                .find(|(family, _)| dependency.name.replace('-', "_").starts_with(family));
-            if let Some((_, owner)) = owner.filter(|(_, owner)| *owner != package.name.as_str()) {
-                findings.push(format!(
-                    "{} imports {}, which is {owner}'s",
-                    package.name, dependency.name
-                ));
+                .find(|(family, _)| name.replace('-', "_").starts_with(family));
+            if let Some((_, owner)) = owner.filter(|(_, owner)| *owner != package.name) {
+                findings.push(format!("{} imports {name}, which is {owner}'s", package.name));
             }
         }
     }
@@ -99,24 +129,21 @@ fn a_family_of_third_party_crates_has_one_owner() {
 #[test]
 fn every_dependency_is_used() {
     let mut findings = Vec::new();
-    for package in packages() {
-        let inner: Vec<_> = packages().iter().map(|other| folder(other).to_owned()).collect();
-        let here = folder(&package);
+    let packages = packages();
+    for package in &packages {
+        let here = package.folder();
         // A crate that lies inside another one's folder is not part of it.
-        let nested = |path: &Path| {
-            inner
-                .iter()
-                .any(|other| other != here && other.starts_with(here) && path.starts_with(other))
-        };
-        let code: Vec<String> = files_ending("rs")
-            .into_iter()
-            .filter(|path| path.starts_with(here) && !nested(path))
-            .map(|path| lexer::code_only(&read(&path)))
-            .collect();
-        for dependency in &package.dependencies {
-            let name = dependency.rename.as_ref().unwrap_or(&dependency.name).replace('-', "_");
-            if !code.iter().any(|code| mentions(code, &name)) {
-                findings.push(format!("{}: {}", package.name, dependency.name));
+        let inner = packages
+            .iter()
+            .map(Package::folder)
+            .filter(|other| *other != here && other.starts_with(here));
+        let inner: Vec<&Path> = inner.collect();
+        let own = |path: &PathBuf| path.starts_with(here) && !inner.iter().any(|inner| path.starts_with(inner));
+        let files = files_ending("rs").into_iter().filter(own);
+        let code: Vec<String> = files.map(|path| lexer::code_only(&read(&path))).collect();
+        for (name, in_code) in &package.dependencies {
+            if !code.iter().any(|code| mentions(code, in_code)) {
+                findings.push(format!("{}: {name}", package.name));
             }
         }
     }
@@ -138,7 +165,7 @@ fn mentions(code: &str, name: &str) -> bool {
 fn versions_and_lints_stand_in_the_workspace_alone() {
     let mut findings = Vec::new();
     for package in packages() {
-        let path = package.manifest_path.as_std_path();
+        let path = &package.manifest;
         let (text, mut section) = (read(path), String::new());
         for line in text
             .lines()
