@@ -26,12 +26,13 @@ test: build python
 	BILTEN_PYTHON=$(PYTHON)/bin/python $(CARGO) test $(WORKSPACE) $(ARGS)
 
 bench: build
-	$(CARGO) run $(WORKSPACE) --bin bench -- --output $(CARGO_TARGET_DIR)/bench $(ARGS)
+	$(CARGO) build $(WORKSPACE) --bin bench
+	$(CARGO_TARGET_DIR)/debug/bench --output $(CARGO_TARGET_DIR)/bench $(ARGS)
 
 lint: needs
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(WORKSPACE) --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(WORKSPACE) --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(WORKSPACE) --no-deps
 
 build: needs
 	$(CARGO) build $(WORKSPACE) --bin bilten

@@ -2,6 +2,7 @@
 //! program outside would make it.
 
 use crate::{Client, Response};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{InteractionId, Timestamp};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
@@ -119,11 +120,7 @@ impl Webhook {
     fn sign(&self, body: &[u8]) -> String {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret).unwrap();
         mac.update(body);
-        mac.finalize()
-            .into_bytes()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
     }
 }
 
@@ -261,7 +258,7 @@ pub fn interaction(organizer_id: &str, event_id: Option<&str>) -> Value {
         "interaction_id": uuid7(), "kind": "event_view", "organizer_id": organizer_id, "event_id": event_id,
         "visitor_id": format!("v{}", next() % 1000), "session_id": format!("s{}", next() % 3000),
         "occurred_at": iso(now_micros()), "url": "https://shop.example.org/late-quartet", "utm_source": "newsletter",
-        "properties": { "position": 3 },
+        "properties": { "position": 3 }, "consent": { "analytics": true },
     })
 }
 
