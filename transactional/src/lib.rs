@@ -1,1 +1,41 @@
-//! x
+//! The core: every command that sells, admits and manages, and the one store of truth that they write to.
+//!
+//! A command is a function on [`Tx`]; the writer runs it under a savepoint, and commits it together with its changes.
+//! A query is a function on any [`Source`]. This crate owns sqlx; no SQL and no connection leaves it.
+
+pub mod access;
+pub mod audit;
+pub mod check_ins;
+mod dialect;
+mod error;
+pub mod events;
+pub mod holds;
+pub mod idempotency;
+pub mod imports;
+pub mod orders;
+pub mod organizers;
+mod outbox;
+mod page;
+pub mod payments;
+pub mod people;
+pub mod pools;
+mod rows;
+mod secrets;
+mod sql;
+mod store;
+mod sweeper;
+pub mod ticket_types;
+pub mod tickets;
+mod tx;
+pub mod venues;
+mod writer;
+
+pub use error::{Error, Kind, Refusal, Result};
+pub use idempotency::{IdempotencyKey, Once};
+pub use page::{Cursor, Page, PageRequest};
+pub use store::{Reader, Store, StoreOptions};
+pub use sweeper::Swept;
+pub use tx::{Source, Stored, Tx};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! What has to add up inside the core, whatever was sold, expired and cancelled.
+
+use crate::{
+    Result, Source, Stored, rows,
+    sql::{self, Columns, binds},
+};
+use domain::{
+    PoolId, TicketTypeId,
+    changes::{Hold, TicketType},
+};
+use std::collections::{BTreeMap, HashMap};
+
+/// At most so many faults are told; one is enough to look.
+const MOST_TOLD: usize = 20;
+
+pub(super) async fn check(db: &mut impl Source) -> Result<Vec<String>> {
+    let mut faults = pools(db).await?;
+    faults.extend(tickets_of_paid_orders(db).await?);
+    faults.extend(totals_of_orders(db).await?);
+    faults.truncate(MOST_TOLD);
+    Ok(faults)
+}
+
+async fn pools(db: &mut impl Source) -> Result<Vec<String>> {
+    let types: Vec<Stored<TicketType>> = rows::find(db, "1 = 1", vec![]).await?;
+    let pools_of: HashMap<TicketTypeId, Vec<PoolId>> = types
+        .iter()
+        .map(|t| (t.ticket_type_id, t.pools.iter().map(|pool| pool.pool_id).collect()))
+        .collect();
+    let (mut held, mut sold) = (BTreeMap::<PoolId, i64>::new(), BTreeMap::<PoolId, i64>::new());
+    let add = |sums: &mut BTreeMap<PoolId, i64>, ticket_type: &TicketTypeId, quantity: i64| {
+        for pool in pools_of.get(ticket_type).into_iter().flatten() {
+            *sums.entry(*pool).or_default() += quantity;
+        }
+    };
+    let holds: Vec<Stored<Hold>> = rows::find(db, "t.status = 'active'", vec![]).await?;
+    for line in holds.iter().flat_map(|hold| &hold.lines) {
+        add(&mut held, &line.ticket_type_id, line.quantity);
+    }
+    let sql = "select ticket_type_id, count(*) as tickets from tickets where status = 'valid' group by ticket_type_id";
+    for row in sql::all(db.connection(), sql, vec![]).await? {
+        add(&mut sold, &row.parse("ticket_type_id")?, row.int("tickets")?);
+    }
+    let mut faults = Vec::new();
+    for row in sql::all(db.connection(), "select pool_id, held, sold from pools", vec![]).await? {
+        let pool: PoolId = row.parse("pool_id")?;
+        let counted = (row.int("held")?, row.int("sold")?);
+        let true_count = (
+            held.get(&pool).copied().unwrap_or(0),
+            sold.get(&pool).copied().unwrap_or(0),
+        );
+        if counted != true_count {
+            faults.push(format!(
+                "pool {pool} counts {} held and {} sold; its holds say {} and its tickets {}",
+                counted.0, counted.1, true_count.0, true_count.1
+            ));
+        }
+    }
+    Ok(faults)
+}
+
+async fn tickets_of_paid_orders(db: &mut impl Source) -> Result<Vec<String>> {
+    let sql = "select o.order_id as order_id, o.status as status, o.quantity as quantity, o.total_minor as total_minor,
+                   count(t.ticket_id) as tickets, cast(coalesce(sum(t.price_minor), 0) as bigint) as price_minor
+               from orders o left join tickets t on t.order_id = o.order_id and t.status = 'valid'
+               group by o.order_id, o.status, o.quantity, o.total_minor
+               having (o.status = 'paid' and (count(t.ticket_id) <> o.quantity
+                          or cast(coalesce(sum(t.price_minor), 0) as bigint) <> o.total_minor))
+                   or (o.status <> 'paid' and count(t.ticket_id) > 0)
+               limit $1";
+    let rows = sql::all(db.connection(), sql, binds![MOST_TOLD as i64]).await?;
+    let tell = |row| -> Result<String> {
+        Ok(format!(
+            "order {} is {} for {} tickets at {} in all, and has {} valid tickets at {}",
+            Columns::text(row, "order_id")?,
+            Columns::text(row, "status")?,
+            Columns::int(row, "quantity")?,
+            Columns::int(row, "total_minor")?,
+            Columns::int(row, "tickets")?,
+            Columns::int(row, "price_minor")?,
+        ))
+    };
+    rows.iter().map(tell).collect()
+}
+
+/// A hold's sum is its order's sum, and each is the sum of its lines.
+async fn totals_of_orders(db: &mut impl Source) -> Result<Vec<String>> {
+    let sql = "select o.order_id as order_id from orders o join holds h on h.hold_id = o.hold_id
+               where h.amount_minor <> o.total_minor or h.quantity <> o.quantity or h.lines <> o.lines limit $1";
+    let rows = sql::all(db.connection(), sql, binds![MOST_TOLD as i64]).await?;
+    let tell = |row| {
+        Ok(format!(
+            "order {} is not what its hold was",
+            Columns::text(row, "order_id")?
+        ))
+    };
+    rows.iter().map(tell).collect()
+}

@@ -1,0 +1,151 @@
+//! Events and their life. Every event has a key of its own, which signs its tickets.
+
+use crate::{
+    Error, Page, PageRequest, Result, Source, Stored, Tx,
+    page::{self, Filter, Order},
+    rows, secrets,
+    sql::{self, binds},
+};
+use domain::{
+    Currency, EventId, Label, OrganizerId, Timestamp, VenueId,
+    changes::{Event, Venue},
+    event::EventStatus,
+};
+
+#[derive(Clone, Debug)]
+pub struct EventDetails {
+    pub venue_id: Option<VenueId>,
+    pub title: Label,
+    pub description: Option<String>,
+    pub category: Option<String>,
+    pub language: Option<String>,
+    pub url: Option<String>,
+    pub starts_at: Timestamp,
+    pub ends_at: Timestamp,
+    pub timezone: String,
+    pub currency: Currency,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct EventFilter {
+    pub organizer_id: Option<OrganizerId>,
+    /// Empty: every status.
+    pub statuses: Vec<EventStatus>,
+    pub starts_from: Option<Timestamp>,
+    pub starts_before: Option<Timestamp>,
+}
+
+/// A draft. It is sold once it is published.
+pub async fn create(tx: &mut Tx, organizer_id: OrganizerId, details: EventDetails) -> Result<Stored<Event>> {
+    crate::organizers::get(tx, organizer_id).await?;
+    check(tx, organizer_id, &details).await?;
+    let record = record(EventId::new(), details, EventStatus::Draft, None);
+    let event = tx.create(organizer_id, "event.drafted", record).await?;
+    create_key(tx, event.event_id).await?;
+    Ok(event)
+}
+
+pub async fn update(tx: &mut Tx, id: EventId, details: EventDetails) -> Result<Stored<Event>> {
+    let mut event = get(tx, id).await?;
+    check(tx, event.organizer_id, &details).await?;
+    if details.currency != event.currency {
+        let message = "an event keeps the currency that it began with, since its prices are in it";
+        return Err(Error::conflict("currency_fixed", message).at("currency"));
+    }
+    if matches!(event.status, EventStatus::Cancelled | EventStatus::Ended) {
+        return Err(Error::conflict(
+            "event_closed",
+            format!("an event that is {} stays as it is", event.status),
+        ));
+    }
+    let record = record(id, details, event.status, event.source.clone());
+    if record != event.value {
+        event.value = record;
+        tx.change("event.updated", &mut event).await?;
+    }
+    Ok(event)
+}
+
+pub async fn set_status(tx: &mut Tx, id: EventId, status: EventStatus) -> Result<Stored<Event>> {
+    let mut event = get(tx, id).await?;
+    event.status = event
+        .status
+        .become_(status)
+        .map_err(|why| Error::conflict("wrong_status", why.0).at("status"))?;
+    let change_type = match status {
+        EventStatus::Draft => "event.drafted",
+        EventStatus::Published => "event.published",
+        EventStatus::Postponed => "event.postponed",
+        EventStatus::Cancelled => "event.cancelled",
+        EventStatus::Ended => "event.ended",
+    };
+    tx.change(change_type, &mut event).await?;
+    Ok(event)
+}
+
+/// Ends what is over, a bounded number at once. Returns how many there were.
+pub(crate) async fn end_what_is_over(tx: &mut Tx, limit: i64) -> Result<u64> {
+    let condition = "t.status = 'published' and t.ends_at <= $1 order by t.ends_at limit $2";
+    let over: Vec<Stored<Event>> = rows::find(tx, condition, binds![tx.now(), limit]).await?;
+    let count = over.len() as u64;
+    for mut event in over {
+        event.status = EventStatus::Ended;
+        tx.change("event.ended", &mut event).await?;
+    }
+    Ok(count)
+}
+
+pub async fn get(db: &mut impl Source, id: EventId) -> Result<Stored<Event>> {
+    rows::get(db, &id).await
+}
+
+/// By the time at which they start.
+pub async fn list(db: &mut impl Source, filter: EventFilter, page: PageRequest) -> Result<Page<Stored<Event>>> {
+    let conditions = Filter::default()
+        .and_if("organizer_id =", &filter.organizer_id)
+        .and_any_of("status", &filter.statuses)
+        .and_if("starts_at >=", &filter.starts_from)
+        .and_if("starts_at <", &filter.starts_before);
+    page::list(db, conditions, Some("starts_at"), Order::Ascending, &page).await
+}
+
+pub(crate) async fn create_key(tx: &mut Tx, id: EventId) -> Result<()> {
+    let sql = "insert into event_keys (event_id, key_number, seed) values ($1, 0, $2)";
+    let seed = secrets::encode(&secrets::random_bytes());
+    sql::execute(tx.connection(), sql, binds![id, seed]).await?;
+    Ok(())
+}
+
+async fn check(tx: &mut Tx, organizer_id: OrganizerId, details: &EventDetails) -> Result<()> {
+    if details.ends_at <= details.starts_at {
+        return Err(Error::refused("invalid", "an event ends after it starts").at("ends_at"));
+    }
+    if let Some(venue_id) = &details.venue_id {
+        let venue: Stored<Venue> = rows::get(tx, venue_id).await.map_err(|error| match error {
+            Error::NotFound { .. } => Error::refused("venue_unknown", "there is no such venue").at("venue_id"),
+            other => other,
+        })?;
+        if venue.organizer_id != organizer_id {
+            return Err(Error::refused("venue_unknown", "this organizer has no such venue").at("venue_id"));
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn record(id: EventId, details: EventDetails, status: EventStatus, source: Option<String>) -> Event {
+    Event {
+        event_id: id,
+        venue_id: details.venue_id,
+        title: details.title,
+        description: details.description,
+        category: details.category,
+        language: details.language,
+        url: details.url,
+        status,
+        starts_at: details.starts_at,
+        ends_at: details.ends_at,
+        timezone: details.timezone,
+        currency: details.currency,
+        source,
+    }
+}

@@ -1,0 +1,234 @@
+//! Holds: capacity kept for a buyer for some minutes. Checkout turns one into an order; time turns it back.
+
+use crate::{
+    Error, Result, Source, Stored, Tx,
+    pools::{self, Demand, Move},
+    rows,
+    sql::{self, binds},
+    ticket_types::{self, LARGEST_ORDER},
+};
+use domain::{
+    EventId, HoldId, Money, TicketTypeId, Timestamp,
+    changes::{Event, Hold, Line, Order, TicketType},
+    order::{HoldStatus, OrderStatus, price_at, total},
+};
+use sqlx::AssertSqlSafe;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
+
+#[derive(Clone, Debug)]
+pub struct HoldRequest {
+    pub event_id: EventId,
+    pub lines: Vec<LineRequest>,
+}
+
+#[derive(Clone, Debug)]
+pub struct LineRequest {
+    pub ticket_type_id: TicketTypeId,
+    pub quantity: i64,
+}
+
+/// Long enough to type a name and an address, short enough that a sold-out event comes back on sale.
+pub const HELD_FOR: Duration = Duration::from_secs(10 * 60);
+
+/// Keeps the capacity, at the price in force now.
+pub async fn place(tx: &mut Tx, request: HoldRequest) -> Result<Stored<Hold>> {
+    let now = tx.now();
+    let (event, types) = event_with_types(tx, request.event_id).await?;
+    if !event.status.on_sale() {
+        return Err(Error::refused("not_on_sale", format!("this event is {}", event.status)).at("event_id"));
+    }
+    let quantities = quantities(request.lines)?;
+    let mut lines = Vec::new();
+    for (ticket_type_id, quantity) in quantities {
+        lines.push(line(&types, ticket_type_id, quantity, now)?);
+    }
+    let unit = |line: &Line| (Money::new(line.unit_minor, event.currency), line.quantity);
+    let amount = total(lines.iter().map(unit))?.map_or(0, |sum| sum.amount_minor);
+    let quantity = lines.iter().map(|line| line.quantity).sum();
+    if quantity > LARGEST_ORDER {
+        return Err(Error::refused("too_many", format!("an order has at most {LARGEST_ORDER} tickets")).at("lines"));
+    }
+    let demand = pools::demand(pools::lines_of(&lines), types.iter().map(|t| &t.value));
+    take(tx, &event, &demand).await?;
+    let hold = Hold {
+        hold_id: HoldId::new(),
+        event_id: event.event_id,
+        status: HoldStatus::Active,
+        expires_at: now + HELD_FOR,
+        quantity,
+        amount_minor: amount,
+        currency: event.currency,
+        lines,
+    };
+    tx.create(event.organizer_id, "hold.placed", hold).await
+}
+
+/// The buyer changed their mind.
+pub async fn release(tx: &mut Tx, id: HoldId) -> Result<Stored<Hold>> {
+    let mut hold = get(tx, id).await?;
+    if hold.status != HoldStatus::Active {
+        return Err(Error::conflict("hold_closed", format!("this hold is {}", hold.status)));
+    }
+    if pending_order(tx, id).await?.is_some() {
+        return Err(Error::conflict(
+            "order_pending",
+            "this hold belongs to an order; cancel the order",
+        ));
+    }
+    close(tx, &mut hold, HoldStatus::Released).await?;
+    Ok(hold)
+}
+
+pub async fn get(db: &mut impl Source, id: HoldId) -> Result<Stored<Hold>> {
+    rows::get(db, &id).await
+}
+
+/// Ends holds whose time is over, with the orders that did not get paid in it. `event_id`: of one event alone.
+pub(crate) async fn sweep(tx: &mut Tx, event_id: Option<EventId>, limit: i64) -> Result<Swept> {
+    let now = tx.now();
+    let expired: Vec<Stored<Hold>> = match event_id {
+        Some(event_id) => {
+            let condition = "t.event_id = $1 and t.status = 'active' and t.expires_at <= $2
+                             and coalesce(t.kept_until, 0) <= $2 limit $3";
+            rows::find(tx, condition, binds![event_id, now, limit]).await?
+        }
+        None => {
+            let condition = "t.status = 'active' and t.expires_at <= $1 and coalesce(t.kept_until, 0) <= $1 limit $2";
+            rows::find(tx, condition, binds![now, limit]).await?
+        }
+    };
+    let mut swept = Swept::default();
+    for mut hold in expired {
+        if let Some(mut order) = pending_order(tx, hold.hold_id).await? {
+            order.status = OrderStatus::Expired;
+            tx.change("order.expired", &mut order).await?;
+            swept.orders += 1;
+        }
+        close(tx, &mut hold, HoldStatus::Expired).await?;
+        swept.holds += 1;
+    }
+    Ok(swept)
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Swept {
+    pub(crate) holds: u64,
+    pub(crate) orders: u64,
+}
+
+/// Gives the capacity of an active hold back.
+pub(crate) async fn close(tx: &mut Tx, hold: &mut Stored<Hold>, status: HoldStatus) -> Result<()> {
+    let types = ticket_types::of_event(tx, hold.event_id).await?;
+    let demand = pools::demand(pools::lines_of(&hold.lines), types.iter().map(|t| &t.value));
+    pools::apply(tx, Move::ReleaseHold, &demand).await?;
+    hold.status = status;
+    let change_type = match status {
+        HoldStatus::Expired => "hold.expired",
+        _ => "hold.released",
+    };
+    tx.change(change_type, hold).await
+}
+
+/// Keeps a hold for as long as its order may be paid.
+pub(crate) async fn keep_until(tx: &mut Tx, id: HoldId, until: Timestamp) -> Result<()> {
+    let sql = "update holds set kept_until = $2 where hold_id = $1";
+    sql::execute(tx.connection(), sql, binds![id, until]).await?;
+    Ok(())
+}
+
+async fn pending_order(tx: &mut Tx, id: HoldId) -> Result<Option<Stored<Order>>> {
+    let found = rows::find(tx, "t.hold_id = $1 and t.status = 'pending'", binds![id]).await?;
+    Ok(found.into_iter().next())
+}
+
+/// An event and its ticket types, in one statement.
+pub(crate) async fn event_with_types(
+    db: &mut impl Source,
+    event_id: EventId,
+) -> Result<(Stored<Event>, Vec<Stored<TicketType>>)> {
+    static SQL: LazyLock<Arc<String>> = LazyLock::new(|| {
+        let (event, types) = (rows::columns::<Event>("e"), rows::columns::<TicketType>("t"));
+        Arc::new(format!(
+            "select {event}, {types} from events e left join ticket_types t on t.event_id = e.event_id
+             where e.event_id = $1"
+        ))
+    });
+    let rows = sql::all(db.connection(), AssertSqlSafe(SQL.clone()), binds![event_id]).await?;
+    let first = rows.first().ok_or_else(|| Error::not_found("event"))?;
+    let event = rows::decode(first, 0)?;
+    let types = rows
+        .iter()
+        .map(|row| rows::decode_optional(row, rows::width::<Event>()));
+    Ok((event, types.filter_map(Result::transpose).collect::<Result<_>>()?))
+}
+
+/// Takes from every pool; when one is empty, ends what has expired and asks once more. So a sweeper that has stopped
+/// keeps nothing from being sold.
+async fn take(tx: &mut Tx, event: &Stored<Event>, demand: &Demand) -> Result<()> {
+    let Some(empty) = pools::apply(tx, Move::Hold, demand).await? else {
+        return Ok(());
+    };
+    if sweep(tx, Some(event.event_id), 200).await?.holds > 0 {
+        pools::undo(tx, Move::Hold, demand, empty).await?;
+        if pools::apply(tx, Move::Hold, demand).await?.is_none() {
+            return Ok(());
+        }
+    }
+    Err(Error::refused("sold_out", "there are not enough tickets left").at("lines"))
+}
+
+/// One quantity a type, however often the request names it.
+fn quantities(lines: Vec<LineRequest>) -> Result<BTreeMap<TicketTypeId, i64>> {
+    if lines.is_empty() || lines.len() > 50 {
+        return Err(Error::refused("invalid", "a hold has 1 to 50 lines").at("lines"));
+    }
+    let mut quantities = BTreeMap::<TicketTypeId, i64>::new();
+    for line in lines {
+        if !(1..=LARGEST_ORDER).contains(&line.quantity) {
+            return Err(Error::refused("invalid", "a quantity is between 1 and 1,000").at("lines"));
+        }
+        *quantities.entry(line.ticket_type_id).or_default() += line.quantity;
+    }
+    Ok(quantities)
+}
+
+fn line(types: &[Stored<TicketType>], id: TicketTypeId, quantity: i64, now: Timestamp) -> Result<Line> {
+    let ticket_type = types
+        .iter()
+        .find(|ticket_type| ticket_type.ticket_type_id == id)
+        .ok_or_else(|| Error::refused("ticket_type_unknown", "this event has no such ticket type").at("lines"))?;
+    check_quantity_and_window(ticket_type, quantity, now)?;
+    let price = price_at(&ticket_type.prices, now).map_err(|why| Error::refused("no_price", why.0).at("lines"))?;
+    Ok(Line {
+        ticket_type_id: id,
+        quantity,
+        unit_minor: price.amount_minor,
+    })
+}
+
+/// Asked when a hold is placed and again at checkout.
+pub(crate) fn check_quantity_and_window(ticket_type: &TicketType, quantity: i64, now: Timestamp) -> Result<()> {
+    if quantity > ticket_type.max_per_order {
+        let message = format!(
+            "an order has at most {} of {}",
+            ticket_type.max_per_order, ticket_type.name
+        );
+        return Err(Error::refused("too_many", message).at("lines"));
+    }
+    if quantity < ticket_type.min_per_order {
+        let message = format!(
+            "an order has at least {} of {}",
+            ticket_type.min_per_order, ticket_type.name
+        );
+        return Err(Error::refused("too_few", message).at("lines"));
+    }
+    if !ticket_types::in_sale(ticket_type, now) {
+        let message = format!("{} is not on sale now", ticket_type.name);
+        return Err(Error::refused("sale_closed", message).at("lines"));
+    }
+    Ok(())
+}

@@ -1,0 +1,253 @@
+//! Orders: from a hold to tickets, and back by cancellation.
+
+use crate::{
+    Error, Page, PageRequest, Result, Source, Stored, Tx, holds,
+    page::{self, Filter, Order as Sort},
+    payments, people,
+    pools::{self, Move},
+    rows,
+    sql::binds,
+    ticket_types, tickets,
+};
+use domain::{
+    Email, EventId, HoldId, OrderId, OrganizerId, PersonId, Timestamp,
+    changes::{Event, Hold, Order, Payment, Ticket, TicketType},
+    event::EventStatus,
+    order::{HoldStatus, OrderStatus, TicketStatus},
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::time::Duration;
+
+#[derive(Clone, Debug)]
+pub struct Checkout {
+    pub hold_id: HoldId,
+    pub email: Email,
+    pub name: Option<String>,
+    pub phone: Option<String>,
+    /// Not asked for a free order.
+    pub provider: String,
+    pub method: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Placed {
+    pub order: Stored<Order>,
+    /// None: the order is free, and paid already.
+    pub payment: Option<Stored<Payment>>,
+    /// Of a free order.
+    pub tickets: Vec<Stored<Ticket>>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct OrderFilter {
+    pub organizer_id: Option<OrganizerId>,
+    pub event_id: Option<EventId>,
+    pub person_id: Option<PersonId>,
+    pub status: Option<OrderStatus>,
+}
+
+/// How long an order waits for its payment, with its capacity kept.
+pub const PAYABLE_FOR: Duration = Duration::from_secs(15 * 60);
+
+/// Turns a hold into an order at the held price.
+pub async fn checkout(tx: &mut Tx, checkout: Checkout) -> Result<Placed> {
+    let now = tx.now();
+    let mut hold = holds::get(tx, checkout.hold_id).await?;
+    if hold.status != HoldStatus::Active || hold.expires_at <= now {
+        return Err(Error::refused("hold_expired", "this hold is over; place a new one").at("hold_id"));
+    }
+    let (event, types) = holds::event_with_types(tx, hold.event_id).await?;
+    if !event.status.on_sale() {
+        return Err(Error::refused("not_on_sale", format!("this event is {}", event.status)));
+    }
+    for line in &hold.lines {
+        if let Some(ticket_type) = types.iter().find(|t| t.ticket_type_id == line.ticket_type_id) {
+            holds::check_quantity_and_window(ticket_type, line.quantity, now)?;
+        }
+    }
+    let (name, phone) = (tidy(checkout.name, "name")?, tidy(checkout.phone, "phone")?);
+    let person = people::with_email(tx, hold.organizer_id, checkout.email, name, phone).await?;
+    let order_id = OrderId::new();
+    let order = Order {
+        order_id,
+        event_id: hold.event_id,
+        hold_id: Some(hold.hold_id),
+        person_id: person.person_id,
+        code: code(order_id),
+        status: OrderStatus::Pending,
+        currency: hold.currency,
+        total_minor: hold.amount_minor,
+        quantity: hold.quantity,
+        lines: hold.lines.clone(),
+        placed_at: now,
+        paid_at: None,
+        cancelled_at: None,
+        source: None,
+    };
+    let order = tx
+        .create(hold.organizer_id, "order.placed", order)
+        .await
+        .map_err(|error| match error.code() {
+            "already_exists" => Error::conflict("already_checked_out", "this hold has an order already").at("hold_id"),
+            _ => error,
+        });
+    let mut order = order?;
+    if order.total_minor == 0 {
+        let tickets = fulfil(tx, &mut order, Some(&mut hold), &types)
+            .await?
+            .unwrap_or_default();
+        return Ok(Placed {
+            order,
+            payment: None,
+            tickets,
+        });
+    }
+    holds::keep_until(tx, hold.hold_id, now + PAYABLE_FOR).await?;
+    let payment = payments::start(tx, &order, checkout.provider, checkout.method).await?;
+    Ok(Placed {
+        order,
+        payment: Some(payment),
+        tickets: Vec::new(),
+    })
+}
+
+/// Another try to pay, after one that failed.
+pub async fn pay_again(tx: &mut Tx, id: OrderId, provider: String, method: String) -> Result<Stored<Payment>> {
+    let order = get(tx, id).await?;
+    if order.status != OrderStatus::Pending {
+        return Err(Error::conflict(
+            "order_closed",
+            format!("this order is {}", order.status),
+        ));
+    }
+    payments::start(tx, &order, provider, method).await
+}
+
+/// Takes the order back. Its tickets are void, and its capacity is for sale again.
+pub async fn cancel(tx: &mut Tx, id: OrderId) -> Result<Stored<Order>> {
+    let mut order = get(tx, id).await?;
+    match order.status {
+        OrderStatus::Pending => release_hold(tx, &order).await?,
+        OrderStatus::Paid => take_tickets_back(tx, &order).await?,
+        OrderStatus::Expired | OrderStatus::Cancelled => {
+            return Err(Error::conflict(
+                "order_closed",
+                format!("this order is {} already", order.status),
+            ));
+        }
+    }
+    order.status = OrderStatus::Cancelled;
+    order.cancelled_at = Some(tx.now());
+    tx.change("order.cancelled", &mut order).await?;
+    Ok(order)
+}
+
+pub async fn get(db: &mut impl Source, id: OrderId) -> Result<Stored<Order>> {
+    rows::get(db, &id).await
+}
+
+pub async fn by_code(db: &mut impl Source, organizer_id: OrganizerId, code: &str) -> Result<Stored<Order>> {
+    let values = binds![organizer_id, code.trim().to_uppercase()];
+    let found = rows::find(db, "t.organizer_id = $1 and t.code = $2", values).await?;
+    found.into_iter().next().ok_or_else(|| Error::not_found("order"))
+}
+
+/// The newest first.
+pub async fn list(db: &mut impl Source, filter: OrderFilter, page: PageRequest) -> Result<Page<Stored<Order>>> {
+    let conditions = Filter::default()
+        .and_if("organizer_id =", &filter.organizer_id)
+        .and_if("event_id =", &filter.event_id)
+        .and_if("person_id =", &filter.person_id)
+        .and_if("status =", &filter.status);
+    page::list(db, conditions, Some("placed_at"), Sort::Descending, &page).await
+}
+
+/// The money is there: the capacity becomes sold, and the tickets exist. None if the order can't be filled any more;
+/// then nothing has changed.
+pub(crate) async fn fulfil(
+    tx: &mut Tx,
+    order: &mut Stored<Order>,
+    hold: Option<&mut Stored<Hold>>,
+    types: &[Stored<TicketType>],
+) -> Result<Option<Vec<Stored<Ticket>>>> {
+    let demand = pools::demand(pools::lines_of(&order.lines), types.iter().map(|t| &t.value));
+    match hold {
+        Some(hold) if hold.status == HoldStatus::Active => {
+            pools::apply(tx, Move::ConvertHold, &demand).await?;
+            hold.status = HoldStatus::Converted;
+            tx.change("hold.converted", hold).await?;
+        }
+        _ => {
+            if let Some(empty) = pools::apply(tx, Move::Sell, &demand).await? {
+                pools::undo(tx, Move::Sell, &demand, empty).await?;
+                return Ok(None);
+            }
+        }
+    }
+    order.status = OrderStatus::Paid;
+    order.paid_at = Some(tx.now());
+    tx.change("order.paid", order).await?;
+    tickets::issue(tx, order).await.map(Some)
+}
+
+/// Whether a payment that succeeds may still fill this order.
+pub(crate) fn may_be_filled(order: &Order, event: &Event) -> bool {
+    match order.status {
+        OrderStatus::Pending => event.status != EventStatus::Cancelled,
+        OrderStatus::Expired => event.status.on_sale(),
+        OrderStatus::Paid | OrderStatus::Cancelled => false,
+    }
+}
+
+/// A short code that a person can read out: 45 bits of a hash of the order's id, without letters that look alike.
+pub(crate) fn code(id: OrderId) -> String {
+    const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    let hash = Sha256::digest(id.as_uuid().as_bytes());
+    let bits = hash
+        .iter()
+        .take(8)
+        .fold(0_u64, |bits, byte| (bits << 8) | u64::from(*byte));
+    (0..9)
+        .map(|place| char::from(ALPHABET[(bits >> (5 * place) & 31) as usize]))
+        .collect()
+}
+
+async fn release_hold(tx: &mut Tx, order: &Stored<Order>) -> Result<()> {
+    if let Some(hold_id) = order.hold_id {
+        let mut hold = holds::get(tx, hold_id).await?;
+        if hold.status == HoldStatus::Active {
+            holds::close(tx, &mut hold, HoldStatus::Released).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn take_tickets_back(tx: &mut Tx, order: &Stored<Order>) -> Result<()> {
+    let types = ticket_types::of_event(tx, order.event_id).await?;
+    let demand = pools::demand(pools::lines_of(&order.lines), types.iter().map(|t| &t.value));
+    pools::apply(tx, Move::ReturnSold, &demand).await?;
+    for mut ticket in tickets::of_order(tx, order.order_id).await? {
+        if ticket.status == TicketStatus::Valid {
+            ticket.status = TicketStatus::Cancelled;
+            tx.change("ticket.cancelled", &mut ticket).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What a person typed on one line, or nothing.
+fn tidy(text: Option<String>, field: &str) -> Result<Option<String>> {
+    let text = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    match &text {
+        Some(text) if text.chars().count() > 300 || text.chars().any(char::is_control) => {
+            Err(Error::refused("invalid", "this is one line of at most 300 characters").at(field))
+        }
+        _ => Ok(text),
+    }
+}
+
+/// The time at which an order that is placed now stops waiting for its payment.
+pub fn payable_until(placed_at: Timestamp) -> Timestamp {
+    placed_at + PAYABLE_FOR
+}

@@ -1,0 +1,73 @@
+//! Organizers: who runs events, and whose everything else is.
+
+use crate::{
+    Error, Page, PageRequest, Result, Source, Stored, Tx,
+    page::{self, Filter, Order},
+    rows,
+    sql::binds,
+};
+use domain::{Currency, Label, OrganizerId, Slug, changes::Organizer};
+
+#[derive(Clone, Debug)]
+pub struct OrganizerDetails {
+    pub slug: Slug,
+    pub name: Label,
+    pub currency: Currency,
+    pub timezone: String,
+    pub city: Option<String>,
+    pub country: Option<String>,
+}
+
+pub async fn create(tx: &mut Tx, details: OrganizerDetails) -> Result<Stored<Organizer>> {
+    create_as(tx, OrganizerId::new(), details).await
+}
+
+pub(crate) async fn create_as(tx: &mut Tx, id: OrganizerId, details: OrganizerDetails) -> Result<Stored<Organizer>> {
+    let record = record(id, details, tx.now());
+    tx.create(id, "organizer.created", record).await.map_err(slug_taken)
+}
+
+pub async fn update(tx: &mut Tx, id: OrganizerId, details: OrganizerDetails) -> Result<Stored<Organizer>> {
+    let mut organizer = get(tx, id).await?;
+    let record = record(id, details, organizer.created_at);
+    if record != organizer.value {
+        organizer.value = record;
+        tx.change("organizer.updated", &mut organizer)
+            .await
+            .map_err(slug_taken)?;
+    }
+    Ok(organizer)
+}
+
+pub async fn get(db: &mut impl Source, id: OrganizerId) -> Result<Stored<Organizer>> {
+    rows::get(db, &id).await
+}
+
+pub async fn by_slug(db: &mut impl Source, slug: &Slug) -> Result<Stored<Organizer>> {
+    let found = rows::find(db, "slug = $1", binds![slug]).await?;
+    found.into_iter().next().ok_or_else(|| Error::not_found("organizer"))
+}
+
+pub async fn list(db: &mut impl Source, page: PageRequest) -> Result<Page<Stored<Organizer>>> {
+    page::list(db, Filter::default(), None, Order::Ascending, &page).await
+}
+
+fn record(id: OrganizerId, details: OrganizerDetails, created_at: domain::Timestamp) -> Organizer {
+    Organizer {
+        id,
+        slug: details.slug,
+        name: details.name,
+        currency: details.currency,
+        timezone: details.timezone,
+        city: details.city,
+        country: details.country,
+        created_at,
+    }
+}
+
+fn slug_taken(error: Error) -> Error {
+    match error.code() {
+        "already_exists" => Error::conflict("slug_taken", "another organizer has this slug").at("slug"),
+        _ => error,
+    }
+}

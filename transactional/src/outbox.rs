@@ -1,0 +1,146 @@
+//! The outbox: every change in commit order, until the relay has it and it is trimmed.
+
+use crate::{
+    Result, Source, Tx,
+    dialect::Row,
+    rows::placeholders,
+    sql::{self, Columns, Value, binds},
+};
+use domain::{
+    ChangeId, OrganizerId, Timestamp,
+    changes::{Change, SCHEMA_VERSION},
+};
+use sqlx::AssertSqlSafe;
+use std::sync::{Arc, LazyLock};
+
+/// A change that has no place in the order yet.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) change_type: &'static str,
+    pub(crate) organizer_id: OrganizerId,
+    pub(crate) entity: &'static str,
+    pub(crate) entity_id: String,
+    pub(crate) entity_version: i64,
+    pub(crate) occurred_at: Timestamp,
+    pub(crate) payload: String,
+    pub(crate) remaining: i64,
+    pub(crate) actor: String,
+}
+
+const COLUMNS: usize = 13;
+const MOST_ROWS: usize = 64;
+
+static INSERTS: LazyLock<Vec<Arc<String>>> = LazyLock::new(|| {
+    (0..=MOST_ROWS.ilog2())
+        .map(|power| {
+            let rows = placeholders(1 << power, COLUMNS);
+            Arc::new(format!(
+                "insert into outbox (seq, remaining, change_id, change_type, schema_version, organizer_id, entity, \
+                 entity_id, entity_version, occurred_at, recorded_at, actor, payload) values {rows}"
+            ))
+        })
+        .collect()
+});
+
+/// Gives the batch's changes their places and writes them. The last thing before the commit: from here on, another
+/// process that writes to this database waits. Returns the last place that is taken.
+pub(crate) async fn write(tx: &mut Tx) -> Result<i64> {
+    let changes = std::mem::take(&mut tx.changes);
+    let recorded_at = tx.batch_time;
+    let sql = "update positions set value = value + $1, at = $2 where name = 'committed' returning value";
+    let position = sql::one(tx.connection(), sql, binds![changes.len() as i64, recorded_at])
+        .await?
+        .int("value")?;
+    let mut seq = position - changes.len() as i64;
+    let mut changes = changes.into_iter();
+    while changes.len() > 0 {
+        let power = changes.len().min(MOST_ROWS).ilog2() as usize;
+        let mut values = Vec::with_capacity(COLUMNS << power);
+        for change in changes.by_ref().take(1 << power) {
+            seq += 1;
+            values.extend(values_of(change, seq, recorded_at));
+        }
+        sql::execute(tx.connection(), AssertSqlSafe(INSERTS[power].clone()), values).await?;
+    }
+    Ok(position)
+}
+
+fn values_of(change: Pending, seq: i64, recorded_at: Timestamp) -> [Value; COLUMNS] {
+    [
+        Value::Int(seq),
+        Value::Int(change.remaining),
+        Value::Text(ChangeId::new().to_string()),
+        Value::Text(change.change_type.to_owned()),
+        Value::Int(SCHEMA_VERSION),
+        Value::Text(change.organizer_id.to_string()),
+        Value::Text(change.entity.to_owned()),
+        Value::Text(change.entity_id),
+        Value::Int(change.entity_version),
+        Value::Int(change.occurred_at.as_micros()),
+        Value::Int(recorded_at.as_micros()),
+        Value::Text(change.actor),
+        Value::Text(change.payload),
+    ]
+}
+
+pub(crate) async fn changes_after(db: &mut impl Source, seq: i64, limit: usize) -> Result<Vec<Change>> {
+    let sql = "select * from outbox where seq > $1 order by seq limit $2";
+    let rows = sql::all(db.connection(), sql, binds![seq, limit as i64]).await?;
+    rows.iter().map(read).collect()
+}
+
+fn read(row: &Row) -> Result<Change> {
+    Ok(Change {
+        seq: row.int("seq")?,
+        remaining: row.int("remaining")?,
+        change_id: row.parse("change_id")?,
+        change_type: row.text("change_type")?,
+        schema_version: row.int("schema_version")?,
+        organizer_id: row.parse("organizer_id")?,
+        entity: row.text("entity")?,
+        entity_id: row.text("entity_id")?,
+        entity_version: row.int("entity_version")?,
+        occurred_at: row.time("occurred_at")?,
+        recorded_at: row.time("recorded_at")?,
+        actor: row.text("actor")?,
+        payload: row.text("payload")?,
+    })
+}
+
+/// The last place that is taken, and when it was.
+pub(crate) async fn committed(db: &mut impl Source) -> Result<(i64, Timestamp)> {
+    let row = sql::one(
+        db.connection(),
+        "select value, at from positions where name = 'committed'",
+        vec![],
+    )
+    .await?;
+    Ok((row.int("value")?, row.time("at")?))
+}
+
+pub(crate) async fn relayed(db: &mut impl Source) -> Result<i64> {
+    let row = sql::one(
+        db.connection(),
+        "select value from positions where name = 'relayed'",
+        vec![],
+    )
+    .await?;
+    row.int("value")
+}
+
+pub(crate) async fn save_relayed(tx: &mut Tx, seq: i64) -> Result<()> {
+    let sql = "update positions set value = $1, at = $2 where name = 'relayed' and value < $1";
+    let at = tx.batch_time;
+    sql::execute(tx.connection(), sql, binds![seq, at]).await?;
+    Ok(())
+}
+
+/// One trim holds up the writer for a few milliseconds at most.
+const MOST_TRIMMED: i64 = 2_000;
+
+/// Drops relayed rows, but the newest `keep` of them. Returns how many went.
+pub(crate) async fn trim(tx: &mut Tx, keep: i64) -> Result<u64> {
+    let sql = "delete from outbox where seq <= (select value from positions where name = 'relayed') - $1
+               and seq < (select coalesce(min(seq), 0) from outbox) + $2";
+    sql::execute(tx.connection(), sql, binds![keep.max(0), MOST_TRIMMED]).await
+}

@@ -1,0 +1,97 @@
+//! A provider without a bank: the payment method says what will be reported, and when. What it reports is a function
+//! of the payment alone, so that a test or a demo can be run again.
+
+use super::{NextStep, PaymentProvider, Report, ReportedOutcome, bad_report};
+use crate::{Result, orders::PAYABLE_FOR, secrets};
+use async_trait::async_trait;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use domain::{Money, changes::Payment};
+use hmac::Mac;
+use std::time::Duration;
+
+/// The header that carries the signature of a webhook's body.
+pub const SIGNATURE_HEADER: &str = "bilten-signature";
+
+/// `test_late`: after the order has expired. `test_reordered`: an earlier failure arrives after the success.
+/// `test_manual`: never by itself.
+pub const METHODS: [&str; 6] = [
+    "test_ok",
+    "test_declined",
+    "test_late",
+    "test_duplicated",
+    "test_reordered",
+    "test_manual",
+];
+
+pub struct TestProvider {
+    secret: Vec<u8>,
+}
+
+impl TestProvider {
+    pub fn new(secret: &[u8]) -> Self {
+        Self {
+            secret: secret.to_vec(),
+        }
+    }
+
+    /// Every delivery for this payment: how long after its start, and what.
+    pub fn schedule(&self, payment: &Payment, method: &str) -> Vec<(Duration, Report)> {
+        let report = |number: u32, outcome| Report {
+            provider: self.name().to_owned(),
+            ext_id: format!("{}:{number}", payment.provider_ref),
+            provider_ref: payment.provider_ref.clone(),
+            outcome,
+            amount: Money::new(payment.amount_minor, payment.currency),
+        };
+        let success = |number| report(number, ReportedOutcome::Succeeded);
+        let failure = |number| report(number, ReportedOutcome::Failed);
+        let soon = Duration::from_millis;
+        match method {
+            "test_ok" => vec![(soon(0), success(1))],
+            "test_declined" => vec![(soon(0), failure(1))],
+            "test_late" => vec![(PAYABLE_FOR * 2, success(1))],
+            "test_duplicated" => vec![(soon(0), success(1)), (soon(0), success(1)), (soon(300), success(1))],
+            "test_reordered" => vec![(soon(0), success(2)), (soon(200), failure(1))],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The body of a webhook and its signature.
+    pub fn sign(&self, report: &Report) -> Result<(String, Vec<u8>)> {
+        let body = serde_json::to_vec(report)?;
+        let mut mac = secrets::mac(&self.secret);
+        mac.update(&body);
+        Ok((URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()), body))
+    }
+}
+
+#[async_trait]
+impl PaymentProvider for TestProvider {
+    fn name(&self) -> &'static str {
+        "test"
+    }
+
+    fn accepts(&self, method: &str) -> bool {
+        METHODS.contains(&method)
+    }
+
+    async fn start(&self, _: &Payment, _: &str) -> Result<NextStep> {
+        Ok(NextStep::Wait)
+    }
+
+    fn verify(&self, signature: Option<&str>, body: &[u8]) -> Result<Report> {
+        let signature = signature
+            .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok())
+            .unwrap_or_default();
+        let mut mac = secrets::mac(&self.secret);
+        mac.update(body);
+        mac.verify_slice(&signature)
+            .map_err(|_| bad_report("bad_signature", "the signature is not this provider's"))?;
+        let report: Report = serde_json::from_slice(body)
+            .map_err(|error| bad_report("invalid", &format!("this is no report: {error}")))?;
+        if report.provider != self.name() || report.ext_id.len() > 200 {
+            return Err(bad_report("invalid", "this is no report of this provider"));
+        }
+        Ok(report)
+    }
+}

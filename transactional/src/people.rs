@@ -1,0 +1,57 @@
+//! Buyers and attendees, each within one organizer. Personal data lives here and nowhere else.
+
+use crate::{
+    Page, PageRequest, Result, Source, Stored, Tx,
+    page::{self, Filter, Order},
+    rows,
+    sql::binds,
+};
+use domain::{Email, OrganizerId, PersonId, changes::Person};
+
+pub async fn get(db: &mut impl Source, id: PersonId) -> Result<Stored<Person>> {
+    rows::get(db, &id).await
+}
+
+pub async fn by_email(
+    db: &mut impl Source,
+    organizer_id: OrganizerId,
+    email: &Email,
+) -> Result<Option<Stored<Person>>> {
+    let found = rows::find(db, "organizer_id = $1 and email = $2", binds![organizer_id, email]).await?;
+    Ok(found.into_iter().next())
+}
+
+pub async fn list(db: &mut impl Source, organizer_id: OrganizerId, page: PageRequest) -> Result<Page<Stored<Person>>> {
+    let filter = Filter::default().and("organizer_id =", &organizer_id);
+    page::list(db, filter, None, Order::Ascending, &page).await
+}
+
+/// The organizer's person with this address, made or brought up to date with what the buyer says now.
+pub(crate) async fn with_email(
+    tx: &mut Tx,
+    organizer_id: OrganizerId,
+    email: Email,
+    name: Option<String>,
+    phone: Option<String>,
+) -> Result<Stored<Person>> {
+    let Some(mut person) = by_email(tx, organizer_id, &email).await? else {
+        let record = Person {
+            person_id: PersonId::new(),
+            email: Some(email),
+            name,
+            phone,
+            registered_at: tx.now(),
+            source: None,
+        };
+        return tx.create(organizer_id, "person.registered", record).await;
+    };
+    let (name, phone) = (
+        name.or_else(|| person.name.clone()),
+        phone.or_else(|| person.phone.clone()),
+    );
+    if (&name, &phone) != (&person.name, &person.phone) {
+        (person.name, person.phone) = (name, phone);
+        tx.change("person.updated", &mut person).await?;
+    }
+    Ok(person)
+}

@@ -1,0 +1,65 @@
+//! Random secrets, their hashes, and the one key of this database from which other secrets are derived.
+
+use crate::{Result, dialect::Connection, store};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit, Mac};
+use rand::Rng;
+use sha2::{Digest, Sha256};
+
+/// 32 random bytes as text.
+pub(crate) fn random() -> String {
+    URL_SAFE_NO_PAD.encode(random_bytes())
+}
+
+pub(crate) fn random_bytes() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    rand::rng().fill_bytes(&mut bytes);
+    bytes
+}
+
+/// What is stored of a secret with 256 random bits: nobody can go back from it, and no salt is needed.
+pub(crate) fn hash(secret: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(secret.as_bytes()))
+}
+
+/// Reads 32 bytes that [`encode`] wrote.
+pub(crate) fn decode(text: &str) -> Option<[u8; 32]> {
+    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
+}
+
+pub(crate) fn encode(bytes: &[u8; 32]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The key of this database. What it signs can be shown again at any time and is stored nowhere.
+pub(crate) struct Key {
+    text: String,
+}
+
+impl Key {
+    pub(crate) async fn load(connection: &mut Connection) -> Result<Self> {
+        let text = store::secret(connection, "core", random()).await?;
+        Ok(Self { text })
+    }
+
+    pub(crate) fn sign(&self, purpose: &str, message: &str) -> String {
+        URL_SAFE_NO_PAD.encode(self.mac(purpose, message).finalize().into_bytes())
+    }
+
+    /// Compares in constant time.
+    pub(crate) fn verifies(&self, purpose: &str, message: &str, signature: &str) -> bool {
+        let signature = URL_SAFE_NO_PAD.decode(signature).unwrap_or_default();
+        self.mac(purpose, message).verify_slice(&signature).is_ok()
+    }
+
+    fn mac(&self, purpose: &str, message: &str) -> Hmac<Sha256> {
+        let mut mac = mac(self.text.as_bytes());
+        mac.update(format!("{purpose}\0{message}").as_bytes());
+        mac
+    }
+}
+
+#[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
+pub(crate) fn mac(key: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(key).expect("a key of any length")
+}

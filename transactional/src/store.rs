@@ -1,0 +1,265 @@
+//! The store: one writer, a few readers, and the secrets that belong to this database.
+
+use crate::{
+    Error, IdempotencyKey, Once, Result, Source, Tx, check_ins,
+    dialect::{self, Connection, Db, PRAGMAS},
+    outbox, secrets,
+    sql::{self, Columns},
+    tickets::EventKeys,
+    writer::{Codec, Command, Job, Writer},
+};
+use domain::{CheckInListId, EventId, changes::Change};
+use futures::future::BoxFuture;
+use serde::{Serialize, de::DeserializeOwned};
+use sqlx::{
+    Connection as _, Pool, SqlSafeStr, Transaction,
+    migrate::{Migration, MigrationType, Migrator},
+    pool::{PoolConnection, PoolOptions},
+};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::{
+    sync::{Mutex, mpsc, oneshot, watch},
+    task::JoinHandle,
+};
+
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// Commands that may wait. One more is answered `Busy`.
+    pub queue: usize,
+    /// Commands that are committed together at most.
+    pub batch: usize,
+    /// Connections that read.
+    pub readers: u32,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self {
+            queue: 4096,
+            batch: 256,
+            readers: 4,
+        }
+    }
+}
+
+/// How many lists' events are remembered, some 50 bytes each.
+const MOST_LISTS: usize = 10_000;
+
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    /// None once the store is closing.
+    queue: std::sync::RwLock<Option<mpsc::Sender<Box<dyn Job>>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    readers: Pool<Db>,
+    committed: watch::Receiver<i64>,
+    key: secrets::Key,
+    event_keys: EventKeys,
+    /// Which event a check-in list is of: it never changes.
+    list_events: std::sync::RwLock<HashMap<CheckInListId, EventId>>,
+}
+
+/// A consistent view of the whole database as it was at the first read.
+pub struct Reader(Transaction<'static, Db>);
+
+impl Source for Reader {
+    fn connection(&mut self) -> &mut Connection {
+        &mut self.0
+    }
+}
+
+/// A connection for single statements, which need no snapshot.
+pub(crate) struct Peek(PoolConnection<Db>);
+
+impl Source for Peek {
+    fn connection(&mut self) -> &mut Connection {
+        &mut self.0
+    }
+}
+
+impl Store {
+    /// Opens the database, creates or migrates its tables, and starts the writer.
+    pub async fn open(url: &str, options: StoreOptions) -> Result<Store> {
+        sqlx::any::install_default_drivers();
+        let url = dialect::prepare(url)?;
+        let mut connection = Connection::connect(&url).await?;
+        sql::raw(&mut connection, PRAGMAS).await?;
+        let migrated = migrations().run_direct(None, &mut connection, false).await;
+        migrated.map_err(|error| Error::Storage(format!("can't bring the database to this version: {error}")))?;
+        let key = secrets::Key::load(&mut connection).await?;
+        let readers = PoolOptions::new()
+            .max_connections(options.readers.max(1))
+            .acquire_timeout(Duration::from_secs(10))
+            .test_before_acquire(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .after_connect(|connection, _| {
+                Box::pin(async move { Ok(sqlx::raw_sql(PRAGMAS).execute(connection).await.map(drop)?) })
+            })
+            .connect(&url)
+            .await?;
+        let mut tx = Tx::new(connection);
+        let (position, last_time) = outbox::committed(&mut tx).await?;
+        let (sender, queue) = mpsc::channel(options.queue.max(1));
+        let (committed_sender, committed) = watch::channel(position);
+        let writer = Writer {
+            queue,
+            committed: committed_sender,
+            most_commands: options.batch.max(1),
+            last_time,
+        };
+        let writer = tokio::spawn(writer.run(tx.into_connection()));
+        Ok(Store(Arc::new(Inner {
+            queue: std::sync::RwLock::new(Some(sender)),
+            writer: Mutex::new(Some(writer)),
+            readers,
+            committed,
+            key,
+            event_keys: EventKeys::default(),
+            list_events: Default::default(),
+        })))
+    }
+
+    /// Runs a command. The answer comes after its commit; a caller that goes away does not undo it.
+    pub async fn write<T, F>(&self, actor: impl Into<String>, command: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    {
+        let once = self.enqueue(actor.into(), None, Codec::none(), command).await?;
+        Ok(once.value)
+    }
+
+    /// Runs a command unless its key was used before: then the first answer, or the first refusal, comes again.
+    pub async fn write_once<T, F>(&self, key: IdempotencyKey, actor: impl Into<String>, command: F) -> Result<Once<T>>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    {
+        self.enqueue(actor.into(), Some(key), Codec::json(), command).await
+    }
+
+    async fn enqueue<T, F>(
+        &self,
+        actor: String,
+        key: Option<IdempotencyKey>,
+        codec: Codec<T>,
+        body: F,
+    ) -> Result<Once<T>>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let command = Command {
+            actor,
+            key,
+            body,
+            codec,
+            reply,
+        };
+        let queue = self.0.queue.read().map_err(|_| Error::Closed)?.clone();
+        queue
+            .ok_or(Error::Closed)?
+            .try_send(Box::new(command))
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => Error::Busy,
+                mpsc::error::TrySendError::Closed(_) => Error::Closed,
+            })?;
+        answer.await.unwrap_or(Err(Error::Closed))
+    }
+
+    /// A snapshot to read from.
+    pub async fn read(&self) -> Result<Reader> {
+        Ok(Reader(self.0.readers.begin().await?))
+    }
+
+    pub(crate) async fn peek(&self) -> Result<Peek> {
+        Ok(Peek(self.0.readers.acquire().await?))
+    }
+
+    /// Changes after a position, in commit order.
+    pub async fn changes_after(&self, seq: i64, limit: usize) -> Result<Vec<Change>> {
+        outbox::changes_after(&mut self.peek().await?, seq, limit).await
+    }
+
+    /// The position of the last commit, and every later one.
+    pub fn committed_seq(&self) -> watch::Receiver<i64> {
+        self.0.committed.clone()
+    }
+
+    /// How far the relay has come.
+    pub async fn relay_cursor(&self) -> Result<i64> {
+        outbox::relayed(&mut self.peek().await?).await
+    }
+
+    pub async fn save_relay_cursor(&self, seq: i64) -> Result<()> {
+        self.write("system", move |tx| Box::pin(outbox::save_relayed(tx, seq)))
+            .await
+    }
+
+    /// Drops relayed changes, but the newest `keep`. Bounded: call it again while it returns many.
+    pub async fn trim_outbox(&self, keep: i64) -> Result<u64> {
+        self.write("system", move |tx| Box::pin(outbox::trim(tx, keep))).await
+    }
+
+    pub(crate) fn key(&self) -> &secrets::Key {
+        &self.0.key
+    }
+
+    pub(crate) fn event_keys(&self) -> &EventKeys {
+        &self.0.event_keys
+    }
+
+    pub(crate) async fn event_of_list(&self, id: CheckInListId) -> Result<EventId> {
+        let cache = &self.0.list_events;
+        if let Some(event_id) = cache.read().ok().and_then(|cache| cache.get(&id).copied()) {
+            return Ok(event_id);
+        }
+        let event_id = check_ins::get_list(&mut self.peek().await?, id).await?.event_id;
+        if let Ok(mut cache) = cache.write() {
+            if cache.len() >= MOST_LISTS {
+                cache.clear();
+            }
+            cache.insert(id, event_id);
+        }
+        Ok(event_id)
+    }
+
+    /// Takes no more commands, finishes those that wait, and closes the database.
+    pub async fn close(&self) -> Result<()> {
+        self.0.queue.write().map_err(|_| Error::Closed)?.take();
+        if let Some(writer) = self.0.writer.lock().await.take() {
+            writer
+                .await
+                .map_err(|error| Error::Storage(format!("the writer failed: {error}")))?;
+        }
+        self.0.readers.close().await;
+        Ok(())
+    }
+}
+
+fn migrations() -> Migrator {
+    let sql = include_str!("../migrations/0001_core.sql");
+    Migrator::with_migrations(vec![Migration::new(
+        1,
+        "core".into(),
+        MigrationType::Simple,
+        sql.into_sql_str(),
+        false,
+    )])
+}
+
+/// The column `value` of a row of `secrets`, made by `new` the first time.
+pub(crate) async fn secret(connection: &mut Connection, name: &'static str, new: String) -> Result<String> {
+    let insert = "insert into secrets (name, value) values ($1, $2) on conflict (name) do nothing";
+    sql::execute(connection, insert, sql::binds![name, new]).await?;
+    sql::one(
+        connection,
+        "select value from secrets where name = $1",
+        sql::binds![name],
+    )
+    .await?
+    .text("value")
+}

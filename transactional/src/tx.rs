@@ -1,0 +1,181 @@
+//! What a command works with: the database inside the writer's transaction, a clock, and the list of its changes.
+
+use crate::{
+    Error, Result,
+    dialect::Connection,
+    outbox::Pending,
+    rows::{self, Storable},
+    sql::Value,
+};
+use domain::{OrganizerId, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::ops::{Deref, DerefMut};
+
+/// Where rows are read from: a command's transaction or a reader's snapshot.
+pub trait Source: Send {
+    #[doc(hidden)]
+    fn connection(&mut self) -> &mut Connection;
+}
+
+/// A record as it is stored: whose it is, and how many changes made it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stored<T> {
+    pub organizer_id: OrganizerId,
+    pub version: i64,
+    pub value: T,
+}
+
+impl<T> Deref for Stored<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> DerefMut for Stored<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.value
+    }
+}
+
+/// One command's view of the store. All that it writes is kept together with its changes, or nothing is.
+pub struct Tx {
+    connection: Connection,
+    pub(crate) changes: Vec<Pending>,
+    pub(crate) actor: String,
+    pub(crate) batch_time: Timestamp,
+    pub(crate) original: Option<Timestamp>,
+    /// Why nothing of the present batch can be kept.
+    pub(crate) broken: Option<Error>,
+}
+
+impl Source for Tx {
+    fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+}
+
+impl Tx {
+    pub(crate) fn new(connection: Connection) -> Self {
+        Self {
+            connection,
+            changes: Vec::new(),
+            actor: String::new(),
+            batch_time: Timestamp::from_micros(0),
+            original: None,
+            broken: None,
+        }
+    }
+
+    pub(crate) fn into_connection(self) -> Connection {
+        self.connection
+    }
+
+    /// When this happens: the batch's time, or the original time of a backfill.
+    pub fn now(&self) -> Timestamp {
+        self.original.unwrap_or(self.batch_time)
+    }
+
+    /// What follows in this command happened then.
+    pub fn at(&mut self, original: Timestamp) {
+        self.original = Some(original);
+    }
+
+    /// Stores a new record and tells of it.
+    pub(crate) async fn create<T: Storable>(
+        &mut self,
+        organizer_id: OrganizerId,
+        change_type: &'static str,
+        record: T,
+    ) -> Result<Stored<T>> {
+        self.create_with(organizer_id, change_type, record, &[]).await
+    }
+
+    /// The same with columns that are the core's own.
+    pub(crate) async fn create_with<T: Storable>(
+        &mut self,
+        organizer_id: OrganizerId,
+        change_type: &'static str,
+        record: T,
+        private: &[(&'static str, Value)],
+    ) -> Result<Stored<T>> {
+        rows::insert(self, organizer_id, 1, std::slice::from_ref(&record), private).await?;
+        let stored = Stored {
+            organizer_id,
+            version: 1,
+            value: record,
+        };
+        self.tell(change_type, &stored)?;
+        Ok(stored)
+    }
+
+    pub(crate) async fn create_all<T: Storable>(
+        &mut self,
+        organizer_id: OrganizerId,
+        change_type: &'static str,
+        records: Vec<T>,
+    ) -> Result<Vec<Stored<T>>> {
+        rows::insert(self, organizer_id, 1, &records, &[]).await?;
+        let mut stored = Vec::with_capacity(records.len());
+        for value in records {
+            let one = Stored {
+                organizer_id,
+                version: 1,
+                value,
+            };
+            self.tell(change_type, &one)?;
+            stored.push(one);
+        }
+        Ok(stored)
+    }
+
+    /// Stores a record that went through several states in this very command, and tells of each.
+    pub(crate) async fn create_through<T: Storable>(
+        &mut self,
+        organizer_id: OrganizerId,
+        states: Vec<(&'static str, Timestamp, T)>,
+    ) -> Result<()> {
+        if let Some((_, _, last)) = states.last() {
+            rows::insert(self, organizer_id, states.len() as i64, std::slice::from_ref(last), &[]).await?;
+        }
+        let original = self.original;
+        for (index, (change_type, at, value)) in states.into_iter().enumerate() {
+            self.original = Some(at);
+            let stored = Stored {
+                organizer_id,
+                version: index as i64 + 1,
+                value,
+            };
+            self.tell(change_type, &stored)?;
+        }
+        self.original = original;
+        Ok(())
+    }
+
+    /// Stores the next version of a record, and tells of it.
+    pub(crate) async fn change<T: Storable>(
+        &mut self,
+        change_type: &'static str,
+        stored: &mut Stored<T>,
+    ) -> Result<()> {
+        stored.version += 1;
+        rows::update(self, stored).await?;
+        self.tell(change_type, stored)
+    }
+
+    fn tell<T: Storable>(&mut self, change_type: &'static str, stored: &Stored<T>) -> Result<()> {
+        self.changes.push(Pending {
+            change_type,
+            organizer_id: stored.organizer_id,
+            entity: T::ENTITY.name,
+            entity_id: stored.value.entity_id(),
+            entity_version: stored.version,
+            occurred_at: self.now(),
+            payload: serde_json::to_string(&stored.value)?,
+            remaining: 0,
+            actor: String::new(),
+        });
+        Ok(())
+    }
+}
