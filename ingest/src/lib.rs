@@ -3,13 +3,21 @@
 //!
 //! This crate knows no SQL and no Delta: it moves records and offsets, and the lake's own commits say how far it came.
 
+mod chain;
+mod change;
+pub mod collector;
+mod decode;
 pub mod log;
 mod record;
+pub mod relay;
+pub mod sink;
 
 pub use log::{EventLog, LogError, LogOptions, Retention, partition_for};
 pub use record::{Headers, HeadersBuilder, LogRecord, Record};
+pub use relay::{Relay, RelayError, RelayOptions, RelayPosition};
+pub use sink::{Sink, SinkError, SinkOptions};
 
-/// Every change of the core, keyed by organizer and entity.
-pub const CHANGES: &str = "changes";
-/// What people did on pages, keyed by organizer and visitor.
-pub const INTERACTIONS: &str = "interactions";
+/// The topic of every change of the core, keyed by organizer and entity.
+pub const CHANGES: &str = lakehouse::CHANGES;
+/// The topic of what people did on pages, keyed by organizer and visitor.
+pub const INTERACTIONS: &str = lakehouse::INTERACTIONS;

@@ -111,6 +111,24 @@ pub fn partition_for(key: &[u8], partitions: u32) -> u32 {
     (murmur2(key) & 0x7fff_ffff) % partitions.max(1)
 }
 
+/// The records in as few appends as the log's limit allows.
+pub(crate) fn within_limits(records: Vec<Record>) -> Vec<Vec<Record>> {
+    let mut appends: Vec<Vec<Record>> = Vec::new();
+    let mut bytes = 0;
+    for record in records {
+        let len = frame::encoded_len(&record);
+        bytes += len;
+        match appends.last_mut() {
+            Some(last) if bytes <= APPEND_LIMIT => last.push(record),
+            _ => {
+                bytes = len;
+                appends.push(vec![record]);
+            }
+        }
+    }
+    appends
+}
+
 fn murmur2(data: &[u8]) -> u32 {
     const SEED: u32 = 0x9747_b28c;
     const M: u32 = 0x5bd1_e995;
