@@ -86,12 +86,17 @@ async fn visit(client: Arc<Client>, events: Arc<Vec<Value>>, mut rng: StdRng, se
     let Some(event) = events.get((share * share * events.len() as f64) as usize) else {
         return;
     };
+    let source = SOURCES.choose(&mut rng).copied().unwrap_or_default();
+    let agrees = rng.random_bool(0.7);
+    let [id, session] = [Uuid::now_v7(), Uuid::now_v7()].map(|id| id.to_string());
     let mut visitor = Visitor {
         client,
         rng,
         sender,
-        id: Uuid::now_v7().to_string(),
-        session: Uuid::now_v7().to_string(),
+        id,
+        session,
+        source,
+        agrees,
     };
     if let Err(error) = visitor.come(event).await {
         tracing::debug!(%error, "a demo visitor leaves");
@@ -104,6 +109,10 @@ struct Visitor {
     sender: mpsc::Sender<Value>,
     id: String,
     session: String,
+    /// Where the visitor comes from: `utm_source` and `utm_medium`.
+    source: (Option<&'static str>, Option<&'static str>),
+    /// To being recognised on another day.
+    agrees: bool,
 }
 
 impl Visitor {
@@ -170,8 +179,8 @@ impl Visitor {
         Ok(())
     }
 
-    async fn tell(&mut self, kind: &str, event: &Value, event_id: &str) -> Result<()> {
-        let (utm_source, utm_medium) = SOURCES.choose(&mut self.rng).copied().unwrap_or_default();
+    async fn tell(&self, kind: &str, event: &Value, event_id: &str) -> Result<()> {
+        let (utm_source, utm_medium) = self.source;
         let path = if event_id.is_empty() {
             "/".to_owned()
         } else {
@@ -188,7 +197,7 @@ impl Visitor {
             "url": format!("https://tickets.example.org{path}"),
             "utm_source": utm_source,
             "utm_medium": utm_medium,
-            "properties": {},
+            "consent": { "analytics": self.agrees },
         });
         Ok(self.sender.send(interaction).await?)
     }
@@ -202,8 +211,10 @@ impl Visitor {
 async fn send_interactions(client: &Client, mut receiver: mpsc::Receiver<Value>) {
     let mut batch = Vec::new();
     while receiver.recv_many(&mut batch, 100).await > 0 {
-        if let Err(error) = client.send_lines("/v1/interactions", &batch).await {
-            tracing::debug!(%error, "the demo's interactions were not taken");
+        match client.send_lines("/v1/interactions", &batch).await {
+            Ok(answer) if answer["rejected"] != json!([]) => tracing::debug!(%answer, "interactions were refused"),
+            Ok(_) => {}
+            Err(error) => tracing::debug!(%error, "the demo's interactions were not taken"),
         }
         batch.clear();
         sleep(Duration::from_secs(1)).await;

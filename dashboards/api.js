@@ -1,0 +1,46 @@
+// The HTTP API. A session lives in a cookie that scripts can't read; what it changes needs the token beside it.
+
+let csrfToken = "";
+
+/** Someone has to log in (again). */
+export class LoggedOut extends Error {}
+
+/** The server refused, and said why. */
+export class Refused extends Error {}
+
+async function call(method, path, { body, accept = "application/json" } = {}) {
+  const headers = { Accept: accept };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (method !== "GET" && csrfToken) headers["X-CSRF-Token"] = csrfToken;
+  const response = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+  if (response.ok) return response;
+  const problem = await response.json().catch(() => ({}));
+  const why = problem.detail || problem.title || `the server answered ${response.status}`;
+  const isLogIn = method === "POST" && path === "/v1/session";
+  throw response.status === 401 && !isLogIn ? new LoggedOut(why) : new Refused(why);
+}
+
+const json = async (...args) => (await call(...args)).json();
+
+function remember(session) {
+  csrfToken = session.csrf_token;
+  return session;
+}
+
+export const session = async () => remember(await json("GET", "/v1/session"));
+export const logIn = async (email, password) => remember(await json("POST", "/v1/session", { body: { email, password } }));
+export const logOut = () => call("DELETE", "/v1/session");
+
+const whose = (organizer) => (organizer ? `?organizer_id=${encodeURIComponent(organizer)}` : "");
+
+export const metric = (name, organizer) => json("GET", `/v1/metrics/${name}${whose(organizer)}`);
+export const status = () => json("GET", "/v1/status");
+export const audit = () => json("POST", "/v1/audit");
+export const organizers = async () => (await json("GET", "/v1/organizers?limit=200")).items;
+export const organizer = (id) => json("GET", `/v1/organizers/${encodeURIComponent(id)}`);
+
+/** The rows of a query, and the position in the order of changes that they show. */
+export async function sql(text, organizer) {
+  const response = await call("POST", "/v1/sql", { body: { sql: text, ...(organizer && { organizer_id: organizer }) } });
+  return { rows: await response.json(), position: response.headers.get("Bilten-Position") };
+}

@@ -1,0 +1,164 @@
+// Logs in, and then keeps asking: each panel at its own pace, slower when the server is away, not at all when nobody looks.
+
+import * as api from "./api.js";
+import { audited, panels, way } from "./panels.js";
+import { $, count, element, table } from "./show.js";
+
+const SLOWEST = 30_000;
+const MOST_ROWS = 500;
+
+const EXAMPLES = {
+  "Orders by status": "select status, count(*) as orders, sum(quantity) as tickets\nfrom orders\ngroup by status\norder by orders desc",
+  "Sales by weekday":
+    "select date_part('dow', placed_at) as weekday, count(*) as orders\nfrom orders\nwhere status = 'paid'\ngroup by weekday\norder by weekday",
+  "Fullest events":
+    "select e.title, e.starts_at, count(*) as tickets\nfrom tickets t\njoin events e on e.event_id = t.event_id\nwhere t.status = 'valid'\ngroup by e.title, e.starts_at\norder by tickets desc\nlimit 20",
+  "From view to purchase, last hour":
+    "select kind, count(distinct session_id) as sessions\nfrom interactions\nwhere occurred_at > now() - interval '1 hour'\ngroup by kind\norder by sessions desc",
+  "Why scans were refused": "select reason, count(*) as scans\nfrom check_ins\nwhere not accepted\ngroup by reason\norder by scans desc",
+  "How far each stage is": "select * from system.lag",
+};
+
+let organizer = "";
+let stop = new AbortController();
+
+function linkIs(up) {
+  $("link").hidden = false;
+  $("link").className = up ? "pill good" : "pill bad";
+  $("link").textContent = up ? "live" : "reconnecting…";
+}
+
+const pause = (ms, signal) =>
+  new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+  });
+
+const visible = () =>
+  new Promise((resolve) => {
+    if (!document.hidden) return resolve();
+    document.addEventListener("visibilitychange", () => resolve(), { once: true });
+  });
+
+/** Asks again and again. An error slows it down, so that a server that comes back is not met by a crowd. */
+async function keepAsking(ask, every, signal) {
+  let wait = every;
+  while (!signal.aborted) {
+    try {
+      await ask(signal);
+      linkIs(true);
+      wait = every;
+    } catch (error) {
+      if (signal.aborted) return;
+      if (error instanceof api.LoggedOut) return showLogIn();
+      if (!(error instanceof api.Refused)) linkIs(false);
+      wait = Math.min(wait * 2, SLOWEST);
+    }
+    await pause(wait, signal);
+    await visible();
+  }
+}
+
+function watch() {
+  stop.abort();
+  stop = new AbortController();
+  const { signal } = stop;
+  for (const { metric, every, draw } of panels) {
+    const ask = async () => {
+      const rows = await api.metric(metric, organizer);
+      if (!signal.aborted) draw(rows);
+    };
+    keepAsking(ask, every, signal);
+  }
+  keepAsking(async () => way(await api.status()), 1_000, signal);
+}
+
+function showLogIn() {
+  stop.abort();
+  $("now").hidden = $("log-out").hidden = $("whose").hidden = $("link").hidden = true;
+  $("who").textContent = "";
+  $("log-in").hidden = false;
+  $("log-in-form").elements.email.focus();
+}
+
+async function enter(session) {
+  $("log-in").hidden = true;
+  $("now").hidden = $("log-out").hidden = false;
+  $("audit-now").hidden = !session.platform_admin;
+  $("who").textContent = session.name ?? session.email;
+  await offerOrganizers(session);
+  watch();
+}
+
+/** A platform admin sees all organizers' rows, or one's; a member of several looks at one at a time. */
+async function offerOrganizers({ platform_admin, memberships }) {
+  const ids = memberships.filter(({ active }) => active).map(({ organizer_id }) => organizer_id);
+  const known = platform_admin ? await api.organizers() : await Promise.all(ids.map(api.organizer));
+  const options = known.map(({ id, name }) => element("option", { value: id }, name));
+  if (platform_admin) options.unshift(element("option", { value: "" }, "all organizers"));
+  $("organizer").replaceChildren(...options);
+  $("whose").hidden = options.length < 2;
+  organizer = $("organizer").value;
+}
+
+async function run(event) {
+  event?.preventDefault();
+  const button = $("sql-form").querySelector("button");
+  button.disabled = true;
+  $("sql-error").textContent = $("sql-note").textContent = "";
+  try {
+    const started = performance.now();
+    const { rows, position } = await api.sql($("sql").value, organizer);
+    const took = Math.round(performance.now() - started);
+    const names = [...new Set(rows.slice(0, MOST_ROWS).flatMap(Object.keys))];
+    const shown = (value) => (typeof value === "object" && value !== null ? JSON.stringify(value) : value);
+    const columns = names.map((name) => ({ title: name, of: (row) => shown(row[name]), kind: typeof rows[0]?.[name] === "number" ? "number" : "" }));
+    $("sql-rows").replaceChildren(table(columns, rows.slice(0, MOST_ROWS), "No rows."));
+    const cut = rows.length > MOST_ROWS ? `, the first ${count(MOST_ROWS)} shown` : "";
+    $("sql-note").textContent = `${count(rows.length)} rows${cut} in ${count(took)} ms, as of position ${count(Number(position))}`;
+  } catch (error) {
+    if (error instanceof api.LoggedOut) return showLogIn();
+    $("sql-error").textContent = error.message;
+    $("sql-rows").replaceChildren();
+  } finally {
+    button.disabled = false;
+  }
+}
+
+async function auditNow() {
+  $("audit-now").disabled = true;
+  try {
+    const { audited_at: at, clean, position } = await api.audit();
+    audited({ at, clean, position });
+  } catch (error) {
+    $("audit-detail").textContent = error.message;
+  } finally {
+    $("audit-now").disabled = false;
+  }
+}
+
+async function logIn(event) {
+  event.preventDefault();
+  const form = event.currentTarget;
+  $("log-in-error").textContent = "";
+  try {
+    await enter(await api.logIn(form.elements.email.value, form.elements.password.value));
+    form.reset();
+  } catch (error) {
+    $("log-in-error").textContent = error.message;
+  }
+}
+
+$("log-in-form").addEventListener("submit", logIn);
+$("log-out").addEventListener("click", () => api.logOut().catch(() => {}).finally(showLogIn));
+$("organizer").addEventListener("change", () => ((organizer = $("organizer").value), watch()));
+$("audit-now").addEventListener("click", auditNow);
+$("sql-form").addEventListener("submit", run);
+$("sql").addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) run(event);
+});
+$("examples").replaceChildren(...Object.keys(EXAMPLES).map((name) => element("option", {}, name)));
+$("examples").addEventListener("change", () => ($("sql").value = EXAMPLES[$("examples").value]));
+$("sql").value = Object.values(EXAMPLES)[0];
+
+api.session().then(enter, showLogIn);
