@@ -75,7 +75,7 @@ struct RowEnd {
     reject: Option<String>,
 }
 
-/// So many rows make a good batch; `push` takes more, at the price of memory.
+/// So many rows make a good batch. More are taken, but decoded row by row, which is slow.
 pub const BATCH_ROWS: usize = 8_192;
 
 impl Decoder {
@@ -102,6 +102,10 @@ impl Decoder {
         self.rows.is_empty()
     }
 
+    pub fn is_full(&self) -> bool {
+        self.rows.len() >= BATCH_ROWS
+    }
+
     pub fn push(&mut self, row: &Row<'_>) {
         self.raw.extend_from_slice(row.value);
         let reject = row.reject.map(str::to_owned).or_else(|| self.missing_envelope(row));
@@ -113,14 +117,18 @@ impl Decoder {
             let whole = !self.payload.has_partial_record() && self.payload.len() == before + 1;
             self.suspect = !(decoded.is_ok_and(|read| read == row.value.len()) && whole);
         }
-        self.rows.push(RowEnd { end: self.raw.len(), reject });
+        self.rows.push(RowEnd {
+            end: self.raw.len(),
+            reject,
+        });
         if self.spec.has_envelope {
             self.envelope.push(row.envelope.as_ref());
         }
         self.topic.append_value(row.topic);
         self.partition.append_value(i64::from(row.partition));
         self.offset.append_value(row.offset as i64);
-        self.ingested_at.append_value(row.ingested_at.clamp(*TIMES.start(), *TIMES.end()));
+        self.ingested_at
+            .append_value(row.ingested_at.clamp(*TIMES.start(), *TIMES.end()));
     }
 
     /// The rows pushed so far, in that order, and the decoder is empty again.
@@ -129,11 +137,19 @@ impl Decoder {
         let (payload, error, raw) = match decoded {
             Some(payload) => {
                 let rows = payload.num_rows();
-                (payload, new_null_array(&DataType::Utf8, rows), new_null_array(&DataType::Binary, rows))
+                (
+                    payload,
+                    new_null_array(&DataType::Utf8, rows),
+                    new_null_array(&DataType::Binary, rows),
+                )
             }
             None => self.decode_each()?,
         };
-        let mut columns = if self.spec.has_envelope { self.envelope.finish() } else { vec![] };
+        let mut columns = if self.spec.has_envelope {
+            self.envelope.finish()
+        } else {
+            vec![]
+        };
         columns.extend(payload.columns().iter().cloned());
         columns.extend([
             Arc::new(self.topic.finish()) as ArrayRef,
@@ -199,37 +215,58 @@ impl Decoder {
                     raw.append_null();
                 }
                 Err(reason) => {
-                    let nulls = nullable.fields().iter().map(|field| new_null_array(field.data_type(), 1));
+                    let nulls = nullable
+                        .fields()
+                        .iter()
+                        .map(|field| new_null_array(field.data_type(), 1));
                     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(1));
-                    parts.push(RecordBatch::try_new_with_options(Arc::clone(&nullable), nulls.collect(), &options)?);
+                    parts.push(RecordBatch::try_new_with_options(
+                        Arc::clone(&nullable),
+                        nulls.collect(),
+                        &options,
+                    )?);
                     error.append_value(plain(&reason));
                     raw.append_value(value);
                 }
             }
         }
-        Ok((concat_batches(&nullable, &parts)?, Arc::new(error.finish()), Arc::new(raw.finish())))
+        Ok((
+            concat_batches(&nullable, &parts)?,
+            Arc::new(error.finish()),
+            Arc::new(raw.finish()),
+        ))
     }
 }
 
 fn payload_decoder(schema: &SchemaRef) -> Result<reader::Decoder, ArrowError> {
-    // The batch size bounds how many rows `decode` takes before it stops; the caller decides that here.
-    ReaderBuilder::new(Arc::clone(schema)).with_batch_size(usize::MAX >> 1).build_decoder()
+    // At this size `decode` takes no more, and memory for so many rows is reserved at once.
+    ReaderBuilder::new(Arc::clone(schema))
+        .with_batch_size(BATCH_ROWS)
+        .build_decoder()
 }
 
 fn decode_one(schema: &SchemaRef, value: &[u8]) -> Result<RecordBatch, ArrowError> {
-    let mut decoder = ReaderBuilder::new(Arc::clone(schema)).with_batch_size(2).build_decoder()?;
+    let mut decoder = ReaderBuilder::new(Arc::clone(schema))
+        .with_batch_size(2)
+        .build_decoder()?;
     let read = decoder.decode(value)?;
     if read != value.len() || decoder.has_partial_record() || decoder.len() != 1 {
-        return Err(ArrowError::ParseError("the payload is not one whole JSON object".to_owned()));
+        return Err(ArrowError::ParseError(
+            "the payload is not one whole JSON object".to_owned(),
+        ));
     }
-    let batch = decoder.flush()?.ok_or_else(|| ArrowError::ParseError("the payload is empty".to_owned()))?;
+    let batch = decoder
+        .flush()?
+        .ok_or_else(|| ArrowError::ParseError("the payload is empty".to_owned()))?;
     check_times(&batch)?;
     Ok(batch)
 }
 
 fn check_times(batch: &RecordBatch) -> Result<(), ArrowError> {
     for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
-        let Some(times) = column.as_primitive_opt::<TimestampMicrosecondType>() else { continue };
+        let Some(times) = column.as_primitive_opt::<TimestampMicrosecondType>() else {
+            continue;
+        };
         let range = [aggregate::min(times), aggregate::max(times)];
         if range.iter().flatten().any(|time| !TIMES.contains(time)) {
             let message = format!("{} lies outside of the years 1 to 9999", field.name());
@@ -240,7 +277,10 @@ fn check_times(batch: &RecordBatch) -> Result<(), ArrowError> {
 }
 
 fn nullable(schema: &SchemaRef) -> SchemaRef {
-    let fields = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
+    let fields = schema
+        .fields()
+        .iter()
+        .map(|field| field.as_ref().clone().with_nullable(true));
     Arc::new(arrow::datatypes::Schema::new(fields.collect::<Vec<_>>()))
 }
 
@@ -279,7 +319,16 @@ impl Default for EnvelopeColumns {
 impl EnvelopeColumns {
     fn push(&mut self, envelope: Option<&Envelope<'_>>) {
         let numbers = envelope.map(|e| [e.seq, e.schema_version, e.entity_version]);
-        let texts = envelope.map(|e| [e.change_id, e.change_type, e.organizer_id, e.entity, e.entity_id, e.actor]);
+        let texts = envelope.map(|e| {
+            [
+                e.change_id,
+                e.change_type,
+                e.organizer_id,
+                e.entity,
+                e.entity_id,
+                e.actor,
+            ]
+        });
         let in_range = |time: i64| TIMES.contains(&time).then_some(time);
         let times = envelope.map(|e| [in_range(e.occurred_at), in_range(e.recorded_at)]);
         for (i, column) in self.numbers.iter_mut().enumerate() {
@@ -316,12 +365,20 @@ impl EnvelopeColumns {
 /// The rows of a batch that are rejects: those with an error.
 pub(crate) fn is_reject(batch: &RecordBatch) -> Option<arrow::array::BooleanArray> {
     let errors = batch.column_by_name("_error")?;
-    (errors.null_count() < errors.len()).then(|| arrow::compute::is_not_null(errors).ok()).flatten()
+    (errors.null_count() < errors.len())
+        .then(|| arrow::compute::is_not_null(errors).ok())
+        .flatten()
 }
 
 /// `_partition` and `_offset` of every row.
 pub(crate) fn origins(batch: &RecordBatch) -> Option<impl Iterator<Item = (i64, i64)>> {
     let partitions = batch.column_by_name("_partition")?.as_primitive_opt::<Int64Type>()?;
     let offsets = batch.column_by_name("_offset")?.as_primitive_opt::<Int64Type>()?;
-    Some(partitions.values().iter().copied().zip(offsets.values().iter().copied()))
+    Some(
+        partitions
+            .values()
+            .iter()
+            .copied()
+            .zip(offsets.values().iter().copied()),
+    )
 }

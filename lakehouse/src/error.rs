@@ -21,7 +21,9 @@ pub enum Error {
     #[error("too many queries are running; try again in a moment")]
     Busy,
     /// Another process has committed for this pipeline: what this one holds may be there already.
-    #[error("another writer has committed to {table}: its offset is {stored}, ours would be {ours}; open the lake again")]
+    #[error(
+        "another writer has committed to {table}: its offset is {stored}, ours would be {ours}; open the lake again"
+    )]
     Fenced { table: String, stored: i64, ours: i64 },
     #[error("no space is left where the lake is stored; free some, and writing goes on by itself")]
     DiskFull,
@@ -52,17 +54,19 @@ impl Error {
             Error::Timeout(_) => ErrorKind::Timeout,
             Error::ResourcesExhausted(_) => ErrorKind::ResourcesExhausted,
             Error::Busy => ErrorKind::Busy,
-            Error::Fenced { .. }
-            | Error::DiskFull
-            | Error::Closed
-            | Error::Unsupported(_)
-            | Error::Unavailable(_) => ErrorKind::Unavailable,
+            Error::Fenced { .. } | Error::DiskFull | Error::Closed | Error::Unsupported(_) | Error::Unavailable(_) => {
+                ErrorKind::Unavailable
+            }
         }
     }
 
     /// An error met while storing: a full disk is told apart, because it mends itself.
     fn storing(error: &(dyn std::error::Error + 'static)) -> Self {
-        if is_disk_full(error) { Error::DiskFull } else { Error::Unavailable(error.to_string()) }
+        if is_disk_full(error) {
+            Error::DiskFull
+        } else {
+            Error::Unavailable(error.to_string())
+        }
     }
 }
 

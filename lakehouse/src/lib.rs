@@ -6,13 +6,30 @@
 //!
 //! This crate knows no log, no core and no HTTP. It owns arrow, datafusion and deltalake, and hands on what others need.
 
+mod catalog;
+mod commit;
 pub mod decode;
 mod error;
+mod guard;
+mod lake;
+mod maintain;
 mod options;
+pub mod output;
+mod scan;
+mod session;
+mod snapshot;
+mod store;
+mod system;
 mod tables;
+mod view;
+
+#[cfg(test)]
+mod tests;
 
 pub use arrow;
 pub use arrow::{array::RecordBatch, datatypes::SchemaRef};
 pub use error::{Error, ErrorKind, Result};
+pub use lake::{Lag, Lake, Publish};
 pub use options::LakeOptions;
+pub use session::{Principal, QueryStream, Session};
 pub use tables::{CHANGES, INTERACTIONS, TableSpec, UNROUTED, table_specs};

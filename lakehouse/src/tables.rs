@@ -38,9 +38,9 @@ pub struct TableSpec {
 /// All tables: one an entity, then `interactions` and `unrouted_changes`.
 pub fn table_specs() -> &'static [TableSpec] {
     static SPECS: LazyLock<Vec<TableSpec>> = LazyLock::new(|| {
-        let entities = ENTITIES.iter().map(|entity| {
-            TableSpec::new(entity.table, CHANGES, Some(entity), ENVELOPE, entity.fields)
-        });
+        let entities = ENTITIES
+            .iter()
+            .map(|entity| TableSpec::new(entity.table, CHANGES, Some(entity), ENVELOPE, entity.fields));
         let interactions = TableSpec::new(interaction::TABLE, INTERACTIONS, None, &[], Interaction::FIELDS);
         let unrouted = TableSpec::new(UNROUTED, CHANGES, None, ENVELOPE, &[]);
         entities.chain([interactions, unrouted]).collect()
@@ -79,7 +79,11 @@ impl TableSpec {
             entity,
             schema: Arc::new(schema),
             payload: Arc::new(Schema::new(payload.iter().map(strict).collect::<Fields>())),
-            day_of: if envelope.is_empty() { "received_at" } else { "recorded_at" },
+            day_of: if envelope.is_empty() {
+                "received_at"
+            } else {
+                "recorded_at"
+            },
             has_envelope: !envelope.is_empty(),
             personal: entity.map_or(&[], |entity| entity.personal),
         }
@@ -87,16 +91,33 @@ impl TableSpec {
 
     /// The columns of the Delta table: the batch's, then those that partition it.
     pub(crate) fn stored_schema(&self) -> SchemaRef {
-        let partition = [Field::new(REJECTED, DataType::Boolean, true), Field::new(DAY, DataType::Date32, true)];
+        let partition = [
+            Field::new(REJECTED, DataType::Boolean, true),
+            Field::new(DAY, DataType::Date32, true),
+        ];
         Arc::new(Schema::new(
-            self.schema.fields().iter().cloned().chain(partition.map(Arc::new)).collect::<Fields>(),
+            self.schema
+                .fields()
+                .iter()
+                .cloned()
+                .chain(partition.map(Arc::new))
+                .collect::<Fields>(),
         ))
     }
 
     /// The columns whose range is kept a file: ids, codes, numbers and times. Neither personal data, which would then
     /// stand in the log too, nor long text, which would make every commit slower.
     pub(crate) fn statistics_columns(&self) -> Vec<&'static str> {
-        const LONG: &[&str] = &["properties", "url", "referrer", "description", "title", "name", "address", "_error"];
+        const LONG: &[&str] = &[
+            "properties",
+            "url",
+            "referrer",
+            "description",
+            "title",
+            "name",
+            "address",
+            "_error",
+        ];
         let envelope = if self.has_envelope { ENVELOPE } else { &[] };
         let payload = match self.entity {
             Some(entity) => entity.fields,
@@ -145,7 +166,11 @@ mod tests {
     fn personal_data_and_long_text_stay_out_of_file_statistics() {
         for spec in table_specs() {
             let kept = spec.statistics_columns();
-            assert!(kept.iter().all(|name| spec.schema.field_with_name(name).is_ok()), "{}", spec.name);
+            assert!(
+                kept.iter().all(|name| spec.schema.field_with_name(name).is_ok()),
+                "{}",
+                spec.name
+            );
             for name in ["email", "phone", "name", "properties", "_raw", "lines"] {
                 assert!(!kept.contains(&name), "{}.{name}", spec.name);
             }

@@ -1,0 +1,196 @@
+//! What a principal finds when it asks: schema `lake` with tables, current-state views and rejects, and `system`.
+
+use crate::{
+    lake::Lake,
+    scan::LakeTable,
+    session::Principal,
+    system,
+    tables::{TableSpec, table_specs},
+    view::View,
+};
+use async_trait::async_trait;
+use datafusion::{
+    catalog::{CatalogProvider, MemorySchemaProvider, SchemaProvider},
+    common::{DataFusionError, Result},
+    datasource::{TableProvider, ViewTable, provider_as_source},
+    functions_window::expr_fn::row_number,
+    logical_expr::{ExprFunctionExt, LogicalPlanBuilder, cast, col, lit},
+};
+use domain::changes::Entity;
+use std::sync::Arc;
+
+/// Everything of one view that one principal may see. It lives as long as one query.
+#[derive(Clone)]
+pub(crate) struct Catalog {
+    pub(crate) lake: Lake,
+    pub(crate) view: Arc<View>,
+    pub(crate) principal: Principal,
+    organizer: Option<Arc<str>>,
+}
+
+impl Catalog {
+    pub(crate) fn new(lake: Lake, view: Arc<View>, principal: &Principal) -> Self {
+        let organizer = principal.organizer.map(|id| id.to_string().into());
+        Self {
+            lake,
+            view,
+            principal: principal.clone(),
+            organizer,
+        }
+    }
+
+    pub(crate) fn is_admin(&self) -> bool {
+        self.organizer.is_none()
+    }
+
+    /// The tables that this principal may see, with their places in the view.
+    pub(crate) fn specs(&self) -> impl Iterator<Item = (usize, &'static TableSpec)> {
+        let all = self.principal.personal_data;
+        table_specs()
+            .iter()
+            .enumerate()
+            .filter(move |(_, spec)| all || !spec.has_personal_data())
+    }
+
+    fn table(&self, index: usize, spec: &'static TableSpec, rejected: bool) -> Result<Arc<dyn TableProvider>> {
+        let view = Arc::clone(&self.view.tables[index]);
+        Ok(Arc::new(LakeTable::new(spec, view, rejected, self.organizer.clone())?))
+    }
+
+    fn find(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        if name == REJECTS {
+            return self.rejects().map(Some);
+        }
+        for (index, spec) in self.specs() {
+            if spec.name == name {
+                return self.table(index, spec, false).map(Some);
+            }
+            if let Some(entity) = spec.entity.filter(|entity| entity.view == name) {
+                return current(entity, self.table(index, spec, false)?).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Every record that was refused, whatever table it was meant for.
+    fn rejects(&self) -> Result<Arc<dyn TableProvider>> {
+        let mut all: Option<LogicalPlanBuilder> = None;
+        for (index, spec) in self.specs() {
+            let table = LogicalPlanBuilder::scan(spec.name, provider_as_source(self.table(index, spec, true)?), None)?;
+            let text = arrow::datatypes::DataType::Utf8;
+            let nothing = |kind| cast(lit(datafusion::common::ScalarValue::Null), kind);
+            let (seq, change_type) = if spec.has_envelope {
+                (col("seq"), col("change_type"))
+            } else {
+                (nothing(arrow::datatypes::DataType::Int64), nothing(text))
+            };
+            let part = table.project([
+                lit(spec.name).alias("table_name"),
+                col("organizer_id"),
+                seq.alias("seq"),
+                change_type.alias("change_type"),
+                col("_topic"),
+                col("_partition"),
+                col("_offset"),
+                col("_ingested_at"),
+                col("_error"),
+                col("_raw"),
+            ])?;
+            all = Some(match all {
+                None => part,
+                Some(all) => all.union(part.build()?)?,
+            });
+        }
+        let all = all.ok_or_else(|| DataFusionError::Plan("there are no tables".to_owned()))?;
+        Ok(Arc::new(ViewTable::new(all.build()?, None)))
+    }
+}
+
+const REJECTS: &str = "rejects";
+
+/// The latest version of each thing. A filter on its id or its organizer reaches the files, because rows are compared
+/// with rows of the same id alone.
+fn current(entity: &Entity, changes: Arc<dyn TableProvider>) -> Result<Arc<dyn TableProvider>> {
+    let columns: Vec<_> = changes
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| col(field.name()))
+        .collect();
+    let latest = row_number()
+        .partition_by(vec![col("organizer_id"), col(entity.key)])
+        .order_by(vec![col("entity_version").sort(false, false)])
+        .build()?
+        .alias("_nth");
+    let plan = LogicalPlanBuilder::scan(entity.table, provider_as_source(changes), None)?
+        .window([latest])?
+        .filter(col("_nth").eq(lit(1_u64)))?
+        .project(columns)?
+        .build()?;
+    Ok(Arc::new(ViewTable::new(plan, None)))
+}
+
+impl std::fmt::Debug for Catalog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Catalog")
+            .field("principal", &self.principal)
+            .finish_non_exhaustive()
+    }
+}
+
+const SCHEMAS: [&str; 4] = ["lake", "staging", "marts", "system"];
+
+impl CatalogProvider for Catalog {
+    fn schema_names(&self) -> Vec<String> {
+        SCHEMAS.map(str::to_owned).to_vec()
+    }
+
+    fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
+        match name {
+            "lake" => Some(Arc::new(LakeSchema(self.clone()))),
+            "system" => Some(Arc::new(SystemSchema(self.clone()))),
+            "staging" | "marts" => Some(Arc::new(MemorySchemaProvider::new())),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct LakeSchema(Catalog);
+
+#[async_trait]
+impl SchemaProvider for LakeSchema {
+    fn table_names(&self) -> Vec<String> {
+        let tables = self
+            .0
+            .specs()
+            .flat_map(|(_, spec)| [Some(spec.name), spec.entity.map(|entity| entity.view)]);
+        tables.flatten().chain([REJECTS]).map(str::to_owned).collect()
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        self.0.find(name)
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        self.table_names().iter().any(|known| known == name)
+    }
+}
+
+#[derive(Debug)]
+struct SystemSchema(Catalog);
+
+#[async_trait]
+impl SchemaProvider for SystemSchema {
+    fn table_names(&self) -> Vec<String> {
+        system::table_names(&self.0)
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        system::table(&self.0, name).await
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        self.table_names().iter().any(|known| known == name)
+    }
+}

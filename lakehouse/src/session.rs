@@ -1,0 +1,277 @@
+//! SQL for one principal: read-only, over one view of all tables, with limits on time, memory and company.
+
+use crate::{
+    catalog::Catalog,
+    error::{Error, Result},
+    lake::{Lake, lock},
+    options::LakeOptions,
+    scan::object_store_url,
+    store::Store,
+};
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use datafusion::{
+    catalog::MemoryCatalogProviderList,
+    execution::{
+        SendableRecordBatchStream, SessionState, SessionStateBuilder,
+        disk_manager::{DiskManagerBuilder, DiskManagerMode},
+        memory_pool::FairSpillPool,
+        object_store::{DefaultObjectStoreRegistry, ObjectStoreRegistry},
+        runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
+    },
+    logical_expr::LogicalPlan,
+    physical_plan::execute_stream,
+    prelude::{SQLOptions, SessionConfig},
+};
+use domain::{OrganizerId, Timestamp};
+use futures::Stream;
+use std::{
+    collections::BTreeMap,
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, Sleep},
+};
+
+/// Longer than any query a person writes; the planner's cost grows faster than the text.
+const MAX_SQL_BYTES: usize = 64 * 1024;
+
+/// What queries may spill to disk, all together.
+const MAX_SPILL_BYTES: u64 = 8 << 30;
+
+/// Parquet footers that are kept: a cold one costs a read of its own.
+const FOOTER_CACHE_BYTES: usize = 64 << 20;
+
+/// How long a query waits for the tables to agree after a crash.
+const CATCH_UP: Duration = Duration::from_secs(30);
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub struct Principal {
+    pub id: String,
+    /// None: a platform admin, who sees every organizer's rows.
+    pub organizer: Option<OrganizerId>,
+    /// Without it there are no tables and rejects with names, addresses and phone numbers.
+    pub personal_data: bool,
+}
+
+#[derive(Clone)]
+pub struct Session {
+    lake: Lake,
+    principal: Principal,
+}
+
+/// What all queries share.
+pub(crate) struct Engine {
+    state: SessionState,
+    runtime: Arc<RuntimeEnv>,
+    slots: Arc<Semaphore>,
+    running: Arc<Mutex<BTreeMap<u64, RunningQuery>>>,
+    next_id: AtomicU64,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct RunningQuery {
+    pub(crate) id: u64,
+    pub(crate) principal: String,
+    pub(crate) organizer: Option<OrganizerId>,
+    pub(crate) sql: String,
+    pub(crate) started_at: Timestamp,
+}
+
+impl Engine {
+    pub(crate) fn new(stores: &[Store], options: &LakeOptions) -> Result<Self> {
+        let registry = Arc::new(DefaultObjectStoreRegistry::new());
+        for store in stores {
+            registry.register_store(object_store_url(store.spec)?.as_ref(), Arc::clone(&store.objects));
+        }
+        let disk = DiskManagerBuilder::default()
+            .with_mode(DiskManagerMode::OsTmpDirectory)
+            .with_max_temp_directory_size(MAX_SPILL_BYTES);
+        let runtime = RuntimeEnvBuilder::new()
+            .with_object_store_registry(registry)
+            .with_disk_manager_builder(disk)
+            .with_metadata_cache_limit(FOOTER_CACHE_BYTES)
+            .build_arc()?;
+        let mut config = SessionConfig::new()
+            .with_target_partitions(options.target_partitions)
+            .with_default_catalog_and_schema("bilten", "lake")
+            .with_create_default_catalog_and_schema(false)
+            .with_information_schema(true);
+        let settings = config.options_mut();
+        // One type for text in files, tails and answers.
+        settings.execution.parquet.schema_force_view_types = false;
+        settings.sql_parser.map_string_types_to_utf8view = false;
+        settings.execution.time_zone = Some("UTC".to_owned());
+        let state = SessionStateBuilder::new()
+            .with_config(config)
+            .with_runtime_env(Arc::clone(&runtime))
+            .with_default_features()
+            .build();
+        Ok(Self {
+            state,
+            runtime,
+            slots: Arc::new(Semaphore::new(options.query_slots)),
+            running: Arc::default(),
+            next_id: AtomicU64::new(1),
+        })
+    }
+
+    pub(crate) fn running(&self) -> Vec<RunningQuery> {
+        lock(&self.running).values().cloned().collect()
+    }
+
+    /// A state whose queries share `memory` bytes and see `catalog`.
+    pub(crate) fn state(&self, catalog: Option<Catalog>, memory: usize) -> Result<SessionState> {
+        let runtime = RuntimeEnvBuilder::from_runtime_env(&self.runtime)
+            .with_memory_pool(Arc::new(FairSpillPool::new(memory)))
+            .build_arc()?;
+        let catalogs = MemoryCatalogProviderList::new();
+        if let Some(catalog) = catalog {
+            datafusion::catalog::CatalogProviderList::register_catalog(
+                &catalogs,
+                "bilten".to_owned(),
+                Arc::new(catalog),
+            );
+        }
+        Ok(SessionStateBuilder::new_from_existing(self.state.clone())
+            .with_runtime_env(runtime)
+            .with_catalog_list(Arc::new(catalogs))
+            .build())
+    }
+
+    fn start(&self, principal: &Principal, sql: &str) -> Running {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let query = RunningQuery {
+            id,
+            principal: principal.id.clone(),
+            organizer: principal.organizer,
+            sql: sql.to_owned(),
+            started_at: Timestamp::now(),
+        };
+        lock(&self.running).insert(id, query);
+        Running {
+            id,
+            queries: Arc::clone(&self.running),
+        }
+    }
+}
+
+impl Session {
+    pub(crate) fn new(lake: Lake, principal: Principal) -> Self {
+        Self { lake, principal }
+    }
+
+    /// Plans and starts a query. Rows come from the stream; dropping it cancels the query.
+    pub async fn sql(&self, sql: &str) -> Result<QueryStream> {
+        if sql.len() > MAX_SQL_BYTES {
+            return Err(Error::InvalidQuery(format!(
+                "a query has at most {MAX_SQL_BYTES} bytes"
+            )));
+        }
+        let inner = &self.lake.inner;
+        let options = &inner.options;
+        let slot = tokio::time::timeout(options.query_queue, Arc::clone(&inner.engine.slots).acquire_owned());
+        let slot = slot.await.map_err(|_| Error::Busy)?.map_err(|_| Error::Closed)?;
+        let running = inner.engine.start(&self.principal, sql);
+        let view = self.lake.even_view(CATCH_UP.min(options.query_timeout)).await?;
+        let watermark = view.watermark;
+        let deadline = Instant::now() + options.query_timeout;
+        let catalog = Catalog::new(self.lake.clone(), view, &self.principal);
+        let state = inner.engine.state(Some(catalog), options.query_memory_bytes)?;
+        let start = async {
+            let plan = state.create_logical_plan(sql).await?;
+            self.may_run(&plan)?;
+            let plan = state.create_physical_plan(&plan).await?;
+            Ok::<_, Error>(execute_stream(plan, state.task_ctx())?)
+        };
+        let rows = tokio::time::timeout_at(deadline, start)
+            .await
+            .map_err(|_| Error::Timeout(options.query_timeout))??;
+        Ok(QueryStream {
+            rows,
+            watermark,
+            limit: options.query_timeout,
+            deadline: Box::pin(tokio::time::sleep_until(deadline)),
+            done: false,
+            _running: running,
+            _slot: slot,
+        })
+    }
+
+    fn may_run(&self, plan: &LogicalPlan) -> Result<()> {
+        let read_only = SQLOptions::new()
+            .with_allow_ddl(false)
+            .with_allow_dml(false)
+            .with_allow_statements(false);
+        read_only
+            .verify_plan(plan)
+            .map_err(|_| Error::Forbidden("a query can only read: select, with, values, show, describe".to_owned()))?;
+        // A plan tells file names and how many rows of others were read.
+        if self.principal.organizer.is_some() && matches!(plan, LogicalPlan::Explain(_) | LogicalPlan::Analyze(_)) {
+            return Err(Error::Forbidden("only a platform admin may explain a query".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// The rows of a running query.
+pub struct QueryStream {
+    rows: SendableRecordBatchStream,
+    watermark: i64,
+    limit: Duration,
+    deadline: Pin<Box<Sleep>>,
+    done: bool,
+    _running: Running,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl QueryStream {
+    pub fn schema(&self) -> SchemaRef {
+        self.rows.schema()
+    }
+
+    /// The query saw every change up to this `seq`, and none after it.
+    pub fn watermark(&self) -> i64 {
+        self.watermark
+    }
+
+    pub async fn collect(self) -> Result<Vec<RecordBatch>> {
+        futures::TryStreamExt::try_collect(self).await
+    }
+}
+
+impl Stream for QueryStream {
+    type Item = Result<RecordBatch>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.done {
+            return Poll::Ready(None);
+        }
+        if self.deadline.as_mut().poll(context).is_ready() {
+            self.done = true;
+            return Poll::Ready(Some(Err(Error::Timeout(self.limit))));
+        }
+        let next = std::task::ready!(self.rows.as_mut().poll_next(context));
+        self.done = !matches!(next, Some(Ok(_)));
+        Poll::Ready(next.map(|batch| batch.map_err(Error::from)))
+    }
+}
+
+/// Takes the query off the list when it is over, however it ends.
+struct Running {
+    id: u64,
+    queries: Arc<Mutex<BTreeMap<u64, RunningQuery>>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        lock(&self.queries).remove(&self.id);
+    }
+}

@@ -1,0 +1,374 @@
+//! One Delta table on disk: creating it, reading where it stands, writing files and committing them.
+
+use crate::{
+    error::{Error, Result},
+    options::LakeOptions,
+    snapshot::{DataFile, Offsets, Snapshot, offset_of, transaction},
+    tables::{DAY, REJECTED, TableSpec},
+};
+use arrow::{
+    array::RecordBatch,
+    datatypes::{Schema, SchemaRef},
+};
+use deltalake::{
+    DeltaTable, DeltaTableBuilder, DeltaTableError, ObjectStore, ObjectStoreError, Path,
+    datafile::writer::{DeltaWriter, WriterConfig},
+    kernel::{
+        Action, Add, Remove, StructType, Transaction,
+        engine::arrow_conversion::{TryIntoArrow, TryIntoKernel},
+        transaction::{CommitData, CommitProperties},
+    },
+    logstore::{
+        commit_uri_from_version, get_actions,
+        object_store::{ObjectStoreExt, PutMode},
+    },
+    protocol::DeltaOperation,
+};
+use parquet::{
+    basic::{Compression, ZstdLevel},
+    file::properties::WriterProperties,
+};
+use serde_json::Value;
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use url::Url;
+
+/// Commits lost to other writers before we give up; each one brings us closer to the table's end.
+const MAX_ATTEMPTS: usize = 30;
+
+/// More partitions than a topic is ever given.
+const MAX_PARTITIONS: u32 = 64;
+
+/// The key under which a commit carries its writer's mark, so that a commit whose answer was lost is known again.
+const MARK: &str = "biltenCommit";
+
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) spec: &'static TableSpec,
+    pub(crate) url: Url,
+    pub(crate) objects: Arc<dyn ObjectStore>,
+    /// Where the files are, if they are on this machine.
+    local: Option<PathBuf>,
+    pub(crate) schema: SchemaRef,
+    pipeline: String,
+    fsync: bool,
+}
+
+/// What one commit does. It keeps its mark through retries.
+#[derive(Debug)]
+pub(crate) struct Commit {
+    pub(crate) adds: Vec<Add>,
+    pub(crate) removes: Vec<Remove>,
+    pub(crate) offsets: Offsets,
+    pub(crate) operation: DeltaOperation,
+    mark: String,
+}
+
+impl Commit {
+    pub(crate) fn new(adds: Vec<Add>, removes: Vec<Remove>, offsets: Offsets, operation: DeltaOperation) -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let nanos = chrono::Utc::now().timestamp_nanos_opt().unwrap_or_default();
+        let mark = format!(
+            "{}-{nanos}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
+        Self {
+            adds,
+            removes,
+            offsets,
+            operation,
+            mark,
+        }
+    }
+}
+
+impl Store {
+    /// Opens the table, or creates it.
+    pub(crate) async fn open(lake: &Url, spec: &'static TableSpec, options: &LakeOptions) -> Result<(Self, Snapshot)> {
+        let url = table_url(lake, spec.name)?;
+        let local = url.to_file_path().ok().filter(|_| url.scheme() == "file");
+        if let Some(path) = &local {
+            tokio::fs::create_dir_all(path).await?;
+        }
+        let schema = spec.stored_schema();
+        let mut table = DeltaTableBuilder::from_url(url.clone())?.build()?;
+        match table.load().await {
+            Ok(()) => {}
+            Err(DeltaTableError::NotATable(_)) => table = create(table, spec, &schema, options).await?,
+            Err(error) => return Err(error.into()),
+        }
+        let store = Self {
+            spec,
+            url,
+            objects: table.log_store().object_store(None),
+            local,
+            schema,
+            pipeline: options.pipeline.clone(),
+            fsync: options.fsync,
+        };
+        let snapshot = store.snapshot(&table).await?;
+        Ok((store, snapshot))
+    }
+
+    /// A delta-rs table for what the hot path doesn't do: checkpoints, vacuum, history.
+    pub(crate) async fn delta_table(&self) -> Result<DeltaTable> {
+        Ok(DeltaTableBuilder::from_url(self.url.clone())?.load().await?)
+    }
+
+    async fn snapshot(&self, table: &DeltaTable) -> Result<Snapshot> {
+        let state = table.snapshot()?;
+        let stored: Schema = state.schema().as_ref().try_into_arrow()?;
+        check_schema(self.spec, &stored, &self.schema)?;
+        let version = state.version();
+        let data = state.log_data();
+        #[expect(deprecated, reason = "the arrays it is to be replaced by have no statistics as text")]
+        let adds = data.iter().map(|file| file.add_action());
+        Ok(Snapshot {
+            version,
+            files: adds
+                .map(|add| DataFile::new(add, &self.schema).map(Arc::new))
+                .collect::<Result<_>>()?,
+            offsets: self.offsets(table).await?,
+        })
+    }
+
+    /// Every commit of ours carries all offsets, so the newest of ours tells them.
+    async fn offsets(&self, table: &DeltaTable) -> Result<Offsets> {
+        let state = table.snapshot()?;
+        for version in (0..=state.version()).rev() {
+            let Some(actions) = self.actions(version).await? else {
+                break;
+            };
+            let transactions = actions.iter().filter_map(|action| match action {
+                Action::Txn(txn) => offset_of(txn, &self.pipeline),
+                _ => None,
+            });
+            let offsets: Offsets = transactions.collect();
+            if !offsets.is_empty() || version == 0 {
+                return Ok(offsets);
+            }
+        }
+        // The log was cleaned up behind commits of others: the checkpoint knows, one partition at a time.
+        let mut offsets = Offsets::new();
+        for partition in 0..MAX_PARTITIONS {
+            let ours = transaction(&self.pipeline, self.spec.name, self.spec.topic, partition, 0);
+            let stored = state
+                .transaction_version(table.log_store().as_ref(), &ours.app_id)
+                .await?;
+            offsets.extend(stored.and_then(|next| offset_of(&Transaction { version: next, ..ours }, &self.pipeline)));
+        }
+        Ok(offsets)
+    }
+
+    /// The actions of one version, if that version is there.
+    pub(crate) async fn actions(&self, version: u64) -> Result<Option<Vec<Action>>> {
+        match self.objects.get(&commit_uri_from_version(Some(version))).await {
+            Ok(found) => Ok(Some(get_actions(version, &found.bytes().await?)?)),
+            Err(ObjectStoreError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes the batches (of the stored schema) as Parquet files that no commit names yet.
+    pub(crate) async fn write(&self, batches: &[RecordBatch]) -> Result<Vec<Add>> {
+        let mut writer = self.writer();
+        for batch in batches {
+            writer.write(batch).await?;
+        }
+        self.finish(writer).await
+    }
+
+    pub(crate) fn writer(&self) -> DeltaWriter {
+        let config = WriterConfig::new(
+            Arc::clone(&self.schema),
+            vec![REJECTED.to_owned(), DAY.to_owned()],
+            Some(writer_properties()),
+            None,
+            None,
+            Default::default(),
+            Some(self.spec.statistics_columns().into_iter().map(str::to_owned).collect()),
+        );
+        DeltaWriter::new(Arc::clone(&self.objects), config)
+    }
+
+    pub(crate) async fn finish(&self, writer: DeltaWriter) -> Result<Vec<Add>> {
+        let adds = writer.close().await?;
+        let paths: Vec<Path> = adds.iter().map(|add| Path::from(add.path.as_str())).collect();
+        self.sync(paths).await?;
+        Ok(adds)
+    }
+
+    /// Commits on top of `base`, or of what others have committed meanwhile, and returns the table after it.
+    pub(crate) async fn commit(&self, base: &Snapshot, commit: &Commit) -> Result<Snapshot> {
+        let mut latest = base.clone();
+        let (body, actions) = self.encode(commit)?;
+        for _ in 0..MAX_ATTEMPTS {
+            let version = latest.version + 1;
+            let path = commit_uri_from_version(Some(version));
+            match self
+                .objects
+                .put_opts(&path, body.clone().into(), PutMode::Create.into())
+                .await
+            {
+                Ok(_) => {
+                    self.sync(vec![path]).await?;
+                    return latest.after(version, &actions, &self.schema, &self.pipeline);
+                }
+                Err(ObjectStoreError::AlreadyExists { .. }) => {
+                    let winner = self.actions(version).await?.unwrap_or_default();
+                    latest = latest.after(version, &winner, &self.schema, &self.pipeline)?;
+                    if is_marked(&winner, &commit.mark) {
+                        return Ok(latest);
+                    }
+                    if self.is_overtaken(base, &latest, commit)? {
+                        return Ok(latest);
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::Unavailable(format!("{}: too many writers", self.spec.name)))
+    }
+
+    /// Whether another writer has committed our rows: exactly to where ours end is as good as our own commit,
+    /// anything else means that two sinks feed one lake.
+    fn is_overtaken(&self, base: &Snapshot, latest: &Snapshot, commit: &Commit) -> Result<bool> {
+        let removed = commit.removes.iter().map(|remove| remove.path.clone()).collect();
+        if !latest.holds_all(&removed) {
+            return Err(Error::Unavailable("another compaction was faster".to_owned()));
+        }
+        let differs = commit
+            .offsets
+            .iter()
+            .find(|(key, ours)| latest.offsets.get(*key) != Some(*ours));
+        match differs {
+            _ if latest.offsets == base.offsets => Ok(false),
+            None if commit.removes.is_empty() => Ok(true),
+            None => Ok(false),
+            Some((key, ours)) => Err(Error::Fenced {
+                table: self.spec.name.to_owned(),
+                stored: latest.offsets.get(key).map_or(-1, |stored| *stored as i64),
+                ours: *ours as i64,
+            }),
+        }
+    }
+
+    fn encode(&self, commit: &Commit) -> Result<(bytes::Bytes, Vec<Action>)> {
+        let adds = commit.adds.iter().cloned().map(Action::Add);
+        let removes = commit.removes.iter().cloned().map(Action::Remove);
+        let transactions = commit
+            .offsets
+            .iter()
+            .map(|((topic, partition), next)| transaction(&self.pipeline, self.spec.name, topic, *partition, *next));
+        let metadata = HashMap::from([(MARK.to_owned(), Value::String(commit.mark.clone()))]);
+        let data = CommitData::new(
+            removes.chain(adds).collect(),
+            commit.operation.clone(),
+            metadata,
+            transactions.collect(),
+        );
+        let body = data.get_bytes().map_err(DeltaTableError::from)?;
+        Ok((body, data.actions))
+    }
+
+    /// Forces files and their folders to the disk: the log may forget what a commit holds.
+    async fn sync(&self, paths: Vec<Path>) -> Result<()> {
+        let Some(root) = self.local.clone().filter(|_| self.fsync) else {
+            return Ok(());
+        };
+        let synced = tokio::task::spawn_blocking(move || -> std::io::Result<()> {
+            let mut folders = std::collections::BTreeSet::new();
+            for path in paths {
+                let file = root.join(path.as_ref());
+                std::fs::File::open(&file)?.sync_all()?;
+                // The day's folder may be new, and then its own name has to be kept too.
+                folders.extend(
+                    file.ancestors()
+                        .skip(1)
+                        .take_while(|folder| folder.starts_with(&root))
+                        .map(PathBuf::from),
+                );
+            }
+            folders
+                .iter()
+                .try_for_each(|folder| std::fs::File::open(folder)?.sync_all())
+        });
+        Ok(synced.await.map_err(|error| Error::Unavailable(error.to_string()))??)
+    }
+}
+
+pub(crate) fn table_url(lake: &Url, name: &str) -> Result<Url> {
+    let mut url = lake.clone();
+    url.path_segments_mut()
+        .map_err(|()| Error::Unsupported(format!("{lake} can't be the address of a lake")))?
+        .pop_if_empty()
+        .push(name);
+    Ok(url)
+}
+
+async fn create(
+    table: DeltaTable,
+    spec: &'static TableSpec,
+    schema: &SchemaRef,
+    options: &LakeOptions,
+) -> Result<DeltaTable> {
+    let columns: StructType = schema.as_ref().try_into_kernel()?;
+    let hours =
+        |duration: std::time::Duration| Some(format!("interval {} hours", duration.as_secs().div_ceil(3600).max(1)));
+    let configuration = [
+        (
+            "delta.dataSkippingStatsColumns",
+            Some(spec.statistics_columns().join(",")),
+        ),
+        ("delta.logRetentionDuration", hours(options.log_retention)),
+        ("delta.deletedFileRetentionDuration", hours(options.vacuum_retention)),
+        // Maintenance does it, away from the commits.
+        ("delta.enableExpiredLogCleanup", Some("false".to_owned())),
+    ];
+    Ok(table
+        .create()
+        .with_table_name(spec.name)
+        .with_columns(columns.fields().cloned())
+        .with_partition_columns([REJECTED, DAY])
+        .with_configuration(configuration)
+        .with_commit_properties(CommitProperties::default().with_cleanup_expired_logs(Some(false)))
+        .await?)
+}
+
+/// A table made by an older program lacks columns that were added since; that needs a migration, not a guess.
+fn check_schema(spec: &TableSpec, stored: &Schema, ours: &SchemaRef) -> Result<()> {
+    for field in ours.fields() {
+        let found = stored.field_with_name(field.name()).map(|found| found.data_type()).ok();
+        if found != Some(field.data_type()) {
+            return Err(Error::Unsupported(format!(
+                "table {} has column {} as {found:?}, this program as {:?}",
+                spec.name,
+                field.name(),
+                field.data_type()
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn is_marked(actions: &[Action], mark: &str) -> bool {
+    actions.iter().any(|action| match action {
+        Action::CommitInfo(info) => info.info.get(MARK).and_then(Value::as_str) == Some(mark),
+        _ => false,
+    })
+}
+
+fn writer_properties() -> WriterProperties {
+    WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_max_row_group_row_count(Some(256 * 1024))
+        .set_data_page_row_count_limit(20_000)
+        .build()
+}

@@ -1,0 +1,151 @@
+use super::*;
+use crate::Error;
+use std::sync::Arc;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lake_that_opens_again_knows_its_offsets_and_drops_what_it_holds() {
+    let (_folder, url) = folder();
+    let lake = Lake::open(&url, manual()).await.unwrap();
+    lake.publish(publish(&[order(1, 1, "o1", 1, 1250), ticket(2, 1, "o1")]))
+        .await
+        .unwrap();
+    lake.flush().await.unwrap();
+    lake.publish(publish(&[order(3, 1, "o2", 1, 500)])).await.unwrap();
+    assert_eq!(number(&lake, &admin(), "select count(*) from order_changes").await, 2);
+    // No close: the tail is lost, as in a crash.
+    drop(lake);
+
+    let lake = Lake::open(&url, manual()).await.unwrap();
+    assert_eq!(lake.committed(CHANGES, 0), 3);
+    assert_eq!(lake.watermark(), 2);
+    assert_eq!(number(&lake, &admin(), "select count(*) from order_changes").await, 1);
+    let again = [
+        order(1, 1, "o1", 1, 1250),
+        ticket(2, 1, "o1"),
+        order(3, 1, "o2", 1, 500),
+    ];
+    lake.publish(publish(&again)).await.unwrap();
+    lake.publish(publish(&again)).await.unwrap();
+    assert_eq!(
+        number(&lake, &admin(), "select sum(total_minor) from order_changes").await,
+        1750
+    );
+    assert_eq!(number(&lake, &admin(), "select count(*) from ticket_changes").await, 1);
+    lake.close().await.unwrap();
+    assert!(matches!(lake.publish(publish(&again)).await, Err(Error::Closed)));
+
+    let lake = Lake::open(&url, manual()).await.unwrap();
+    assert_eq!(lake.committed(CHANGES, 0), 4);
+    assert_eq!(number(&lake, &admin(), "select count(*) from order_changes").await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_crash_between_two_tables_commits_nobody_sees_one_without_the_other() {
+    let (_folder, url) = folder();
+    let lake = Lake::open(&url, manual()).await.unwrap();
+    lake.publish(publish(&[order(1, 1, "o1", 1, 1250), ticket(2, 1, "o1")]))
+        .await
+        .unwrap();
+    crate::commit::commit_one(&lake, "order_changes").await.unwrap();
+    drop(lake);
+
+    let options = LakeOptions {
+        query_timeout: Duration::from_millis(200),
+        ..manual()
+    };
+    let lake = Lake::open(&url, options).await.unwrap();
+    assert_eq!((lake.committed(CHANGES, 0), lake.watermark()), (0, 0));
+    let early = rows(&lake, &admin(), "select * from order_changes").await;
+    assert!(matches!(early, Err(Error::Unavailable(_))), "{early:?}");
+    lake.publish(publish(&[order(1, 1, "o1", 1, 1250), ticket(2, 1, "o1")]))
+        .await
+        .unwrap();
+    let both = "select count(*) from order_changes join ticket_changes using (order_id)";
+    assert_eq!(number(&lake, &admin(), both).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_writers_on_one_lake_the_second_to_commit_is_fenced() {
+    let (_folder, url) = folder();
+    let first = Lake::open(&url, manual()).await.unwrap();
+    let second = Lake::open(&url, manual()).await.unwrap();
+    first.publish(publish(&[order(1, 1, "o1", 1, 1250)])).await.unwrap();
+    first.flush().await.unwrap();
+    second
+        .publish(publish(&[order(1, 1, "o1", 1, 1250), order(2, 1, "o2", 1, 99)]))
+        .await
+        .unwrap();
+    let refused = second.flush().await;
+    assert!(
+        matches!(&refused, Err(Error::Fenced { stored: 2, ours: 3, .. })),
+        "{refused:?}"
+    );
+    second.report_trouble(&refused);
+    let more = second.publish(publish(&[order(3, 1, "o3", 1, 1)])).await;
+    assert!(matches!(more, Err(Error::Fenced { .. })));
+    let third = Lake::open(&url, manual()).await.unwrap();
+    assert_eq!(
+        number(&third, &admin(), "select sum(total_minor) from order_changes").await,
+        1250
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_whose_answer_was_lost_is_known_again_and_not_written_twice() {
+    let (_folder, url) = folder();
+    let lake = Lake::open(&url, manual()).await.unwrap();
+    let table = &lake.inner.tables[table_index("order_changes").unwrap()];
+    let before = Arc::clone(&lake.view().tables[table_index("order_changes").unwrap()].snapshot);
+    lake.publish(publish(&[order(1, 1, "o1", 1, 1250)])).await.unwrap();
+    let batches: Vec<_> = lake.view().tables[table_index("order_changes").unwrap()]
+        .open
+        .good
+        .clone();
+    let adds = table.store.write(&batches).await.unwrap();
+    let offsets = [((CHANGES.to_owned(), 0), 2)].into();
+    let operation = deltalake::protocol::DeltaOperation::Write {
+        mode: deltalake::protocol::SaveMode::Append,
+        partition_by: None,
+        predicate: None,
+    };
+    let commit = crate::store::Commit::new(adds, vec![], offsets, operation);
+    let first = table.store.commit(&before, &commit).await.unwrap();
+    let second = table.store.commit(&before, &commit).await.unwrap();
+    assert_eq!((first.version, first.rows()), (second.version, second.rows()));
+    assert_eq!(second.rows(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_idle_table_records_how_far_it_has_come() {
+    let (_folder, url) = folder();
+    let lake = Lake::open(
+        &url,
+        LakeOptions {
+            idle_lag_offsets: 10,
+            ..manual()
+        },
+    )
+    .await
+    .unwrap();
+    let many: Vec<_> = (1..=20).map(|seq| order(seq, 1, &format!("o{seq}"), 1, 1)).collect();
+    lake.publish(publish(&many)).await.unwrap();
+    lake.inner.due.notify_one();
+    // Orders wait for their interval, but the tables without rows say that they have nothing before offset 21.
+    let tickets = table_index("ticket_changes").unwrap();
+    for _ in 0..200 {
+        if lake.view().tables[tickets]
+            .snapshot
+            .offsets
+            .get(&(CHANGES.to_owned(), 0))
+            == Some(&21)
+        {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(
+        lake.view().tables[tickets].snapshot.offsets[&(CHANGES.to_owned(), 0)],
+        21
+    );
+    assert!(lake.view().tables[tickets].snapshot.files.is_empty());
+}

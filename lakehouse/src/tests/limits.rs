@@ -1,0 +1,111 @@
+use super::*;
+use crate::{Error, ErrorKind};
+use futures::StreamExt;
+
+const ENDLESS: &str = "select count(*) from generate_series(1, 100000) a, generate_series(1, 100000) b
+                       where (a.value * b.value) % 7 = 3";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_query_ends_at_its_time_limit() {
+    let (_folder, url) = folder();
+    let lake = Lake::open(
+        &url,
+        LakeOptions {
+            query_timeout: Duration::from_millis(300),
+            ..manual()
+        },
+    )
+    .await
+    .unwrap();
+    let started = std::time::Instant::now();
+    let answer = rows(&lake, &admin(), ENDLESS).await;
+    assert!(matches!(answer, Err(Error::Timeout(_))), "{answer:?}");
+    assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_query_ends_at_its_memory_limit() {
+    let (_folder, url) = folder();
+    let lake = Lake::open(
+        &url,
+        LakeOptions {
+            query_memory_bytes: 2 << 20,
+            ..manual()
+        },
+    )
+    .await
+    .unwrap();
+    let sql = "select count(*) from (select array_agg(a.value) over () from generate_series(1, 3000000) a)";
+    let answer = rows(&lake, &admin(), sql).await;
+    assert!(
+        answer
+            .as_ref()
+            .is_err_and(|error| error.kind() == ErrorKind::ResourcesExhausted),
+        "{answer:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn queries_beyond_the_slots_wait_and_a_dropped_one_makes_room() {
+    let (_folder, url) = folder();
+    let options = LakeOptions {
+        query_slots: 1,
+        query_queue: Duration::from_millis(100),
+        ..manual()
+    };
+    let lake = Lake::open(&url, options).await.unwrap();
+    let running = lake.session(&admin()).sql(ENDLESS).await.unwrap();
+    let refused = rows(&lake, &admin(), "select 1").await;
+    assert!(matches!(refused, Err(Error::Busy)), "{refused:?}");
+    drop(running);
+    assert_eq!(number(&lake, &admin(), "select 1").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_query_reads_on_in_its_view_while_the_lake_moves() {
+    let (_folder, url) = folder();
+    let lake = Lake::open(&url, manual()).await.unwrap();
+    lake.publish(publish(&[order(1, 1, "o1", 1, 1)])).await.unwrap();
+    let mut early = lake
+        .session(&admin())
+        .sql("select seq from order_changes")
+        .await
+        .unwrap();
+    lake.publish(publish(&[order(2, 1, "o2", 1, 1)])).await.unwrap();
+    lake.flush().await.unwrap();
+    let mut rows = 0;
+    while let Some(batch) = early.next().await {
+        rows += batch.unwrap().num_rows();
+    }
+    assert_eq!((rows, early.watermark()), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_query_of_absurd_size_or_depth_is_refused() {
+    let (_folder, url) = folder();
+    let lake = Lake::open(&url, manual()).await.unwrap();
+    let long = format!("select {}", "1+".repeat(60_000));
+    let deep = format!("select {}1{}", "(".repeat(9_000), ")".repeat(9_000));
+    for sql in [long, deep] {
+        let refused = rows(&lake, &admin(), &sql).await;
+        assert!(refused.is_err_and(|error| error.kind() == ErrorKind::Invalid));
+    }
+}
+
+#[test]
+fn a_full_disk_is_told_apart() {
+    let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+    assert!(matches!(Error::from(full), Error::DiskFull));
+    let nested = deltalake::ObjectStoreError::Generic {
+        store: "LocalFileSystem",
+        source: Box::new(std::io::Error::from_raw_os_error(28)),
+    };
+    assert!(matches!(
+        Error::from(deltalake::DeltaTableError::from(nested)),
+        Error::DiskFull
+    ));
+    assert!(matches!(
+        Error::from(std::io::Error::other("cable")),
+        Error::Unavailable(_)
+    ));
+}

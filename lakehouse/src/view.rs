@@ -1,0 +1,244 @@
+//! What a query sees: one immutable value that holds every table's snapshot and tail. It is loaded once a query and
+//! replaced as a whole, so two tables in one query always agree.
+
+use crate::{
+    decode::{is_reject, origins},
+    error::{Error, Result},
+    snapshot::{Offsets, Snapshot},
+    tables::{TableSpec, table_specs},
+};
+use arrow::{
+    array::{ArrayRef, BooleanArray, RecordBatch},
+    compute::{cast, concat_batches, filter_record_batch, not},
+    datatypes::{DataType, SchemaRef},
+};
+use std::sync::Arc;
+
+/// Chunks of a tail grow up to so many rows; larger ones would be copied too often.
+const CHUNK_ROWS: usize = 8_192;
+
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    /// Every change up to this `seq` is visible.
+    pub(crate) watermark: i64,
+    /// What has been published: each table's snapshot and tail together hold every row before these offsets.
+    pub(crate) seen: Offsets,
+    /// In the order of `table_specs`.
+    pub(crate) tables: Vec<Arc<TableView>>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct TableView {
+    pub(crate) snapshot: Arc<Snapshot>,
+    /// Rows that a commit is writing now; they leave when it is done.
+    pub(crate) frozen: Tail,
+    /// Up to where the table is complete once the frozen rows are committed.
+    pub(crate) frozen_to: Offsets,
+    pub(crate) open: Tail,
+}
+
+/// Rows that no commit has yet.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tail {
+    pub(crate) good: Vec<RecordBatch>,
+    pub(crate) rejects: Vec<RecordBatch>,
+    pub(crate) bytes: usize,
+}
+
+impl View {
+    pub(crate) fn new(snapshots: Vec<Snapshot>) -> Self {
+        let mut seen = Offsets::new();
+        for (spec, snapshot) in table_specs().iter().zip(&snapshots) {
+            for (topic, partition) in snapshot.offsets.keys().filter(|(topic, _)| topic == spec.topic) {
+                seen.insert((topic.clone(), *partition), u64::MAX);
+            }
+        }
+        for ((topic, partition), next) in &mut seen {
+            *next = committed(&snapshots, topic, *partition);
+        }
+        let tables: Vec<_> = snapshots
+            .into_iter()
+            .map(|snapshot| Arc::new(TableView::new(snapshot)))
+            .collect();
+        let mut view = Self {
+            watermark: 0,
+            seen,
+            tables,
+        };
+        if view.is_even() {
+            view.watermark = view
+                .tables
+                .iter()
+                .filter_map(|table| table.snapshot.highest_seq())
+                .max()
+                .unwrap_or(0);
+        }
+        view
+    }
+
+    /// Whether all tables have come equally far. After a crash they haven't, until the log has been read again.
+    pub(crate) fn is_even(&self) -> bool {
+        self.tables
+            .iter()
+            .flat_map(|table| &table.snapshot.offsets)
+            .all(|(key, next)| self.seen.get(key).is_some_and(|seen| seen >= next))
+    }
+
+    pub(crate) fn committed(&self, topic: &str, partition: u32) -> u64 {
+        let tables = table_specs()
+            .iter()
+            .zip(&self.tables)
+            .filter(|(spec, _)| spec.topic == topic);
+        let key = (topic.to_owned(), partition);
+        tables
+            .map(|(_, table)| table.snapshot.offsets.get(&key).copied().unwrap_or(0))
+            .min()
+            .unwrap_or(0)
+    }
+
+    pub(crate) fn tail_bytes(&self) -> usize {
+        self.tables
+            .iter()
+            .map(|table| table.frozen.bytes + table.open.bytes)
+            .sum()
+    }
+}
+
+fn committed(snapshots: &[Snapshot], topic: &str, partition: u32) -> u64 {
+    let tables = table_specs()
+        .iter()
+        .zip(snapshots)
+        .filter(|(spec, _)| spec.topic == topic);
+    let key = (topic.to_owned(), partition);
+    tables
+        .map(|(_, snapshot)| snapshot.offsets.get(&key).copied().unwrap_or(0))
+        .min()
+        .unwrap_or(0)
+}
+
+impl TableView {
+    fn new(snapshot: Snapshot) -> Self {
+        Self {
+            snapshot: Arc::new(snapshot),
+            frozen: Tail::default(),
+            frozen_to: Offsets::new(),
+            open: Tail::default(),
+        }
+    }
+
+    /// The offsets of this table if its whole tail were committed.
+    pub(crate) fn reaches(&self, spec: &TableSpec, seen: &Offsets) -> Offsets {
+        let mut offsets = self.snapshot.offsets.clone();
+        for (key, next) in seen.iter().filter(|((topic, _), _)| topic == spec.topic) {
+            let known = offsets.entry(key.clone()).or_default();
+            *known = (*known).max(*next);
+        }
+        offsets
+    }
+
+    pub(crate) fn freeze(&mut self, to: Offsets) {
+        self.frozen = std::mem::take(&mut self.open);
+        self.frozen_to = to;
+    }
+
+    pub(crate) fn tail(&self, rejected: bool) -> impl Iterator<Item = &RecordBatch> {
+        [&self.frozen, &self.open]
+            .into_iter()
+            .flat_map(move |tail| if rejected { &tail.rejects } else { &tail.good })
+    }
+
+    pub(crate) fn tail_rows(&self) -> usize {
+        self.frozen.rows() + self.open.rows()
+    }
+}
+
+impl Tail {
+    pub(crate) fn rows(&self) -> usize {
+        self.good.iter().chain(&self.rejects).map(RecordBatch::num_rows).sum()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.good.is_empty() && self.rejects.is_empty()
+    }
+
+    pub(crate) fn extend(&mut self, chunk: Tail) -> Result<()> {
+        grow(&mut self.good, chunk.good)?;
+        grow(&mut self.rejects, chunk.rejects)?;
+        self.bytes = self
+            .good
+            .iter()
+            .chain(&self.rejects)
+            .map(RecordBatch::get_array_memory_size)
+            .sum();
+        Ok(())
+    }
+}
+
+/// Appends, and merges small neighbours of similar size: each row is copied a few times at most, and a tail of many
+/// publishes has few chunks.
+fn grow(chunks: &mut Vec<RecordBatch>, more: Vec<RecordBatch>) -> Result<()> {
+    chunks.extend(more);
+    while let [.., older, newer] = chunks.as_slice() {
+        let rows = older.num_rows() + newer.num_rows();
+        if rows > CHUNK_ROWS || older.num_rows() > 2 * newer.num_rows() {
+            break;
+        }
+        let merged = concat_batches(older.schema_ref(), [older, newer])?;
+        chunks.truncate(chunks.len() - 2);
+        chunks.push(merged);
+    }
+    Ok(())
+}
+
+/// A published batch as rows of the tail: without what the table holds already, good rows apart from rejects, and with
+/// the partition columns.
+pub(crate) fn admit(spec: &TableSpec, stored: &SchemaRef, batch: &RecordBatch, held: &Offsets) -> Result<Tail> {
+    if batch.schema_ref() != &spec.schema {
+        return Err(Error::Unsupported(format!(
+            "a batch for {} has another schema",
+            spec.name
+        )));
+    }
+    let Some(origins) = origins(batch) else {
+        return Ok(Tail::default());
+    };
+    let held: std::collections::HashMap<i64, i64> = held
+        .iter()
+        .filter(|((topic, _), _)| topic == spec.topic)
+        .map(|((_, partition), next)| (i64::from(*partition), *next as i64))
+        .collect();
+    let fresh: Vec<bool> = origins
+        .map(|(partition, offset)| held.get(&partition).is_none_or(|next| offset >= *next))
+        .collect();
+    let fresh = BooleanArray::from(fresh);
+    let batch = match fresh.true_count() {
+        0 => return Ok(Tail::default()),
+        count if count == batch.num_rows() => batch.clone(),
+        _ => filter_record_batch(batch, &fresh)?,
+    };
+    let (good, rejects) = match is_reject(&batch) {
+        None => (batch, None),
+        Some(rejected) => {
+            let good = filter_record_batch(&batch, &not(&rejected)?)?;
+            (good, Some(filter_record_batch(&batch, &rejected)?))
+        }
+    };
+    let mut tail = Tail::default();
+    if good.num_rows() > 0 {
+        tail.good.push(partitioned(&good, stored, false, spec.day_of)?);
+    }
+    if let Some(rejects) = rejects {
+        tail.rejects.push(partitioned(&rejects, stored, true, "_ingested_at")?);
+    }
+    Ok(tail)
+}
+
+fn partitioned(batch: &RecordBatch, stored: &SchemaRef, rejected: bool, day_of: &str) -> Result<RecordBatch> {
+    let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
+    columns.push(Arc::new(BooleanArray::from(vec![rejected; batch.num_rows()])));
+    let time = batch
+        .column_by_name(day_of)
+        .ok_or_else(|| Error::Unsupported(format!("a batch has no column {day_of}")))?;
+    columns.push(cast(time, &DataType::Date32)?);
+    Ok(RecordBatch::try_new(Arc::clone(stored), columns)?)
+}
