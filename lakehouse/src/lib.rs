@@ -8,6 +8,7 @@
 
 mod catalog;
 mod commit;
+mod coop;
 pub mod decode;
 mod error;
 mod guard;

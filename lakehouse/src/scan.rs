@@ -236,7 +236,7 @@ fn is_comparison(filter: &Expr) -> bool {
             right,
         }) => is_comparison(left) && is_comparison(right),
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
-            op.supports_propagation() && (is_column(left) && is_value(right) || is_value(left) && is_column(right))
+            COMPARISONS.contains(op) && (is_column(left) && is_value(right) || is_value(left) && is_column(right))
         }
         Expr::Between(Between { expr, low, high, .. }) => is_column(expr) && is_value(low) && is_value(high),
         Expr::InList(list) => is_column(&list.expr) && list.list.iter().all(is_value),

@@ -2,6 +2,7 @@
 
 use crate::{
     catalog::Catalog,
+    coop::YieldInJoins,
     error::{Error, Result},
     lake::{Lake, lock},
     options::LakeOptions,
@@ -23,7 +24,7 @@ use datafusion::{
     prelude::{SQLOptions, SessionConfig},
 };
 use domain::{OrganizerId, Timestamp};
-use futures::Stream;
+use futures::{Stream, StreamExt, TryStreamExt};
 use std::{
     collections::BTreeMap,
     pin::Pin,
@@ -31,13 +32,15 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    runtime::{Builder, Handle, Runtime},
+    sync::{Semaphore, mpsc, oneshot},
     time::{Instant, Sleep},
 };
+use tokio_util::task::AbortOnDropHandle;
 
 /// Longer than any query a person writes; the planner's cost grows faster than the text.
 const MAX_SQL_BYTES: usize = 64 * 1024;
@@ -74,6 +77,8 @@ pub(crate) struct Engine {
     slots: Arc<Semaphore>,
     running: Arc<Mutex<BTreeMap<u64, RunningQuery>>>,
     next_id: AtomicU64,
+    /// Queries compute on threads of their own: a long one delays no purchase.
+    threads: Option<Runtime>,
 }
 
 #[derive(Clone, Debug)]
@@ -113,14 +118,25 @@ impl Engine {
             .with_config(config)
             .with_runtime_env(Arc::clone(&runtime))
             .with_default_features()
+            .with_physical_optimizer_rule(Arc::new(YieldInJoins))
             .build();
+        let threads = Builder::new_multi_thread()
+            .worker_threads(options.target_partitions)
+            .thread_name("query")
+            .enable_all()
+            .build()?;
         Ok(Self {
             state,
             runtime,
             slots: Arc::new(Semaphore::new(options.query_slots)),
             running: Arc::default(),
             next_id: AtomicU64::new(1),
+            threads: Some(threads),
         })
+    }
+
+    fn threads(&self) -> Result<&Handle> {
+        self.threads.as_ref().map(Runtime::handle).ok_or(Error::Closed)
     }
 
     pub(crate) fn running(&self) -> Vec<RunningQuery> {
@@ -163,6 +179,15 @@ impl Engine {
     }
 }
 
+/// A runtime must not be waited for where async code runs, and that is where a lake is dropped.
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if let Some(threads) = self.threads.take() {
+            threads.shutdown_background();
+        }
+    }
+}
+
 impl Session {
     pub(crate) fn new(lake: Lake, principal: Principal) -> Self {
         Self { lake, principal }
@@ -185,24 +210,41 @@ impl Session {
         let deadline = Instant::now() + options.query_timeout;
         let catalog = Catalog::new(self.lake.clone(), view, &self.principal);
         let state = inner.engine.state(Some(catalog), options.query_memory_bytes)?;
-        let start = async {
-            let plan = state.create_logical_plan(sql).await?;
-            self.may_run(&plan)?;
-            let plan = state.create_physical_plan(&plan).await?;
-            Ok::<_, Error>(execute_stream(plan, state.task_ctx())?)
-        };
-        let rows = tokio::time::timeout_at(deadline, start)
+        let (started, schema) = oneshot::channel();
+        let (sender, batches) = mpsc::channel(2);
+        let (session, sql) = (self.clone(), sql.to_owned());
+        let task = inner.engine.threads()?.spawn(async move {
+            // Held until the query has really stopped, which may be after its reader has gone.
+            let _held = (slot, running);
+            match session.start(&state, &sql).await {
+                Ok(rows) => {
+                    if started.send(Ok(rows.schema())).is_ok() {
+                        forward(rows, sender).await;
+                    }
+                }
+                Err(error) => drop(started.send(Err(error))),
+            }
+        });
+        let task = AbortOnDropHandle::new(task);
+        let schema = tokio::time::timeout_at(deadline, schema)
             .await
-            .map_err(|_| Error::Timeout(options.query_timeout))??;
+            .map_err(|_| Error::Timeout(options.query_timeout))?;
         Ok(QueryStream {
-            rows,
+            schema: schema.map_err(|_| died())??,
+            batches,
             watermark,
             limit: options.query_timeout,
             deadline: Box::pin(tokio::time::sleep_until(deadline)),
             done: false,
-            _running: running,
-            _slot: slot,
+            _task: task,
         })
+    }
+
+    async fn start(&self, state: &SessionState, sql: &str) -> Result<SendableRecordBatchStream> {
+        let plan = state.create_logical_plan(sql).await?;
+        self.may_run(&plan)?;
+        let plan = state.create_physical_plan(&plan).await?;
+        Ok(execute_stream(plan, state.task_ctx())?)
     }
 
     fn may_run(&self, plan: &LogicalPlan) -> Result<()> {
@@ -221,20 +263,35 @@ impl Session {
     }
 }
 
+/// Hands batches on; `None` marks the end, so that a query that died isn't taken for one that is done.
+async fn forward(mut rows: SendableRecordBatchStream, sender: mpsc::Sender<Result<Option<RecordBatch>>>) {
+    loop {
+        let next = rows.next().await.transpose().map_err(Error::from);
+        let last = !matches!(next, Ok(Some(_)));
+        if sender.send(next).await.is_err() || last {
+            return;
+        }
+    }
+}
+
+fn died() -> Error {
+    Error::Unavailable("the query's task ended early".to_owned())
+}
+
 /// The rows of a running query.
 pub struct QueryStream {
-    rows: SendableRecordBatchStream,
+    schema: SchemaRef,
+    batches: mpsc::Receiver<Result<Option<RecordBatch>>>,
     watermark: i64,
     limit: Duration,
     deadline: Pin<Box<Sleep>>,
     done: bool,
-    _running: Running,
-    _slot: OwnedSemaphorePermit,
+    _task: AbortOnDropHandle<()>,
 }
 
 impl QueryStream {
     pub fn schema(&self) -> SchemaRef {
-        self.rows.schema()
+        Arc::clone(&self.schema)
     }
 
     /// The query saw every change up to this `seq`, and none after it.
@@ -243,7 +300,7 @@ impl QueryStream {
     }
 
     pub async fn collect(self) -> Result<Vec<RecordBatch>> {
-        futures::TryStreamExt::try_collect(self).await
+        self.try_collect().await
     }
 }
 
@@ -258,9 +315,9 @@ impl Stream for QueryStream {
             self.done = true;
             return Poll::Ready(Some(Err(Error::Timeout(self.limit))));
         }
-        let next = std::task::ready!(self.rows.as_mut().poll_next(context));
-        self.done = !matches!(next, Some(Ok(_)));
-        Poll::Ready(next.map(|batch| batch.map_err(Error::from)))
+        let next = ready!(self.batches.poll_recv(context)).unwrap_or_else(|| Err(died()));
+        self.done = !matches!(next, Ok(Some(_)));
+        Poll::Ready(next.transpose())
     }
 }
 

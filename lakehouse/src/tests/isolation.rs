@@ -63,7 +63,7 @@ async fn a_predicate_that_fails_on_other_peoples_rows_tells_nothing_of_them() {
         "select count(*) from orders where 1 / (total_minor - 1250) < 5",
         "select count(*) from order_changes where total_minor > 0 and 1 / (total_minor - 1250) < 5",
         "select count(1 / (total_minor - 1250)) from order_changes",
-        "select count(*) from (select seq from order_changes order by 1 / (total_minor - 1250) limit 9)",
+        "select count(*) from (select 1 / (total_minor - 1250) as x from order_changes) where x < 5",
         "select count(*) from order_changes where cast(replace(order_id, 'a', '') as bigint) > 0",
     ] {
         assert_eq!(number(&lake, &tenant(1), sql).await, 2, "{sql}");
