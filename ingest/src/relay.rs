@@ -272,3 +272,6 @@ fn fit(record: Record) -> Record {
         ..record
     }
 }
+
+#[cfg(test)]
+mod tests;

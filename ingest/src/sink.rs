@@ -94,7 +94,7 @@ pub struct Sink {
     log: Arc<dyn EventLog>,
     lake: Lake,
     options: SinkOptions,
-    relay: watch::Receiver<RelayPosition>,
+    relay: Option<watch::Receiver<RelayPosition>>,
     caught_up: watch::Sender<bool>,
 }
 
@@ -133,20 +133,21 @@ struct Round {
 }
 
 impl Sink {
-    /// The relay's position is reported to the lake along with the sink's own lag.
-    pub fn new(
-        log: Arc<dyn EventLog>,
-        lake: Lake,
-        relay: watch::Receiver<RelayPosition>,
-        options: SinkOptions,
-    ) -> Self {
+    pub fn new(log: Arc<dyn EventLog>, lake: Lake, options: SinkOptions) -> Self {
         Self {
             log,
             lake,
             options,
-            relay,
+            relay: None,
             caught_up: watch::Sender::new(false),
         }
+    }
+
+    /// Reports how far the relay is along with the sink's own lag.
+    #[must_use]
+    pub fn reporting(mut self, relay: watch::Receiver<RelayPosition>) -> Self {
+        self.relay = Some(relay);
+        self
     }
 
     /// True from when all that the log held at the start is published. Before that, after a crash, tables may be at
@@ -396,13 +397,15 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn report(&self) -> Result<(), SinkError> {
-        let relay = *self.sink.relay.borrow();
-        let mut lags = vec![Lag {
-            source: "outbox".to_owned(),
-            end: relay.end,
-            applied: relay.applied,
-        }];
+    async fn report(&mut self) -> Result<(), SinkError> {
+        let mut lags = Vec::with_capacity(1 + self.readers.len());
+        if let Some(position) = self.sink.relay.as_ref().map(|position| *position.borrow()) {
+            lags.push(Lag {
+                source: "outbox".to_owned(),
+                end: position.end,
+                applied: position.applied,
+            });
+        }
         for reader in &self.readers {
             lags.push(Lag {
                 source: format!("{}/{}", reader.topic, reader.partition),
