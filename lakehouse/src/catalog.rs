@@ -1,6 +1,7 @@
 //! What a principal finds when it asks: schema `lake` with tables, current-state views and rejects, and `system`.
 
 use crate::{
+    current::CurrentTable,
     lake::Lake,
     scan::LakeTable,
     session::Principal,
@@ -13,10 +14,8 @@ use datafusion::{
     catalog::{CatalogProvider, MemorySchemaProvider, SchemaProvider},
     common::{DataFusionError, Result},
     datasource::{TableProvider, ViewTable, provider_as_source},
-    functions_window::expr_fn::row_number,
-    logical_expr::{ExprFunctionExt, LogicalPlanBuilder, cast, col, lit},
+    logical_expr::{LogicalPlanBuilder, cast, col, lit},
 };
-use domain::changes::Entity;
 use std::sync::Arc;
 
 /// Everything of one view that one principal may see. It lives as long as one query.
@@ -52,7 +51,7 @@ impl Catalog {
             .filter(move |(_, spec)| all || !spec.has_personal_data())
     }
 
-    fn table(&self, index: usize, spec: &'static TableSpec, rejected: bool) -> Result<Arc<dyn TableProvider>> {
+    fn table(&self, index: usize, spec: &'static TableSpec, rejected: bool) -> Result<Arc<LakeTable>> {
         let view = Arc::clone(&self.view.tables[index]);
         Ok(Arc::new(LakeTable::new(spec, view, rejected, self.organizer.clone())?))
     }
@@ -63,10 +62,11 @@ impl Catalog {
         }
         for (index, spec) in self.specs() {
             if spec.name == name {
-                return self.table(index, spec, false).map(Some);
+                return Ok(Some(self.table(index, spec, false)?));
             }
             if let Some(entity) = spec.entity.filter(|entity| entity.view == name) {
-                return current(entity, self.table(index, spec, false)?).map(Some);
+                let changes = self.table(index, spec, false)?;
+                return Ok(Some(Arc::new(CurrentTable { entity, changes })));
             }
         }
         Ok(None)
@@ -107,28 +107,6 @@ impl Catalog {
 }
 
 const REJECTS: &str = "rejects";
-
-/// The latest version of each thing. A filter on its id or its organizer reaches the files, because rows are compared
-/// with rows of the same id alone.
-fn current(entity: &Entity, changes: Arc<dyn TableProvider>) -> Result<Arc<dyn TableProvider>> {
-    let columns: Vec<_> = changes
-        .schema()
-        .fields()
-        .iter()
-        .map(|field| col(field.name()))
-        .collect();
-    let latest = row_number()
-        .partition_by(vec![col("organizer_id"), col(entity.key)])
-        .order_by(vec![col("entity_version").sort(false, false)])
-        .build()?
-        .alias("_nth");
-    let plan = LogicalPlanBuilder::scan(entity.table, provider_as_source(changes), None)?
-        .window([latest])?
-        .filter(col("_nth").eq(lit(1_u64)))?
-        .project(columns)?
-        .build()?;
-    Ok(Arc::new(ViewTable::new(plan, None)))
-}
 
 impl std::fmt::Debug for Catalog {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -9,6 +9,7 @@
 mod catalog;
 mod commit;
 mod coop;
+mod current;
 pub mod decode;
 mod error;
 mod guard;

@@ -198,7 +198,7 @@ fn choose(snapshot: &Snapshot, options: &LakeOptions, now: Timestamp) -> Option<
     None
 }
 
-async fn checkpoint(table: &Table, options: &LakeOptions) -> Result<()> {
+pub(crate) async fn checkpoint(table: &Table, options: &LakeOptions) -> Result<()> {
     let delta = table.store.delta_table().await?;
     create_checkpoint(&delta, None).await?;
     let cutoff = (Timestamp::now() - options.log_retention).as_millis();
@@ -209,7 +209,7 @@ async fn checkpoint(table: &Table, options: &LakeOptions) -> Result<()> {
 
 /// Deletes files that no version within the retention names, those of failed commits too. delta-rs finds them; it would
 /// also commit that it did, between our commits.
-async fn vacuum(table: &Table, options: &LakeOptions) -> Result<()> {
+pub(crate) async fn vacuum(table: &Table, options: &LakeOptions) -> Result<()> {
     let delta = table.store.delta_table().await?;
     let retention = chrono::Duration::from_std(options.vacuum_retention).unwrap_or(chrono::Duration::days(365));
     let (_, found) = delta

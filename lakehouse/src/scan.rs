@@ -226,7 +226,7 @@ const COMPARISONS: [Operator; 6] = [
 
 /// Comparisons of columns with values, and what is made of them by AND and OR. They never fail, so they may look at
 /// rows (and ranges of rows) that belong to others.
-fn is_comparison(filter: &Expr) -> bool {
+pub(crate) fn is_comparison(filter: &Expr) -> bool {
     let is_value = |expr: &Expr| matches!(expr, Expr::Literal(..));
     let is_column = |expr: &Expr| matches!(expr, Expr::Column(_));
     match filter {

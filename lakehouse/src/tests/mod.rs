@@ -6,6 +6,7 @@ mod isolation;
 mod limits;
 mod outputs;
 mod tail;
+mod upkeep;
 
 use crate::{
     CHANGES, INTERACTIONS, Lake, LakeOptions, Principal, Publish, QueryStream, RecordBatch, Result,

