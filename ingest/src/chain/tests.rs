@@ -108,11 +108,9 @@ fn logs() -> impl Strategy<Value = Vec<Vec<Rec>>> {
                 }
                 if *luck == 1 {
                     let last = logs[*partition].len().saturating_sub(3);
-                    let repeated = logs[*partition][last..]
-                        .to_vec()
-                        .into_iter()
-                        .filter(|rec| rec.link.is_some());
-                    logs[*partition].extend(repeated.map(|rec| Rec { again: true, ..rec }));
+                    let repeated = logs[*partition][last..].iter().filter(|rec| rec.link.is_some());
+                    let repeated: Vec<Rec> = repeated.map(|rec| Rec { again: true, ..*rec }).collect();
+                    logs[*partition].extend(repeated);
                 }
             }
         }
