@@ -71,24 +71,22 @@ async fn commit_tables(lake: &Lake, due: impl Fn(&TableView, Duration, u64) -> b
 async fn commit_table(lake: &Lake, index: usize, due: impl Fn(&TableView, Duration, u64) -> bool) -> Result<()> {
     let table = &lake.inner.tables[index];
     let mut progress = table.committing.lock().await;
+    if progress.pending.is_some() || !lake.view().tables[index].frozen.is_empty() {
+        commit_frozen(lake, index, &mut progress).await?;
+    }
     let view = lake.view();
     let mine = &view.tables[index];
     let reaches = mine.reaches(table.store.spec, &view.seen);
-    let behind: u64 = reaches
-        .iter()
-        .map(|(key, next)| next - mine.snapshot.offsets.get(key).copied().unwrap_or(0))
-        .sum();
-    let unfinished = progress.pending.is_some() || !mine.frozen.is_empty();
-    if !unfinished && (behind == 0 && mine.open.is_empty() || !due(mine, progress.last.elapsed(), behind)) {
+    let committed = |key| mine.snapshot.offsets.get(key).copied().unwrap_or(0);
+    let behind: u64 = reaches.iter().map(|(key, next)| next - committed(key)).sum();
+    if behind == 0 && mine.open.is_empty() || !due(mine, progress.last.elapsed(), behind) {
         return Ok(());
     }
-    if !unfinished {
-        lake.inner.change(|view| {
-            let to = view.tables[index].reaches(table.store.spec, &view.seen);
-            Arc::make_mut(&mut view.tables[index]).freeze(to);
-            Ok(())
-        })?;
-    }
+    lake.inner.change(|view| {
+        let to = view.tables[index].reaches(table.store.spec, &view.seen);
+        Arc::make_mut(&mut view.tables[index]).freeze(to);
+        Ok(())
+    })?;
     commit_frozen(lake, index, &mut progress).await
 }
 

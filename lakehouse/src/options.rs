@@ -18,11 +18,13 @@ pub struct LakeOptions {
     pub idle_lag_offsets: u64,
     /// …or by so much time: a restart reads the log from there, and the log keeps what comes after.
     pub idle_lag: Duration,
+    /// A query that needs more spills to disk where it can. Times `query_slots`, this is what queries take at worst.
     pub query_memory_bytes: usize,
     pub query_timeout: Duration,
     /// Queries that run at once; more wait up to `query_queue`, then are told to come back.
     pub query_slots: usize,
     pub query_queue: Duration,
+    /// Threads that compute queries, and parts into which each is split.
     pub target_partitions: usize,
     /// None: no maintenance in the background.
     pub maintenance_interval: Option<Duration>,
@@ -48,13 +50,13 @@ impl Default for LakeOptions {
             pipeline: "sink".to_owned(),
             commit_interval: Duration::from_secs(2),
             commit_rows: 200_000,
-            commit_bytes: 96 << 20,
-            tail_limit_bytes: 256 << 20,
+            commit_bytes: 48 << 20,
+            tail_limit_bytes: 128 << 20,
             idle_lag_offsets: 50_000,
             idle_lag: Duration::from_secs(60),
-            query_memory_bytes: 384 << 20,
+            query_memory_bytes: 192 << 20,
             query_timeout: Duration::from_secs(60),
-            query_slots: 8,
+            query_slots: 6,
             query_queue: Duration::from_secs(10),
             target_partitions: 2,
             maintenance_interval: Some(Duration::from_secs(5)),

@@ -228,7 +228,6 @@ impl PruningStatistics for FileRanges<'_> {
         None
     }
 
-    #[expect(clippy::mutable_key_type, reason = "the trait's signature")]
     fn contained(&self, _column: &Column, _values: &HashSet<ScalarValue>) -> Option<arrow::array::BooleanArray> {
         None
     }

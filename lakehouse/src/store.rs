@@ -104,6 +104,7 @@ impl Store {
             Err(DeltaTableError::NotATable(_)) => table = create(table, spec, &schema, options).await?,
             Err(error) => return Err(error.into()),
         }
+        let table = widen(table, spec, &schema).await?;
         let store = Self {
             spec,
             url,
@@ -124,8 +125,6 @@ impl Store {
 
     async fn snapshot(&self, table: &DeltaTable) -> Result<Snapshot> {
         let state = table.snapshot()?;
-        let stored: Schema = state.schema().as_ref().try_into_arrow()?;
-        check_schema(self.spec, &stored, &self.schema)?;
         let version = state.version();
         let data = state.log_data();
         #[expect(deprecated, reason = "the arrays it is to be replaced by have no statistics as text")]
@@ -342,20 +341,34 @@ async fn create(
         .await?)
 }
 
-/// A table made by an older program lacks columns that were added since; that needs a migration, not a guess.
-fn check_schema(spec: &TableSpec, stored: &Schema, ours: &SchemaRef) -> Result<()> {
+/// Adds the columns that this program has and the stored table lacks; its older rows have nulls there. A column whose
+/// type has changed is refused.
+async fn widen(table: DeltaTable, spec: &TableSpec, ours: &SchemaRef) -> Result<DeltaTable> {
+    let stored: Schema = table.snapshot()?.schema().as_ref().try_into_arrow()?;
+    let mut missing = Vec::new();
     for field in ours.fields() {
-        let found = stored.field_with_name(field.name()).map(|found| found.data_type()).ok();
-        if found != Some(field.data_type()) {
-            return Err(Error::Unsupported(format!(
-                "table {} has column {} as {found:?}, this program as {:?}",
-                spec.name,
-                field.name(),
-                field.data_type()
-            )));
+        match stored.field_with_name(field.name()) {
+            Err(_) => missing.push(field.as_ref().clone().with_nullable(true)),
+            Ok(found) if found.data_type() == field.data_type() => {}
+            Ok(found) => {
+                return Err(Error::Unsupported(format!(
+                    "table {} has column {} as {}, this program as {}",
+                    spec.name,
+                    field.name(),
+                    found.data_type(),
+                    field.data_type()
+                )));
+            }
         }
     }
-    Ok(())
+    if missing.is_empty() {
+        return Ok(table);
+    }
+    let missing: StructType = (&Schema::new(missing)).try_into_kernel()?;
+    Ok(table
+        .add_columns()
+        .with_fields(missing.fields().cloned().collect::<Vec<_>>())
+        .await?)
 }
 
 fn is_marked(actions: &[Action], mark: &str) -> bool {

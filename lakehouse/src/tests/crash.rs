@@ -149,3 +149,67 @@ async fn an_idle_table_records_how_far_it_has_come() {
     );
     assert!(lake.view().tables[tickets].snapshot.files.is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_fails_is_tried_again_and_meanwhile_its_rows_are_visible() {
+    let (folder, url) = folder();
+    let lake = Lake::open(&url, manual()).await.unwrap();
+    let log = folder.path().join("lake/order_changes/_delta_log");
+    let away = folder.path().join("away");
+    std::fs::rename(&log, &away).unwrap();
+    std::fs::write(&log, "in the way").unwrap();
+    lake.publish(publish(&[order(1, 1, "o1", 1, 1250)])).await.unwrap();
+    for _ in 0..2 {
+        let failed = lake.flush().await;
+        assert!(matches!(failed, Err(Error::Unavailable(_))), "{failed:?}");
+    }
+    lake.publish(publish(&[order(2, 1, "o2", 1, 50)])).await.unwrap();
+    assert_eq!(
+        number(&lake, &admin(), "select sum(total_minor) from order_changes").await,
+        1300
+    );
+    std::fs::remove_file(&log).unwrap();
+    std::fs::rename(&away, &log).unwrap();
+    lake.close().await.unwrap();
+    let lake = Lake::open(&url, manual()).await.unwrap();
+    assert_eq!(lake.committed(CHANGES, 0), 3);
+    assert_eq!(
+        number(&lake, &admin(), "select sum(total_minor) from order_changes").await,
+        1300
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_of_an_older_program_gets_the_columns_it_lacks() {
+    use deltalake::kernel::{StructType, engine::arrow_conversion::TryIntoKernel};
+    let (folder, url) = folder();
+    let path = folder.path().join("lake/order_changes");
+    std::fs::create_dir_all(&path).unwrap();
+    let spec = &table_specs()[table_index("order_changes").unwrap()];
+    let columns: StructType = spec.stored_schema().as_ref().try_into_kernel().unwrap();
+    let older = columns.fields().filter(|field| field.name() != "source").cloned();
+    deltalake::DeltaTable::try_from_url(url::Url::from_directory_path(&path).unwrap())
+        .await
+        .unwrap()
+        .create()
+        .with_columns(older)
+        .with_partition_columns(["_rejected", "day"])
+        .await
+        .unwrap();
+    for count in 1..=2 {
+        let lake = Lake::open(&url, manual()).await.unwrap();
+        lake.publish(publish(&[order(count, 1, "o1", count, 1250)]))
+            .await
+            .unwrap();
+        assert_eq!(
+            number(
+                &lake,
+                &admin(),
+                "select count(*) from order_changes where source is null"
+            )
+            .await,
+            count
+        );
+        lake.close().await.unwrap();
+    }
+}

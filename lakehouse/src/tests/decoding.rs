@@ -143,3 +143,34 @@ async fn rejects_are_committed_with_the_good_rows_and_seen_only_as_rejects() {
     assert_eq!((snapshot.version, snapshot.files.len(), snapshot.rows()), (1, 2, 3));
     assert_eq!(lake.committed(INTERACTIONS, 0), 3);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_of_an_unknown_kind_keeps_its_envelope() {
+    let (_folder, url) = folder();
+    let lake = Lake::open(&url, manual()).await.unwrap();
+    let unknown = |seq, payload: &str| Told {
+        table: crate::UNROUTED,
+        payload: payload.to_owned(),
+        ..order(seq, 1, "x", 1, 1)
+    };
+    lake.publish(publish(&[unknown(1, r#"{"any":{"thing":[1]}}"#), unknown(2, "{}")]))
+        .await
+        .unwrap();
+    lake.publish(publish(&[unknown(3, "{}"), unknown(4, "garbage")]))
+        .await
+        .unwrap();
+    lake.flush().await.unwrap();
+    assert_eq!(
+        number(&lake, &tenant(1), "select sum(seq) from unrouted_changes").await,
+        6
+    );
+    assert_eq!(
+        number(
+            &lake,
+            &tenant(1),
+            "select seq from rejects where change_type = 'order.paid'"
+        )
+        .await,
+        4
+    );
+}
