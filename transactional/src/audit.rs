@@ -1,13 +1,12 @@
 //! What the core says of itself at one position, in sums that SQL over the lake can compute too.
 
 use crate::{
-    Reader, Result, Source, Store,
+    Reader, Result, Store,
     dialect::POSITION,
     outbox,
     sql::{self, Columns, binds},
 };
 use domain::changes::{ENTITIES, Entity};
-use sqlx::AssertSqlSafe;
 
 /// One read transaction: whatever is sold meanwhile, its answers are of one position.
 pub struct AuditSnapshot {
@@ -32,6 +31,7 @@ pub struct AuditRow {
     pub money: i64,
 }
 
+/// Whose SQL it is: the two name one function differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     Core,
@@ -51,8 +51,8 @@ impl AuditSnapshot {
     }
 
     pub async fn totals(&mut self, entity: &Entity) -> Result<Totals> {
-        let sql = AssertSqlSafe(totals_sql(entity, Side::Core));
-        let row = sql::one(self.reader.connection(), sql, vec![]).await?;
+        let sql = totals_sql(entity);
+        let row = sql::one(&mut self.reader, sql, vec![]).await?;
         Ok(Totals {
             rows: row.int("rows")?,
             versions: row.int("versions")?,
@@ -69,7 +69,7 @@ impl AuditSnapshot {
             money = entity.money.unwrap_or("0"),
             view = entity.view,
         );
-        let rows = sql::all(self.reader.connection(), AssertSqlSafe(sql), binds![after_id, limit]).await?;
+        let rows = sql::all(&mut self.reader, sql, binds![after_id, limit]).await?;
         let read = |row| {
             Ok(AuditRow {
                 id: Columns::text(row, "id")?,
@@ -86,23 +86,13 @@ impl AuditSnapshot {
     }
 }
 
-/// `select rows, versions, money, digest` of one entity. On the lake's side `versions` counts the changes themselves,
-/// so that a lost one shows although the newest state is there.
-pub fn totals_sql(entity: &Entity, side: Side) -> String {
-    let money = entity.money.unwrap_or("0");
-    let (id, version, versions) = match side {
-        Side::Core => (entity.key, "version", "sum(version)".to_owned()),
-        Side::Lake => (
-            "entity_id",
-            "entity_version",
-            format!("(select count(*) from {})", entity.table),
-        ),
-    };
+fn totals_sql(entity: &Entity) -> String {
     format!(
-        "select count(*) as rows, cast(coalesce({versions}, 0) as bigint) as versions, \
+        "select count(*) as rows, cast(coalesce(sum(version), 0) as bigint) as versions, \
          cast(coalesce(sum({money}), 0) as bigint) as money, \
          cast(coalesce(sum({digest}), 0) as bigint) as digest from {view}",
-        digest = digest_sql(id, version, side),
+        money = entity.money.unwrap_or("0"),
+        digest = digest_sql(entity.key, "version", Side::Core),
         view = entity.view,
     )
 }

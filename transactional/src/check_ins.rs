@@ -15,7 +15,6 @@ use domain::{
     ticket_code::Claim,
 };
 use serde::{Deserialize, Serialize};
-use sqlx::AssertSqlSafe;
 use std::{
     collections::BTreeSet,
     sync::{Arc, LazyLock},
@@ -79,7 +78,7 @@ pub async fn create_list(tx: &mut Tx, event_id: EventId, details: ListDetails) -
         ));
     }
     let record = list_record(tx, CheckInListId::new(), event_id, details).await?;
-    tx.create(event.organizer_id, "check_in_list.created", record).await
+    tx.create(event.organizer_id, "check_in_list.created", record)
 }
 
 pub async fn update_list(tx: &mut Tx, id: CheckInListId, details: ListDetails) -> Result<Stored<CheckInList>> {
@@ -87,7 +86,7 @@ pub async fn update_list(tx: &mut Tx, id: CheckInListId, details: ListDetails) -
     let record = list_record(tx, id, list.event_id, details).await?;
     if record != list.value {
         list.value = record;
-        tx.change("check_in_list.updated", &mut list).await?;
+        tx.change("check_in_list.updated", &mut list)?;
     }
     Ok(list)
 }
@@ -156,21 +155,21 @@ async fn record_scan(tx: &mut Tx, scan: Scan, claim: Option<Claim>) -> Result<Ve
         received_at,
     };
     if verdict.accepted {
-        count(tx, &record).await?;
+        count(tx, &record);
     }
     let change_type = if verdict.accepted {
         "check_in.accepted"
     } else {
         "check_in.refused"
     };
-    let stored = tx.create(door.list.organizer_id, change_type, record).await?;
+    let stored = tx.create(door.list.organizer_id, change_type, record)?;
     verdict.check_in_id = Some(stored.check_in_id);
     Ok(verdict)
 }
 
 /// Adds an accepted scan to what the list has seen. The last scan is the last by the scanner's time: a scanner that was
 /// offline sends old ones late.
-async fn count(tx: &mut Tx, scan: &CheckIn) -> Result<()> {
+fn count(tx: &mut Tx, scan: &CheckIn) {
     let sql = "insert into ticket_list_state
                    (ticket_id, check_in_list_id, entries, last_kind, last_at, first_at, first_gate)
                values ($1, $2, $3, $4, $5, $6, $7)
@@ -193,8 +192,7 @@ async fn count(tx: &mut Tx, scan: &CheckIn) -> Result<()> {
         entry.then_some(scan.scanned_at),
         scan.gate.as_ref().filter(|_| entry),
     ];
-    sql::execute(tx.connection(), sql, values).await?;
-    Ok(())
+    tx.defer(sql, values, 1);
 }
 
 /// Everything that a verdict asks, read by one statement.
@@ -235,7 +233,7 @@ impl Door {
         });
         let ticket_id = claim.map(|claim| claim.ticket_id);
         let values = binds![scan.check_in_list_id, ticket_id, scan.kind, scan.nonce];
-        let row = sql::optional(db.connection(), AssertSqlSafe(SQL.clone()), values).await?;
+        let row = sql::optional(db, SQL.clone(), values).await?;
         let row = row.ok_or_else(|| Error::not_found("check-in list"))?;
         let shown = match rows::decode_optional(&row, rows::width::<CheckInList>())? {
             None => None,

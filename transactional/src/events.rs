@@ -40,7 +40,7 @@ pub async fn create(tx: &mut Tx, organizer_id: OrganizerId, details: EventDetail
     crate::organizers::get(tx, organizer_id).await?;
     check(tx, organizer_id, &details).await?;
     let record = record(EventId::new(), details, EventStatus::Draft, None);
-    let event = tx.create(organizer_id, "event.drafted", record).await?;
+    let event = tx.create(organizer_id, "event.drafted", record)?;
     create_key(tx, event.event_id).await?;
     Ok(event)
 }
@@ -61,7 +61,7 @@ pub async fn update(tx: &mut Tx, id: EventId, details: EventDetails) -> Result<S
     let record = record(id, details, event.status, event.source.clone());
     if record != event.value {
         event.value = record;
-        tx.change("event.updated", &mut event).await?;
+        tx.change("event.updated", &mut event)?;
     }
     Ok(event)
 }
@@ -79,7 +79,7 @@ pub async fn set_status(tx: &mut Tx, id: EventId, status: EventStatus) -> Result
         EventStatus::Cancelled => "event.cancelled",
         EventStatus::Ended => "event.ended",
     };
-    tx.change(change_type, &mut event).await?;
+    tx.change(change_type, &mut event)?;
     Ok(event)
 }
 
@@ -90,7 +90,7 @@ pub(crate) async fn end_what_is_over(tx: &mut Tx, limit: i64) -> Result<u64> {
     let count = over.len() as u64;
     for mut event in over {
         event.status = EventStatus::Ended;
-        tx.change("event.ended", &mut event).await?;
+        tx.change("event.ended", &mut event)?;
     }
     Ok(count)
 }
@@ -112,7 +112,7 @@ pub async fn list(db: &mut impl Source, filter: EventFilter, page: PageRequest) 
 pub(crate) async fn create_key(tx: &mut Tx, id: EventId) -> Result<()> {
     let sql = "insert into event_keys (event_id, key_number, seed) values ($1, 0, $2)";
     let seed = secrets::encode(&secrets::random_bytes());
-    sql::execute(tx.connection(), sql, binds![id, seed]).await?;
+    sql::execute(tx, sql, binds![id, seed]).await?;
     Ok(())
 }
 

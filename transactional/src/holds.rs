@@ -4,15 +4,14 @@ use crate::{
     Error, Result, Source, Stored, Tx,
     pools::{self, Demand, Move},
     rows,
-    sql::{self, binds},
+    sql::{self, Columns, binds},
     ticket_types::{self, LARGEST_ORDER},
 };
 use domain::{
-    EventId, HoldId, Money, TicketTypeId, Timestamp,
-    changes::{Event, Hold, Line, Order, TicketType},
+    Email, EventId, HoldId, Money, TicketTypeId, Timestamp,
+    changes::{Event, Hold, Line, Order, Person, TicketType},
     order::{HoldStatus, OrderStatus, price_at, total},
 };
-use sqlx::AssertSqlSafe;
 use std::{
     collections::BTreeMap,
     sync::{Arc, LazyLock},
@@ -52,7 +51,7 @@ pub async fn place(tx: &mut Tx, request: HoldRequest) -> Result<Stored<Hold>> {
     if quantity > LARGEST_ORDER {
         return Err(Error::refused("too_many", format!("an order has at most {LARGEST_ORDER} tickets")).at("lines"));
     }
-    let demand = pools::demand(pools::lines_of(&lines), types.iter().map(|t| &t.value));
+    let demand = pools::demand(tx, event.event_id, &lines).await?;
     take(tx, &event, &demand).await?;
     let hold = Hold {
         hold_id: HoldId::new(),
@@ -64,7 +63,7 @@ pub async fn place(tx: &mut Tx, request: HoldRequest) -> Result<Stored<Hold>> {
         currency: event.currency,
         lines,
     };
-    tx.create(event.organizer_id, "hold.placed", hold).await
+    tx.create(event.organizer_id, "hold.placed", hold)
 }
 
 /// The buyer changed their mind.
@@ -105,7 +104,7 @@ pub(crate) async fn sweep(tx: &mut Tx, event_id: Option<EventId>, limit: i64) ->
     for mut hold in expired {
         if let Some(mut order) = pending_order(tx, hold.hold_id).await? {
             order.status = OrderStatus::Expired;
-            tx.change("order.expired", &mut order).await?;
+            tx.change("order.expired", &mut order)?;
             swept.orders += 1;
         }
         close(tx, &mut hold, HoldStatus::Expired).await?;
@@ -122,22 +121,23 @@ pub(crate) struct Swept {
 
 /// Gives the capacity of an active hold back.
 pub(crate) async fn close(tx: &mut Tx, hold: &mut Stored<Hold>, status: HoldStatus) -> Result<()> {
-    let types = ticket_types::of_event(tx, hold.event_id).await?;
-    let demand = pools::demand(pools::lines_of(&hold.lines), types.iter().map(|t| &t.value));
-    pools::apply(tx, Move::ReleaseHold, &demand).await?;
+    let demand = pools::demand(tx, hold.event_id, &hold.lines).await?;
+    pools::give(tx, Move::ReleaseHold, &demand);
     hold.status = status;
     let change_type = match status {
         HoldStatus::Expired => "hold.expired",
         _ => "hold.released",
     };
-    tx.change(change_type, hold).await
+    tx.change(change_type, hold)
 }
 
 /// Keeps a hold for as long as its order may be paid.
-pub(crate) async fn keep_until(tx: &mut Tx, id: HoldId, until: Timestamp) -> Result<()> {
-    let sql = "update holds set kept_until = $2 where hold_id = $1";
-    sql::execute(tx.connection(), sql, binds![id, until]).await?;
-    Ok(())
+pub(crate) fn keep_until(tx: &mut Tx, id: HoldId, until: Timestamp) {
+    tx.defer(
+        "update holds set kept_until = $2 where hold_id = $1",
+        binds![id, until],
+        1,
+    );
 }
 
 async fn pending_order(tx: &mut Tx, id: HoldId) -> Result<Option<Stored<Order>>> {
@@ -146,10 +146,7 @@ async fn pending_order(tx: &mut Tx, id: HoldId) -> Result<Option<Stored<Order>>>
 }
 
 /// An event and its ticket types, in one statement.
-pub(crate) async fn event_with_types(
-    db: &mut impl Source,
-    event_id: EventId,
-) -> Result<(Stored<Event>, Vec<Stored<TicketType>>)> {
+async fn event_with_types(db: &mut impl Source, event_id: EventId) -> Result<(Stored<Event>, Vec<Stored<TicketType>>)> {
     static SQL: LazyLock<Arc<String>> = LazyLock::new(|| {
         let (event, types) = (rows::columns::<Event>("e"), rows::columns::<TicketType>("t"));
         Arc::new(format!(
@@ -157,26 +154,65 @@ pub(crate) async fn event_with_types(
              where e.event_id = $1"
         ))
     });
-    let rows = sql::all(db.connection(), AssertSqlSafe(SQL.clone()), binds![event_id]).await?;
+    let rows = sql::all(db, SQL.clone(), binds![event_id]).await?;
     let first = rows.first().ok_or_else(|| Error::not_found("event"))?;
-    let event = rows::decode(first, 0)?;
     let types = rows
         .iter()
         .map(|row| rows::decode_optional(row, rows::width::<Event>()));
-    Ok((event, types.filter_map(Result::transpose).collect::<Result<_>>()?))
+    Ok((
+        rows::decode(first, 0)?,
+        types.filter_map(Result::transpose).collect::<Result<_>>()?,
+    ))
+}
+
+/// A hold with everything that its checkout asks.
+pub(crate) struct HeldSale {
+    pub(crate) hold: Stored<Hold>,
+    pub(crate) has_order: bool,
+    pub(crate) event: Stored<Event>,
+    pub(crate) types: Vec<Stored<TicketType>>,
+    /// The organizer's person with the buyer's address.
+    pub(crate) person: Option<Stored<Person>>,
+}
+
+impl HeldSale {
+    pub(crate) async fn find(db: &mut impl Source, id: HoldId, email: &Email) -> Result<Self> {
+        static SQL: LazyLock<Arc<String>> = LazyLock::new(|| {
+            let (hold, event) = (rows::columns::<Hold>("h"), rows::columns::<Event>("e"));
+            let (person, types) = (rows::columns::<Person>("p"), rows::columns::<TicketType>("t"));
+            Arc::new(format!(
+                "select {hold}, {event}, {person}, {types}, o.order_id as order_id from holds h
+                 join events e on e.event_id = h.event_id
+                 join ticket_types t on t.event_id = h.event_id
+                 left join people p on p.organizer_id = h.organizer_id and p.email = $2
+                 left join orders o on o.hold_id = h.hold_id
+                 where h.hold_id = $1"
+            ))
+        });
+        let rows = sql::all(db, SQL.clone(), binds![id, email]).await?;
+        let first = rows.first().ok_or_else(|| Error::not_found("hold"))?;
+        let event = rows::width::<Hold>();
+        let person = event + rows::width::<Event>();
+        let types = person + rows::width::<Person>();
+        Ok(Self {
+            hold: rows::decode(first, 0)?,
+            has_order: first.maybe_text("order_id")?.is_some(),
+            event: rows::decode(first, event)?,
+            types: rows.iter().map(|row| rows::decode(row, types)).collect::<Result<_>>()?,
+            person: rows::decode_optional(first, person)?,
+        })
+    }
 }
 
 /// Takes from every pool; when one is empty, ends what has expired and asks once more. So a sweeper that has stopped
 /// keeps nothing from being sold.
 async fn take(tx: &mut Tx, event: &Stored<Event>, demand: &Demand) -> Result<()> {
-    let Some(empty) = pools::apply(tx, Move::Hold, demand).await? else {
+    if pools::take(tx, Move::Hold, demand).await? {
         return Ok(());
-    };
-    if sweep(tx, Some(event.event_id), 200).await?.holds > 0 {
-        pools::undo(tx, Move::Hold, demand, empty).await?;
-        if pools::apply(tx, Move::Hold, demand).await?.is_none() {
-            return Ok(());
-        }
+    }
+    let swept = sweep(tx, Some(event.event_id), 200).await?;
+    if swept.holds > 0 && pools::take(tx, Move::Hold, demand).await? {
+        return Ok(());
     }
     Err(Error::refused("sold_out", "there are not enough tickets left").at("lines"))
 }

@@ -1,7 +1,7 @@
 //! A key that makes a repeated request harmless: the first answer is kept in the command's own transaction.
 
 use crate::{
-    Error, Result, Source, Tx,
+    Error, Result, Tx,
     sql::{self, Columns, binds},
 };
 use domain::Timestamp;
@@ -29,7 +29,7 @@ pub struct Once<T> {
 /// The kept answer or refusal, if the key has been used.
 pub(crate) async fn find(tx: &mut Tx, key: &IdempotencyKey) -> Result<Option<Result<String>>> {
     let sql = "select request_hash, refused, response from idempotency_keys where scope = $1 and key = $2";
-    let Some(row) = sql::optional(tx.connection(), sql, binds![key.scope, key.key]).await? else {
+    let Some(row) = sql::optional(tx, sql, binds![key.scope, key.key]).await? else {
         return Ok(None);
     };
     if row.text("request_hash")? != key.request_hash {
@@ -45,15 +45,14 @@ pub(crate) async fn find(tx: &mut Tx, key: &IdempotencyKey) -> Result<Option<Res
     }))
 }
 
-pub(crate) async fn keep(tx: &mut Tx, key: &IdempotencyKey, refused: bool, response: Result<String>) -> Result<()> {
+pub(crate) fn keep(tx: &mut Tx, key: &IdempotencyKey, refused: bool, response: String) {
     let sql = "insert into idempotency_keys (scope, key, request_hash, refused, response, created_at)
                values ($1, $2, $3, $4, $5, $6)";
-    let values = binds![key.scope, key.key, key.request_hash, refused, response?, tx.batch_time];
-    sql::execute(tx.connection(), sql, values).await?;
-    Ok(())
+    let values = binds![key.scope, key.key, key.request_hash, refused, response, tx.batch_time];
+    tx.defer(sql, values, 1);
 }
 
 pub(crate) async fn sweep(tx: &mut Tx, now: Timestamp) -> Result<u64> {
     let sql = "delete from idempotency_keys where created_at < $1";
-    sql::execute(tx.connection(), sql, binds![now - KEPT_FOR]).await
+    sql::execute(tx, sql, binds![now - KEPT_FOR]).await
 }

@@ -197,7 +197,7 @@ async fn import_event(tx: &mut Tx, item: &ImportedEvent) -> Result<ImportOutcome
             return Ok(ImportOutcome::Unchanged);
         }
         event.value = record;
-        tx.change("event.updated", &mut event).await?;
+        tx.change("event.updated", &mut event)?;
         return Ok(ImportOutcome::Updated);
     }
     let organizer_id = organizer_id(&item.organizer);
@@ -232,7 +232,7 @@ async fn import_event(tx: &mut Tx, item: &ImportedEvent) -> Result<ImportOutcome
             ("event.ended", item.ends_at, record),
         ]),
     }
-    tx.create_through(organizer_id, states).await?;
+    tx.create_through(organizer_id, states)?;
     events::create_key(tx, id).await?;
     let event = events::get(tx, id).await?;
     let (pool_id, name) = (PoolId::derived(NO_TIME, &item.source), "General".parse::<Label>()?);
@@ -242,7 +242,7 @@ async fn import_event(tx: &mut Tx, item: &ImportedEvent) -> Result<ImportOutcome
     };
     pools::create_as(tx, &event, pool_id, pool).await?;
     let ticket_type = default_type(item, pool_id, name);
-    tx.create(organizer_id, "ticket_type.created", ticket_type).await?;
+    tx.create(organizer_id, "ticket_type.created", ticket_type)?;
     Ok(ImportOutcome::Created)
 }
 
@@ -268,14 +268,19 @@ async fn import_order(tx: &mut Tx, item: &ImportedOrder) -> Result<ImportOutcome
         return Ok(unknown("event", &item.event));
     };
     let ticket_type = ticket_types::get(tx, TicketTypeId::derived(NO_TIME, &item.event)).await?;
-    let demand = pools::demand([(ticket_type.ticket_type_id, item.quantity)], [&ticket_type.value]);
-    if pools::apply(tx, Move::Sell, &demand).await?.is_some() {
+    let line = Line {
+        ticket_type_id: ticket_type.ticket_type_id,
+        quantity: item.quantity,
+        unit_minor: ticket_type.prices.first().map_or(0, |price| price.amount_minor),
+    };
+    let demand = pools::demand(tx, event.event_id, std::slice::from_ref(&line)).await?;
+    if !pools::take(tx, Move::Sell, &demand).await? {
         let message = format!("{} has no room for {} more", item.event, item.quantity);
         return Ok(ImportOutcome::Refused(Refusal::new("sold_out", message)));
     }
     tx.at(item.placed_at);
     let person = import_person(tx, event.organizer_id, &item.person).await?;
-    let order = order_record(item, &event, &ticket_type, person.person_id)?;
+    let order = order_record(item, &event, line, person.person_id)?;
     let placed = Order {
         status: OrderStatus::Pending,
         paid_at: None,
@@ -285,13 +290,13 @@ async fn import_order(tx: &mut Tx, item: &ImportedOrder) -> Result<ImportOutcome
         ("order.placed", item.placed_at, placed),
         ("order.paid", item.placed_at, order.clone()),
     ];
-    tx.create_through(event.organizer_id, states).await?;
+    tx.create_through(event.organizer_id, states)?;
     let stored = Stored {
         organizer_id: event.organizer_id,
         version: 2,
         value: order,
     };
-    tickets::issue(tx, &stored).await?;
+    tickets::issue(tx, &stored)?;
     if let Some(at) = item.cancelled_at {
         tx.at(at);
         orders::cancel(tx, id).await?;
@@ -317,7 +322,7 @@ async fn import_person(tx: &mut Tx, organizer_id: OrganizerId, item: &ImportedPe
         registered_at: tx.now(),
         source: Some(item.source.clone()),
     };
-    tx.create(organizer_id, "person.registered", record).await
+    tx.create(organizer_id, "person.registered", record)
 }
 
 fn details(item: &ImportedEvent) -> EventDetails {
@@ -357,13 +362,8 @@ fn default_type(item: &ImportedEvent, pool_id: PoolId, name: Label) -> TicketTyp
     }
 }
 
-fn order_record(
-    item: &ImportedOrder,
-    event: &Stored<Event>,
-    ticket_type: &TicketType,
-    person_id: PersonId,
-) -> Result<Order> {
-    let unit_minor = ticket_type.prices.first().map_or(0, |price| price.amount_minor);
+fn order_record(item: &ImportedOrder, event: &Stored<Event>, line: Line, person_id: PersonId) -> Result<Order> {
+    let total = Money::new(line.unit_minor, event.currency).times(item.quantity)?;
     let order_id = order_id(&item.source);
     Ok(Order {
         order_id,
@@ -373,15 +373,9 @@ fn order_record(
         code: orders::code(order_id),
         status: OrderStatus::Paid,
         currency: event.currency,
-        total_minor: Money::new(unit_minor, event.currency)
-            .times(item.quantity)?
-            .amount_minor,
+        total_minor: total.amount_minor,
         quantity: item.quantity,
-        lines: vec![Line {
-            ticket_type_id: ticket_type.ticket_type_id,
-            quantity: item.quantity,
-            unit_minor,
-        }],
+        lines: vec![line],
         placed_at: item.placed_at,
         paid_at: Some(item.placed_at),
         cancelled_at: None,

@@ -1,17 +1,18 @@
 //! Orders: from a hold to tickets, and back by cancellation.
 
 use crate::{
-    Error, Page, PageRequest, Result, Source, Stored, Tx, holds,
+    Error, Page, PageRequest, Result, Source, Stored, Tx,
+    holds::{self, HeldSale},
     page::{self, Filter, Order as Sort},
     payments, people,
     pools::{self, Move},
     rows,
     sql::binds,
-    ticket_types, tickets,
+    tickets,
 };
 use domain::{
     Email, EventId, HoldId, OrderId, OrganizerId, PersonId, Timestamp,
-    changes::{Event, Hold, Order, Payment, Ticket, TicketType},
+    changes::{Event, Hold, Order, Payment, Ticket},
     event::EventStatus,
     order::{HoldStatus, OrderStatus, TicketStatus},
 };
@@ -53,11 +54,14 @@ pub const PAYABLE_FOR: Duration = Duration::from_secs(15 * 60);
 /// Turns a hold into an order at the held price.
 pub async fn checkout(tx: &mut Tx, checkout: Checkout) -> Result<Placed> {
     let now = tx.now();
-    let mut hold = holds::get(tx, checkout.hold_id).await?;
+    let sale = HeldSale::find(tx, checkout.hold_id, &checkout.email).await?;
+    let (mut hold, event, types) = (sale.hold, sale.event, sale.types);
+    if sale.has_order {
+        return Err(Error::conflict("already_checked_out", "this hold has an order already").at("hold_id"));
+    }
     if hold.status != HoldStatus::Active || hold.expires_at <= now {
         return Err(Error::refused("hold_expired", "this hold is over; place a new one").at("hold_id"));
     }
-    let (event, types) = holds::event_with_types(tx, hold.event_id).await?;
     if !event.status.on_sale() {
         return Err(Error::refused("not_on_sale", format!("this event is {}", event.status)));
     }
@@ -67,7 +71,7 @@ pub async fn checkout(tx: &mut Tx, checkout: Checkout) -> Result<Placed> {
         }
     }
     let (name, phone) = (tidy(checkout.name, "name")?, tidy(checkout.phone, "phone")?);
-    let person = people::with_email(tx, hold.organizer_id, checkout.email, name, phone).await?;
+    let person = people::register(tx, hold.organizer_id, sale.person, checkout.email, name, phone)?;
     let order_id = OrderId::new();
     let order = Order {
         order_id,
@@ -85,26 +89,17 @@ pub async fn checkout(tx: &mut Tx, checkout: Checkout) -> Result<Placed> {
         cancelled_at: None,
         source: None,
     };
-    let order = tx
-        .create(hold.organizer_id, "order.placed", order)
-        .await
-        .map_err(|error| match error.code() {
-            "already_exists" => Error::conflict("already_checked_out", "this hold has an order already").at("hold_id"),
-            _ => error,
-        });
-    let mut order = order?;
+    let mut order = tx.create(hold.organizer_id, "order.placed", order)?;
     if order.total_minor == 0 {
-        let tickets = fulfil(tx, &mut order, Some(&mut hold), &types)
-            .await?
-            .unwrap_or_default();
+        let tickets = fulfil(tx, &mut order, Some(&mut hold)).await?.unwrap_or_default();
         return Ok(Placed {
             order,
             payment: None,
             tickets,
         });
     }
-    holds::keep_until(tx, hold.hold_id, now + PAYABLE_FOR).await?;
-    let payment = payments::start(tx, &order, checkout.provider, checkout.method).await?;
+    holds::keep_until(tx, hold.hold_id, now + PAYABLE_FOR);
+    let payment = payments::start(tx, &order, checkout.provider, checkout.method)?;
     Ok(Placed {
         order,
         payment: Some(payment),
@@ -121,7 +116,7 @@ pub async fn pay_again(tx: &mut Tx, id: OrderId, provider: String, method: Strin
             format!("this order is {}", order.status),
         ));
     }
-    payments::start(tx, &order, provider, method).await
+    payments::start(tx, &order, provider, method)
 }
 
 /// Takes the order back. Its tickets are void, and its capacity is for sale again.
@@ -139,7 +134,7 @@ pub async fn cancel(tx: &mut Tx, id: OrderId) -> Result<Stored<Order>> {
     }
     order.status = OrderStatus::Cancelled;
     order.cancelled_at = Some(tx.now());
-    tx.change("order.cancelled", &mut order).await?;
+    tx.change("order.cancelled", &mut order)?;
     Ok(order)
 }
 
@@ -169,26 +164,21 @@ pub(crate) async fn fulfil(
     tx: &mut Tx,
     order: &mut Stored<Order>,
     hold: Option<&mut Stored<Hold>>,
-    types: &[Stored<TicketType>],
 ) -> Result<Option<Vec<Stored<Ticket>>>> {
-    let demand = pools::demand(pools::lines_of(&order.lines), types.iter().map(|t| &t.value));
+    let demand = pools::demand(tx, order.event_id, &order.lines).await?;
     match hold {
         Some(hold) if hold.status == HoldStatus::Active => {
-            pools::apply(tx, Move::ConvertHold, &demand).await?;
+            pools::give(tx, Move::ConvertHold, &demand);
             hold.status = HoldStatus::Converted;
-            tx.change("hold.converted", hold).await?;
+            tx.change("hold.converted", hold)?;
         }
-        _ => {
-            if let Some(empty) = pools::apply(tx, Move::Sell, &demand).await? {
-                pools::undo(tx, Move::Sell, &demand, empty).await?;
-                return Ok(None);
-            }
-        }
+        _ if pools::take(tx, Move::Sell, &demand).await? => {}
+        _ => return Ok(None),
     }
     order.status = OrderStatus::Paid;
     order.paid_at = Some(tx.now());
-    tx.change("order.paid", order).await?;
-    tickets::issue(tx, order).await.map(Some)
+    tx.change("order.paid", order)?;
+    tickets::issue(tx, order).map(Some)
 }
 
 /// Whether a payment that succeeds may still fill this order.
@@ -224,13 +214,12 @@ async fn release_hold(tx: &mut Tx, order: &Stored<Order>) -> Result<()> {
 }
 
 async fn take_tickets_back(tx: &mut Tx, order: &Stored<Order>) -> Result<()> {
-    let types = ticket_types::of_event(tx, order.event_id).await?;
-    let demand = pools::demand(pools::lines_of(&order.lines), types.iter().map(|t| &t.value));
-    pools::apply(tx, Move::ReturnSold, &demand).await?;
+    let demand = pools::demand(tx, order.event_id, &order.lines).await?;
+    pools::give(tx, Move::ReturnSold, &demand);
     for mut ticket in tickets::of_order(tx, order.order_id).await? {
         if ticket.status == TicketStatus::Valid {
             ticket.status = TicketStatus::Cancelled;
-            tx.change("ticket.cancelled", &mut ticket).await?;
+            tx.change("ticket.cancelled", &mut ticket)?;
         }
     }
     Ok(())

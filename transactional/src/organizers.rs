@@ -23,18 +23,18 @@ pub async fn create(tx: &mut Tx, details: OrganizerDetails) -> Result<Stored<Org
 }
 
 pub(crate) async fn create_as(tx: &mut Tx, id: OrganizerId, details: OrganizerDetails) -> Result<Stored<Organizer>> {
+    check_slug(tx, id, &details.slug).await?;
     let record = record(id, details, tx.now());
-    tx.create(id, "organizer.created", record).await.map_err(slug_taken)
+    tx.create(id, "organizer.created", record)
 }
 
 pub async fn update(tx: &mut Tx, id: OrganizerId, details: OrganizerDetails) -> Result<Stored<Organizer>> {
     let mut organizer = get(tx, id).await?;
     let record = record(id, details, organizer.created_at);
     if record != organizer.value {
+        check_slug(tx, id, &record.slug).await?;
         organizer.value = record;
-        tx.change("organizer.updated", &mut organizer)
-            .await
-            .map_err(slug_taken)?;
+        tx.change("organizer.updated", &mut organizer)?;
     }
     Ok(organizer)
 }
@@ -65,9 +65,10 @@ fn record(id: OrganizerId, details: OrganizerDetails, created_at: domain::Timest
     }
 }
 
-fn slug_taken(error: Error) -> Error {
-    match error.code() {
-        "already_exists" => Error::conflict("slug_taken", "another organizer has this slug").at("slug"),
-        _ => error,
+async fn check_slug(tx: &mut Tx, id: OrganizerId, slug: &Slug) -> Result<()> {
+    match by_slug(tx, slug).await {
+        Ok(other) if other.id != id => Err(Error::conflict("slug_taken", "another organizer has this slug").at("slug")),
+        Ok(_) | Err(Error::NotFound { .. }) => Ok(()),
+        Err(error) => Err(error),
     }
 }

@@ -10,7 +10,6 @@ use domain::{
     ChangeId, OrganizerId, Timestamp,
     changes::{Change, SCHEMA_VERSION},
 };
-use sqlx::AssertSqlSafe;
 use std::sync::{Arc, LazyLock};
 
 /// A change that has no place in the order yet.
@@ -28,7 +27,7 @@ pub(crate) struct Pending {
 }
 
 const COLUMNS: usize = 13;
-const MOST_ROWS: usize = 64;
+const MOST_ROWS: usize = 32;
 
 static INSERTS: LazyLock<Vec<Arc<String>>> = LazyLock::new(|| {
     (0..=MOST_ROWS.ilog2())
@@ -44,11 +43,11 @@ static INSERTS: LazyLock<Vec<Arc<String>>> = LazyLock::new(|| {
 
 /// Gives the batch's changes their places and writes them. The last thing before the commit: from here on, another
 /// process that writes to this database waits. Returns the last place that is taken.
-pub(crate) async fn write(tx: &mut Tx) -> Result<i64> {
+pub(crate) async fn commit(tx: &mut Tx) -> Result<i64> {
     let changes = std::mem::take(&mut tx.changes);
     let recorded_at = tx.batch_time;
     let sql = "update positions set value = value + $1, at = $2 where name = 'committed' returning value";
-    let position = sql::one(tx.connection(), sql, binds![changes.len() as i64, recorded_at])
+    let position = sql::one(tx, sql, binds![changes.len() as i64, recorded_at])
         .await?
         .int("value")?;
     let mut seq = position - changes.len() as i64;
@@ -60,8 +59,9 @@ pub(crate) async fn write(tx: &mut Tx) -> Result<i64> {
             seq += 1;
             values.extend(values_of(change, seq, recorded_at));
         }
-        sql::execute(tx.connection(), AssertSqlSafe(INSERTS[power].clone()), values).await?;
+        tx.defer(INSERTS[power].clone(), values, 1 << power);
     }
+    sql::execute(tx, "commit", vec![]).await?;
     Ok(position)
 }
 
@@ -85,7 +85,7 @@ fn values_of(change: Pending, seq: i64, recorded_at: Timestamp) -> [Value; COLUM
 
 pub(crate) async fn changes_after(db: &mut impl Source, seq: i64, limit: usize) -> Result<Vec<Change>> {
     let sql = "select * from outbox where seq > $1 order by seq limit $2";
-    let rows = sql::all(db.connection(), sql, binds![seq, limit as i64]).await?;
+    let rows = sql::all(db, sql, binds![seq, limit as i64]).await?;
     rows.iter().map(read).collect()
 }
 
@@ -109,29 +109,19 @@ fn read(row: &Row) -> Result<Change> {
 
 /// The last place that is taken, and when it was.
 pub(crate) async fn committed(db: &mut impl Source) -> Result<(i64, Timestamp)> {
-    let row = sql::one(
-        db.connection(),
-        "select value, at from positions where name = 'committed'",
-        vec![],
-    )
-    .await?;
+    let row = sql::one(db, "select value, at from positions where name = 'committed'", vec![]).await?;
     Ok((row.int("value")?, row.time("at")?))
 }
 
 pub(crate) async fn relayed(db: &mut impl Source) -> Result<i64> {
-    let row = sql::one(
-        db.connection(),
-        "select value from positions where name = 'relayed'",
-        vec![],
-    )
-    .await?;
+    let row = sql::one(db, "select value from positions where name = 'relayed'", vec![]).await?;
     row.int("value")
 }
 
 pub(crate) async fn save_relayed(tx: &mut Tx, seq: i64) -> Result<()> {
     let sql = "update positions set value = $1, at = $2 where name = 'relayed' and value < $1";
     let at = tx.batch_time;
-    sql::execute(tx.connection(), sql, binds![seq, at]).await?;
+    sql::execute(tx, sql, binds![seq, at]).await?;
     Ok(())
 }
 
@@ -142,5 +132,5 @@ const MOST_TRIMMED: i64 = 2_000;
 pub(crate) async fn trim(tx: &mut Tx, keep: i64) -> Result<u64> {
     let sql = "delete from outbox where seq <= (select value from positions where name = 'relayed') - $1
                and seq < (select coalesce(min(seq), 0) from outbox) + $2";
-    sql::execute(tx.connection(), sql, binds![keep.max(0), MOST_TRIMMED]).await
+    sql::execute(tx, sql, binds![keep.max(0), MOST_TRIMMED]).await
 }

@@ -7,7 +7,6 @@ use crate::{
     sql::{self, Bind, Value},
 };
 use domain::Invalid;
-use sqlx::AssertSqlSafe;
 use std::{fmt, str::FromStr};
 
 pub(crate) const MOST_ITEMS: u32 = 200;
@@ -146,7 +145,7 @@ pub(crate) async fn list<T: Storable>(
     );
     let limit = request.rows();
     values.extend([start.1.value(), start.0.value(), Value::Int(limit as i64 + 1)]);
-    let found = sql::all(db.connection(), AssertSqlSafe(sql), values).await?;
+    let found = sql::all(db, sql, values).await?;
     let items: Vec<_> = found
         .iter()
         .take(limit)

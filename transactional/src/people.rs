@@ -27,14 +27,15 @@ pub async fn list(db: &mut impl Source, organizer_id: OrganizerId, page: PageReq
 }
 
 /// The organizer's person with this address, made or brought up to date with what the buyer says now.
-pub(crate) async fn with_email(
+pub(crate) fn register(
     tx: &mut Tx,
     organizer_id: OrganizerId,
+    known: Option<Stored<Person>>,
     email: Email,
     name: Option<String>,
     phone: Option<String>,
 ) -> Result<Stored<Person>> {
-    let Some(mut person) = by_email(tx, organizer_id, &email).await? else {
+    let Some(mut person) = known else {
         let record = Person {
             person_id: PersonId::new(),
             email: Some(email),
@@ -43,7 +44,7 @@ pub(crate) async fn with_email(
             registered_at: tx.now(),
             source: None,
         };
-        return tx.create(organizer_id, "person.registered", record).await;
+        return tx.create(organizer_id, "person.registered", record);
     };
     let (name, phone) = (
         name.or_else(|| person.name.clone()),
@@ -51,7 +52,7 @@ pub(crate) async fn with_email(
     );
     if (&name, &phone) != (&person.name, &person.phone) {
         (person.name, person.phone) = (name, phone);
-        tx.change("person.updated", &mut person).await?;
+        tx.change("person.updated", &mut person)?;
     }
     Ok(person)
 }

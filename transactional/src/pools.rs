@@ -4,12 +4,12 @@
 use crate::{
     Error, Result, Source, Stored, Tx, events, rows,
     sql::{self, Columns, binds},
+    ticket_types,
 };
 use domain::{
     EventId, Label, PoolId, TicketTypeId,
-    changes::{Line, Pool, TicketType},
+    changes::{Line, Pool},
 };
-use sqlx::AssertSqlSafe;
 use std::collections::{BTreeMap, HashMap};
 
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ pub(crate) async fn create_as(
         name: details.name,
         capacity: details.capacity,
     };
-    tx.create(event.organizer_id, "pool.created", record).await
+    tx.create(event.organizer_id, "pool.created", record)
 }
 
 /// Changes name and capacity. What is held or sold already can't be undone by it.
@@ -61,7 +61,7 @@ pub async fn resize(tx: &mut Tx, id: PoolId, details: PoolDetails) -> Result<Sto
     check(&details)?;
     let mut pool = get(tx, id).await?;
     let row = sql::one(
-        tx.connection(),
+        tx,
         "select held + sold as taken from pools where pool_id = $1",
         binds![id],
     )
@@ -73,7 +73,7 @@ pub async fn resize(tx: &mut Tx, id: PoolId, details: PoolDetails) -> Result<Sto
     }
     if (&details.name, details.capacity) != (&pool.name, pool.capacity) {
         (pool.name, pool.capacity) = (details.name, details.capacity);
-        tx.change("pool.resized", &mut pool).await?;
+        tx.change("pool.resized", &mut pool)?;
     }
     Ok(pool)
 }
@@ -85,7 +85,7 @@ pub async fn get(db: &mut impl Source, id: PoolId) -> Result<Stored<Pool>> {
 pub async fn list(db: &mut impl Source, event_id: EventId) -> Result<Vec<PoolState>> {
     let columns = rows::columns::<Pool>("t");
     let sql = format!("select {columns}, held, sold from pools t where event_id = $1 order by pool_id");
-    let rows = sql::all(db.connection(), AssertSqlSafe(sql), binds![event_id]).await?;
+    let rows = sql::all(db, sql, binds![event_id]).await?;
     let read = |row| {
         Ok(PoolState {
             pool: rows::decode(row, 0)?,
@@ -99,23 +99,33 @@ pub async fn list(db: &mut impl Source, event_id: EventId) -> Result<Vec<PoolSta
 /// How much each pool gives, in the order in which every command takes them, so that two never wait for each other.
 pub(crate) type Demand = BTreeMap<PoolId, i64>;
 
-/// The demand of lines on the pools of their types, each pool named once.
-pub(crate) fn demand<'a>(
-    lines: impl IntoIterator<Item = (TicketTypeId, i64)>,
-    types: impl IntoIterator<Item = &'a TicketType>,
-) -> Demand {
-    let types: HashMap<TicketTypeId, &TicketType> = types.into_iter().map(|t| (t.ticket_type_id, t)).collect();
-    let mut demand = Demand::new();
-    for (ticket_type_id, quantity) in lines {
-        for pool in types.get(&ticket_type_id).map_or(&[][..], |t| &t.pools) {
-            *demand.entry(pool.pool_id).or_default() += quantity;
+/// Which pools a ticket type takes from: that never changes, so the writer remembers it.
+pub(crate) type PoolsOfTypes = HashMap<TicketTypeId, Vec<PoolId>>;
+
+/// Some 100 bytes each.
+const MOST_REMEMBERED: usize = 50_000;
+
+/// What lines take from the pools of their types, each pool named once.
+pub(crate) async fn demand(tx: &mut Tx, event_id: EventId, lines: &[Line]) -> Result<Demand> {
+    if !lines
+        .iter()
+        .all(|line| tx.pools_of_types.contains_key(&line.ticket_type_id))
+    {
+        if tx.pools_of_types.len() > MOST_REMEMBERED {
+            tx.pools_of_types.clear();
+        }
+        for ticket_type in ticket_types::of_event(tx, event_id).await? {
+            let pools = ticket_type.pools.iter().map(|pool| pool.pool_id).collect();
+            tx.pools_of_types.insert(ticket_type.ticket_type_id, pools);
         }
     }
-    demand
-}
-
-pub(crate) fn lines_of(lines: &[Line]) -> impl Iterator<Item = (TicketTypeId, i64)> {
-    lines.iter().map(|line| (line.ticket_type_id, line.quantity))
+    let mut demand = Demand::new();
+    for line in lines {
+        for pool in tx.pools_of_types.get(&line.ticket_type_id).into_iter().flatten() {
+            *demand.entry(*pool).or_default() += line.quantity;
+        }
+    }
+    Ok(demand)
 }
 
 /// What becomes of capacity. Each is one update, in which the condition and the count are the same statement.
@@ -149,30 +159,28 @@ impl Move {
     }
 }
 
-/// Moves capacity in every pool of the demand; Some names the first pool that has not enough. What was moved before it
-/// has to be moved back by [`undo`] if the command goes on.
-pub(crate) async fn apply(tx: &mut Tx, change: Move, demand: &Demand) -> Result<Option<PoolId>> {
+/// Takes free capacity from every pool of the demand, or from none: then false.
+pub(crate) async fn take(tx: &mut Tx, change: Move, demand: &Demand) -> Result<bool> {
     for (pool_id, quantity) in demand {
-        if sql::execute(tx.connection(), change.sql(), binds![pool_id, *quantity]).await? == 0 {
-            if matches!(change, Move::Hold | Move::Sell) {
-                return Ok(Some(*pool_id));
-            }
-            return Err(Error::Storage(format!(
-                "pool {pool_id} has less held or sold than its orders say"
-            )));
+        if sql::execute(tx, change.sql(), binds![pool_id, *quantity]).await? == 0 {
+            let back = if change == Move::Hold {
+                Move::ReleaseHold
+            } else {
+                Move::ReturnSold
+            };
+            let taken = demand.range(..pool_id).map(|(id, quantity)| (*id, *quantity)).collect();
+            give(tx, back, &taken);
+            return Ok(false);
         }
     }
-    Ok(None)
+    Ok(true)
 }
 
-/// Moves back what [`apply`] moved before it met the pool `until`.
-pub(crate) async fn undo(tx: &mut Tx, change: Move, demand: &Demand, until: PoolId) -> Result<()> {
-    let back = match change {
-        Move::Hold => Move::ReleaseHold,
-        _ => Move::ReturnSold,
-    };
-    let moved: Demand = demand.range(..until).map(|(id, quantity)| (*id, *quantity)).collect();
-    apply(tx, back, &moved).await.map(drop)
+/// Moves capacity that is held or sold already, which can't be refused.
+pub(crate) fn give(tx: &mut Tx, change: Move, demand: &Demand) {
+    for (pool_id, quantity) in demand {
+        tx.defer(change.sql(), binds![pool_id, *quantity], 1);
+    }
 }
 
 fn check(details: &PoolDetails) -> Result<()> {

@@ -2,7 +2,7 @@
 //! once, from the list of fields that also makes the lake's table.
 
 use crate::{
-    Error, Result, Source, Stored,
+    Error, Result, Source, Stored, Tx,
     dialect::Row,
     sql::{self, Bind, Value, binds},
 };
@@ -12,7 +12,7 @@ use domain::{
     record::{Field, Kind},
 };
 use serde::de::DeserializeOwned;
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::Row as _;
 use std::{
     collections::HashMap,
     sync::{Arc, LazyLock, OnceLock},
@@ -24,13 +24,13 @@ pub(crate) trait Storable: Changed + DeserializeOwned + Clone + Send + Sync {}
 impl<T: Changed + DeserializeOwned + Clone + Send + Sync> Storable for T {}
 
 /// Several rows go into one statement, in powers of two, so that few different statements are prepared.
-const MOST_ROWS: usize = 32;
+const MOST_ROWS: usize = 16;
 
 struct Table {
     entity: &'static Entity,
     /// An organizer's own id is its organizer_id; it has no second column for it.
     owned: bool,
-    inserts: [OnceLock<Arc<String>>; 6],
+    inserts: [OnceLock<Arc<String>>; 5],
     update: Arc<String>,
     get: Arc<String>,
 }
@@ -61,8 +61,8 @@ pub(crate) fn width<T: Changed>() -> usize {
 }
 
 pub(crate) async fn get<T: Storable>(db: &mut impl Source, id: &impl Bind) -> Result<Stored<T>> {
-    let sql = AssertSqlSafe(table::<T>().get.clone());
-    let row = sql::optional(db.connection(), sql, binds![id]).await?;
+    let sql = table::<T>().get.clone();
+    let row = sql::optional(db, sql, binds![id]).await?;
     row.map(|row| decode(&row, 0))
         .transpose()?
         .ok_or_else(|| Error::not_found(T::ENTITY.name))
@@ -75,14 +75,14 @@ pub(crate) async fn find<T: Storable>(
     values: Vec<Value>,
 ) -> Result<Vec<Stored<T>>> {
     let (columns, view) = (columns::<T>("t"), T::ENTITY.view);
-    let sql = AssertSqlSafe(format!("select {columns} from {view} t where {condition}"));
-    let rows = sql::all(db.connection(), sql, values).await?;
+    let sql = format!("select {columns} from {view} t where {condition}");
+    let rows = sql::all(db, sql, values).await?;
     rows.iter().map(|row| decode(row, 0)).collect()
 }
 
 /// Inserts rows of version `version`; `private` names columns beyond the record, the same for all rows.
-pub(crate) async fn insert<T: Storable>(
-    db: &mut impl Source,
+pub(crate) fn insert<T: Storable>(
+    tx: &mut Tx,
     organizer_id: OrganizerId,
     version: i64,
     records: &[T],
@@ -109,24 +109,18 @@ pub(crate) async fn insert<T: Storable>(
             values.extend(fields_of(record)?);
             values.extend(private.iter().map(|(_, value)| value.clone()));
         }
-        sql::execute(db.connection(), AssertSqlSafe(sql), values).await?;
+        tx.defer(sql, values, 1 << power);
         rest = later;
     }
     Ok(())
 }
 
 /// Writes the record as the version after `stored.version`.
-pub(crate) async fn update<T: Storable>(db: &mut impl Source, stored: &Stored<T>) -> Result<()> {
+pub(crate) fn update<T: Storable>(tx: &mut Tx, stored: &Stored<T>) -> Result<()> {
     let mut values = vec![stored.value.entity_id().value(), Value::Int(stored.version)];
     values.extend(fields_of(&stored.value)?);
-    let sql = AssertSqlSafe(table::<T>().update.clone());
-    match sql::execute(db.connection(), sql, values).await? {
-        1 => Ok(()),
-        _ => Err(Error::conflict(
-            "changed_meanwhile",
-            "somebody else has changed this; read it again",
-        )),
-    }
+    tx.defer(table::<T>().update.clone(), values, 1);
+    Ok(())
 }
 
 /// Reads what [`columns`] selected, from column `at` on.

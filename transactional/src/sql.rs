@@ -1,12 +1,12 @@
 //! Values in and out of SQL, and the four ways to run a statement.
 
 use crate::{
-    Error, Result,
-    dialect::{Connection, Row},
+    Error, Result, Source,
+    dialect::{self, Connection, Row},
 };
 use domain::{Timestamp, check_in, event, order};
-use sqlx::{Row as _, SqlSafeStr, any::AnyArguments, query::Query};
-use std::str::FromStr;
+use sqlx::Row as _;
+use std::{str::FromStr, sync::Arc};
 
 /// What can be bound to a `$n`.
 #[derive(Clone, Debug)]
@@ -100,37 +100,132 @@ macro_rules! binds {
 }
 pub(crate) use binds;
 
-fn query(sql: impl SqlSafeStr, values: Vec<Value>) -> Query<'static, sqlx::Any, AnyArguments> {
-    values.into_iter().fold(sqlx::query(sql), |query, value| match value {
-        Value::NoText => query.bind(None::<String>),
-        Value::NoInt => query.bind(None::<i64>),
-        Value::NoDouble => query.bind(None::<f64>),
-        Value::Text(text) => query.bind(text),
-        Value::Int(int) => query.bind(int),
-        Value::Double(double) => query.bind(double),
-    })
+/// The text of a statement: part of this program, or made once from the registry of entities. Never from input.
+#[derive(Clone)]
+pub(crate) enum Text {
+    Static(&'static str),
+    Shared(Arc<String>),
+}
+
+impl Text {
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Text::Static(text) => text,
+            Text::Shared(text) => text,
+        }
+    }
+}
+
+impl From<&'static str> for Text {
+    fn from(text: &'static str) -> Self {
+        Text::Static(text)
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Text::Shared(Arc::new(text))
+    }
+}
+
+impl From<Arc<String>> for Text {
+    fn from(text: Arc<String>) -> Self {
+        Text::Shared(text)
+    }
+}
+
+pub(crate) struct Statement {
+    pub(crate) text: Text,
+    pub(crate) values: Vec<Value>,
+    /// How many rows it must change.
+    pub(crate) rows: Option<u64>,
+}
+
+impl Statement {
+    pub(crate) fn new(text: impl Into<Text>, values: Vec<Value>) -> Self {
+        Self {
+            text: text.into(),
+            values,
+            rows: None,
+        }
+    }
+}
+
+/// What waits to be sent ahead of the next statement. The way to the database and back costs more than most statements
+/// do, so writes whose outcome nothing depends on travel together.
+#[derive(Default)]
+pub(crate) struct Waiting {
+    /// Opens the command's savepoint: these go first, and with them sent the command can be rolled back.
+    pub(crate) savepoint: Vec<Statement>,
+    pub(crate) writes: Vec<Statement>,
+    /// A savepoint of this batch has been sent.
+    pub(crate) opened: bool,
+    /// Sending one failed: it is unknown where a rollback would lead to.
+    pub(crate) lost: bool,
+}
+
+/// A connection with what waits for it.
+pub struct Session<'a> {
+    pub(crate) connection: &'a mut Connection,
+    pub(crate) waiting: Option<&'a mut Waiting>,
 }
 
 /// The number of rows that it changed.
-pub(crate) async fn execute(conn: &mut Connection, sql: impl SqlSafeStr, values: Vec<Value>) -> Result<u64> {
-    Ok(query(sql, values).execute(conn).await?.rows_affected())
+pub(crate) async fn execute(db: &mut impl Source, text: impl Into<Text>, values: Vec<Value>) -> Result<u64> {
+    Ok(send(db, Some(Statement::new(text, values))).await?.1)
 }
 
-pub(crate) async fn optional(conn: &mut Connection, sql: impl SqlSafeStr, values: Vec<Value>) -> Result<Option<Row>> {
-    Ok(query(sql, values).fetch_optional(conn).await?)
+pub(crate) async fn optional(db: &mut impl Source, text: impl Into<Text>, values: Vec<Value>) -> Result<Option<Row>> {
+    Ok(all(db, text, values).await?.into_iter().next())
 }
 
-pub(crate) async fn one(conn: &mut Connection, sql: impl SqlSafeStr, values: Vec<Value>) -> Result<Row> {
-    Ok(query(sql, values).fetch_one(conn).await?)
+pub(crate) async fn one(db: &mut impl Source, text: impl Into<Text>, values: Vec<Value>) -> Result<Row> {
+    let row = optional(db, text, values).await?;
+    row.ok_or_else(|| Error::Storage("a row that every database has is not there".into()))
 }
 
-pub(crate) async fn all(conn: &mut Connection, sql: impl SqlSafeStr, values: Vec<Value>) -> Result<Vec<Row>> {
-    Ok(query(sql, values).fetch_all(conn).await?)
+pub(crate) async fn all(db: &mut impl Source, text: impl Into<Text>, values: Vec<Value>) -> Result<Vec<Row>> {
+    Ok(send(db, Some(Statement::new(text, values))).await?.0)
 }
 
-/// Statements without values, one or several, never kept prepared.
-pub(crate) async fn raw(conn: &mut Connection, sql: &'static str) -> Result<()> {
-    sqlx::raw_sql(sql).execute(conn).await?;
+/// Sends what waits.
+pub(crate) async fn flush(db: &mut impl Source) -> Result<()> {
+    send(db, None).await.map(drop)
+}
+
+/// Sends what waits and then this statement; gives back its rows and the number of rows it changed.
+async fn send(db: &mut impl Source, last: Option<Statement>) -> Result<(Vec<Row>, u64)> {
+    let Session {
+        connection,
+        mut waiting,
+    } = db.session();
+    let (mut statements, mut savepoints) = (Vec::new(), 0);
+    if let Some(waiting) = &mut waiting {
+        savepoints = waiting.savepoint.len();
+        waiting.opened |= savepoints > 0;
+        statements.append(&mut waiting.savepoint);
+        statements.append(&mut waiting.writes);
+    }
+    statements.extend(last);
+    let (mut rows, mut done) = (Vec::new(), Vec::with_capacity(statements.len()));
+    let sent = dialect::send(connection, &statements, &mut rows, &mut done).await;
+    if let Some(waiting) = waiting {
+        waiting.lost |= done.len() < savepoints;
+    }
+    sent?;
+    let as_expected = |(statement, changed): (&Statement, &u64)| statement.rows.is_none_or(|rows| rows == *changed);
+    if !statements.iter().zip(&done).all(as_expected) {
+        return Err(Error::conflict(
+            "changed_meanwhile",
+            "somebody else has changed this; read it again",
+        ));
+    }
+    Ok((rows, done.last().copied().unwrap_or(0)))
+}
+
+/// Statements without values, one or several, never kept prepared, and ahead of what waits.
+pub(crate) async fn raw(connection: &mut Connection, sql: &'static str) -> Result<()> {
+    sqlx::raw_sql(sql).execute(connection).await?;
     Ok(())
 }
 

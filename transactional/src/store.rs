@@ -4,7 +4,7 @@ use crate::{
     Error, IdempotencyKey, Once, Result, Source, Tx, check_ins,
     dialect::{self, Connection, Db, PRAGMAS},
     outbox, secrets,
-    sql::{self, Columns},
+    sql::{self, Columns, Session},
     tickets::EventKeys,
     writer::{Codec, Command, Job, Writer},
 };
@@ -64,8 +64,11 @@ struct Inner {
 pub struct Reader(Transaction<'static, Db>);
 
 impl Source for Reader {
-    fn connection(&mut self) -> &mut Connection {
-        &mut self.0
+    fn session(&mut self) -> Session<'_> {
+        Session {
+            connection: &mut self.0,
+            waiting: None,
+        }
     }
 }
 
@@ -73,8 +76,11 @@ impl Source for Reader {
 pub(crate) struct Peek(PoolConnection<Db>);
 
 impl Source for Peek {
-    fn connection(&mut self) -> &mut Connection {
-        &mut self.0
+    fn session(&mut self) -> Session<'_> {
+        Session {
+            connection: &mut self.0,
+            waiting: None,
+        }
     }
 }
 
@@ -95,7 +101,7 @@ impl Store {
             .idle_timeout(None)
             .max_lifetime(None)
             .after_connect(|connection, _| {
-                Box::pin(async move { Ok(sqlx::raw_sql(PRAGMAS).execute(connection).await.map(drop)?) })
+                Box::pin(async move { sqlx::raw_sql(PRAGMAS).execute(connection).await.map(drop) })
             })
             .connect(&url)
             .await?;
@@ -249,6 +255,15 @@ fn migrations() -> Migrator {
         sql.into_sql_str(),
         false,
     )])
+}
+
+impl Source for Connection {
+    fn session(&mut self) -> Session<'_> {
+        Session {
+            connection: self,
+            waiting: None,
+        }
+    }
 }
 
 /// The column `value` of a row of `secrets`, made by `new` the first time.

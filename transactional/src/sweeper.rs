@@ -1,6 +1,6 @@
 //! What time alone does: holds expire, events end, sessions and kept answers go.
 
-use crate::{Result, Source, Store, Tx, events, holds, idempotency, sql};
+use crate::{Result, Store, Tx, events, holds, idempotency, sql};
 
 /// What one round of sweeping ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,7 +27,7 @@ async fn sweep(tx: &mut Tx) -> Result<Swept> {
     let events = events::end_what_is_over(tx, MOST_A_COMMAND).await?;
     let now = tx.now();
     let sql = "delete from sessions where expires_at <= $1";
-    let sessions = sql::execute(tx.connection(), sql, sql::binds![now]).await?;
+    let sessions = sql::execute(tx, sql, sql::binds![now]).await?;
     Ok(Swept {
         holds: ended.holds,
         orders: ended.orders,

@@ -65,7 +65,7 @@ pub async fn create(tx: &mut Tx, event_id: EventId, details: TicketTypeDetails) 
     }
     check(tx, event_id, &details).await?;
     let record = record(TicketTypeId::new(), event_id, details, &[]);
-    tx.create(event.organizer_id, "ticket_type.created", record).await
+    tx.create(event.organizer_id, "ticket_type.created", record)
 }
 
 /// What is held keeps the price that it was held at. The pools stay: their counts tell of this type's sales.
@@ -78,7 +78,7 @@ pub async fn update(tx: &mut Tx, id: TicketTypeId, details: TicketTypeDetails) -
     }
     if record != stored.value {
         stored.value = record;
-        tx.change("ticket_type.updated", &mut stored).await?;
+        tx.change("ticket_type.updated", &mut stored)?;
     }
     Ok(stored)
 }

@@ -33,12 +33,12 @@ pub async fn reissue(tx: &mut Tx, id: TicketId) -> Result<Stored<Ticket>> {
         return Err(Error::conflict("too_many", "this ticket has had too many codes"));
     }
     ticket.code_version += 1;
-    tx.change("ticket.reissued", &mut ticket).await?;
+    tx.change("ticket.reissued", &mut ticket)?;
     Ok(ticket)
 }
 
 /// The tickets of an order, all in one statement.
-pub(crate) async fn issue(tx: &mut Tx, order: &Stored<Order>) -> Result<Vec<Stored<Ticket>>> {
+pub(crate) fn issue(tx: &mut Tx, order: &Stored<Order>) -> Result<Vec<Stored<Ticket>>> {
     let ticket = |line: &domain::changes::Line| Ticket {
         ticket_id: TicketId::new(),
         order_id: order.order_id,
@@ -55,7 +55,7 @@ pub(crate) async fn issue(tx: &mut Tx, order: &Stored<Order>) -> Result<Vec<Stor
         .iter()
         .flat_map(|line| (0..line.quantity).map(move |_| ticket(line)))
         .collect();
-    tx.create_all(order.organizer_id, "ticket.issued", tickets).await
+    tx.create_all(order.organizer_id, "ticket.issued", tickets)
 }
 
 /// Event keys that have been used, since a key never changes once it is made.
@@ -107,7 +107,7 @@ impl Store {
         }
         let sql = "select seed from event_keys where event_id = $1 order by key_number";
         let mut db = self.peek().await?;
-        let rows = sql::all(db.connection(), sql, binds![id]).await?;
+        let rows = sql::all(&mut db, sql, binds![id]).await?;
         let seeds = rows.iter().map(|row| Ok(secrets::decode(&row.text("seed")?)));
         let seeds = seeds.collect::<Result<Option<Vec<_>>>>()?;
         let seeds = seeds.ok_or_else(|| Error::Storage("an event's key is unreadable".into()))?;

@@ -4,8 +4,9 @@ use crate::{
     Error, Result,
     dialect::Connection,
     outbox::Pending,
+    pools::PoolsOfTypes,
     rows::{self, Storable},
-    sql::Value,
+    sql::{self, Session, Statement, Text, Value, Waiting},
 };
 use domain::{OrganizerId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ use std::ops::{Deref, DerefMut};
 /// Where rows are read from: a command's transaction or a reader's snapshot.
 pub trait Source: Send {
     #[doc(hidden)]
-    fn connection(&mut self) -> &mut Connection;
+    fn session(&mut self) -> Session<'_>;
 }
 
 /// A record as it is stored: whose it is, and how many changes made it.
@@ -41,18 +42,23 @@ impl<T> DerefMut for Stored<T> {
 
 /// One command's view of the store. All that it writes is kept together with its changes, or nothing is.
 pub struct Tx {
-    connection: Connection,
+    pub(crate) connection: Connection,
+    pub(crate) waiting: Waiting,
     pub(crate) changes: Vec<Pending>,
     pub(crate) actor: String,
     pub(crate) batch_time: Timestamp,
     pub(crate) original: Option<Timestamp>,
+    pub(crate) pools_of_types: PoolsOfTypes,
     /// Why nothing of the present batch can be kept.
     pub(crate) broken: Option<Error>,
 }
 
 impl Source for Tx {
-    fn connection(&mut self) -> &mut Connection {
-        &mut self.connection
+    fn session(&mut self) -> Session<'_> {
+        Session {
+            connection: &mut self.connection,
+            waiting: Some(&mut self.waiting),
+        }
     }
 }
 
@@ -60,12 +66,47 @@ impl Tx {
     pub(crate) fn new(connection: Connection) -> Self {
         Self {
             connection,
+            waiting: Waiting::default(),
             changes: Vec::new(),
             actor: String::new(),
             batch_time: Timestamp::from_micros(0),
             original: None,
             broken: None,
+            pools_of_types: PoolsOfTypes::default(),
         }
+    }
+
+    /// Opens the command's savepoint, once it sends anything.
+    pub(crate) fn begin_command(&mut self) {
+        (self.original, self.actor) = (None, String::new());
+        let savepoint = &mut self.waiting.savepoint;
+        if savepoint.is_empty() {
+            if self.waiting.opened {
+                savepoint.push(Statement::new("release savepoint command", vec![]));
+            }
+            savepoint.push(Statement::new("savepoint command", vec![]));
+        }
+    }
+
+    pub(crate) async fn roll_back_command(&mut self) -> Result<()> {
+        self.waiting.writes.clear();
+        if self.waiting.lost {
+            // The savepoint that is open may be the one of the command before.
+            return Err(Error::Storage("the savepoint of a command is lost".into()));
+        }
+        if self.waiting.savepoint.is_empty() {
+            sql::raw(&mut self.connection, "rollback to savepoint command").await?;
+        }
+        Ok(())
+    }
+
+    /// Writes later, together with other statements, but before anything is read or committed. For what can't be
+    /// refused: it must change exactly `rows` rows.
+    pub(crate) fn defer(&mut self, text: impl Into<Text>, values: Vec<Value>, rows: u64) {
+        self.waiting.writes.push(Statement {
+            rows: Some(rows),
+            ..Statement::new(text, values)
+        });
     }
 
     pub(crate) fn into_connection(self) -> Connection {
@@ -83,24 +124,24 @@ impl Tx {
     }
 
     /// Stores a new record and tells of it.
-    pub(crate) async fn create<T: Storable>(
+    pub(crate) fn create<T: Storable>(
         &mut self,
         organizer_id: OrganizerId,
         change_type: &'static str,
         record: T,
     ) -> Result<Stored<T>> {
-        self.create_with(organizer_id, change_type, record, &[]).await
+        self.create_with(organizer_id, change_type, record, &[])
     }
 
     /// The same with columns that are the core's own.
-    pub(crate) async fn create_with<T: Storable>(
+    pub(crate) fn create_with<T: Storable>(
         &mut self,
         organizer_id: OrganizerId,
         change_type: &'static str,
         record: T,
         private: &[(&'static str, Value)],
     ) -> Result<Stored<T>> {
-        rows::insert(self, organizer_id, 1, std::slice::from_ref(&record), private).await?;
+        rows::insert(self, organizer_id, 1, std::slice::from_ref(&record), private)?;
         let stored = Stored {
             organizer_id,
             version: 1,
@@ -110,13 +151,13 @@ impl Tx {
         Ok(stored)
     }
 
-    pub(crate) async fn create_all<T: Storable>(
+    pub(crate) fn create_all<T: Storable>(
         &mut self,
         organizer_id: OrganizerId,
         change_type: &'static str,
         records: Vec<T>,
     ) -> Result<Vec<Stored<T>>> {
-        rows::insert(self, organizer_id, 1, &records, &[]).await?;
+        rows::insert(self, organizer_id, 1, &records, &[])?;
         let mut stored = Vec::with_capacity(records.len());
         for value in records {
             let one = Stored {
@@ -131,13 +172,13 @@ impl Tx {
     }
 
     /// Stores a record that went through several states in this very command, and tells of each.
-    pub(crate) async fn create_through<T: Storable>(
+    pub(crate) fn create_through<T: Storable>(
         &mut self,
         organizer_id: OrganizerId,
         states: Vec<(&'static str, Timestamp, T)>,
     ) -> Result<()> {
         if let Some((_, _, last)) = states.last() {
-            rows::insert(self, organizer_id, states.len() as i64, std::slice::from_ref(last), &[]).await?;
+            rows::insert(self, organizer_id, states.len() as i64, std::slice::from_ref(last), &[])?;
         }
         let original = self.original;
         for (index, (change_type, at, value)) in states.into_iter().enumerate() {
@@ -154,13 +195,9 @@ impl Tx {
     }
 
     /// Stores the next version of a record, and tells of it.
-    pub(crate) async fn change<T: Storable>(
-        &mut self,
-        change_type: &'static str,
-        stored: &mut Stored<T>,
-    ) -> Result<()> {
+    pub(crate) fn change<T: Storable>(&mut self, change_type: &'static str, stored: &mut Stored<T>) -> Result<()> {
         stored.version += 1;
-        rows::update(self, stored).await?;
+        rows::update(self, stored)?;
         self.tell(change_type, stored)
     }
 

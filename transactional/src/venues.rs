@@ -31,7 +31,7 @@ pub(crate) async fn create_as(
     details: VenueDetails,
 ) -> Result<Stored<Venue>> {
     crate::organizers::get(tx, organizer_id).await?;
-    tx.create(organizer_id, "venue.created", record(id, details)).await
+    tx.create(organizer_id, "venue.created", record(id, details))
 }
 
 pub async fn update(tx: &mut Tx, id: VenueId, details: VenueDetails) -> Result<Stored<Venue>> {
@@ -39,7 +39,7 @@ pub async fn update(tx: &mut Tx, id: VenueId, details: VenueDetails) -> Result<S
     let record = record(id, details);
     if record != venue.value {
         venue.value = record;
-        tx.change("venue.updated", &mut venue).await?;
+        tx.change("venue.updated", &mut venue)?;
     }
     Ok(venue)
 }

@@ -2,10 +2,11 @@
 //! and only then answers: one flush to disk serves many callers, and commit order is a plain count.
 
 use crate::{
-    Error, Result, Source, Tx,
+    Error, Result, Tx,
     dialect::{BEGIN_WRITE, Connection},
     idempotency::{self, IdempotencyKey, Once},
-    outbox, sql,
+    outbox,
+    sql::{self, Waiting},
 };
 use domain::Timestamp;
 use futures::{FutureExt, future::BoxFuture};
@@ -44,13 +45,14 @@ impl Writer {
         while let Some(first) = self.queue.recv().await {
             tx.batch_time = Timestamp::now().max(self.last_time);
             self.last_time = tx.batch_time;
-            if let Err(error) = sql::raw(tx.connection(), BEGIN_WRITE).await {
+            if let Err(error) = sql::raw(&mut tx.connection, BEGIN_WRITE).await {
                 first.fail(error);
                 continue;
             }
+            tx.waiting = Waiting::default();
             let (answers, broken) = self.run_commands(&mut tx, first).await;
             let outcome = match broken {
-                None => commit(&mut tx).await,
+                None => outbox::commit(&mut tx).await,
                 Some(error) => Err(error),
             };
             match &outcome {
@@ -62,7 +64,8 @@ impl Writer {
                     tracing::error!(%error, commands = answers.len(), "a batch was rolled back");
                     tx.changes.clear();
                     // After some errors the database has rolled back by itself, and this finds nothing to do.
-                    let _ = sql::raw(tx.connection(), "rollback").await;
+                    tx.waiting = Waiting::default();
+                    let _ = sql::raw(&mut tx.connection, "rollback").await;
                 }
             }
             for answer in answers {
@@ -78,16 +81,7 @@ impl Writer {
         let mut answers = Vec::new();
         let mut next = Some(first);
         while let Some(job) = next {
-            let savepoint = match answers.len() {
-                0 => "savepoint command",
-                _ => "release savepoint command; savepoint command",
-            };
-            if let Err(error) = sql::raw(tx.connection(), savepoint).await {
-                job.fail(error.clone());
-                return (answers, Some(error));
-            }
-            tx.original = None;
-            tx.actor.clear();
+            tx.begin_command();
             answers.push(job.run(tx).await);
             if let Some(error) = tx.broken.take() {
                 return (answers, Some(error));
@@ -97,12 +91,6 @@ impl Writer {
         }
         (answers, None)
     }
-}
-
-async fn commit(tx: &mut Tx) -> Result<i64> {
-    let seq = outbox::write(tx).await?;
-    sql::raw(tx.connection(), "commit").await?;
-    Ok(seq)
 }
 
 /// A command as a caller gave it, with the way back to the caller.
@@ -155,9 +143,11 @@ where
                 reply,
             } = *self;
             tx.actor = actor;
-            let result = match key {
-                None => attempt(tx, body).await.map(|value| Once { value, replayed: false }),
-                Some(key) => once(tx, &key, body, &codec).await,
+            let result = match &key {
+                None => attempt(tx, body, None)
+                    .await
+                    .map(|value| Once { value, replayed: false }),
+                Some(key) => once(tx, key, body, &codec).await,
             };
             let answer: Answer = Box::new(move |committed| {
                 // A caller that has gone away is no error: its command is done all the same.
@@ -173,13 +163,20 @@ where
 }
 
 /// Runs a command's body; if it fails or panics, the database is as if it had not begun.
-async fn attempt<T, F>(tx: &mut Tx, body: F) -> Result<T>
+async fn attempt<T, F>(tx: &mut Tx, body: F, keep: Option<(&IdempotencyKey, &Codec<T>)>) -> Result<T>
 where
     F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>>,
 {
     let mark = tx.changes.len();
-    let run = AssertUnwindSafe(async { body(&mut *tx).await }).catch_unwind().await;
-    let result = run.unwrap_or_else(|_| Err(Error::Panicked));
+    let run = AssertUnwindSafe(async {
+        let value = body(&mut *tx).await?;
+        if let Some((key, codec)) = keep {
+            idempotency::keep(tx, key, false, (codec.encode)(&value)?);
+        }
+        sql::flush(tx).await?;
+        Ok(value)
+    });
+    let result = run.catch_unwind().await.unwrap_or(Err(Error::Panicked));
     match &result {
         Ok(_) => {
             let count = (tx.changes.len() - mark) as i64;
@@ -191,7 +188,7 @@ where
         }
         Err(error) => {
             tx.changes.truncate(mark);
-            let rolled_back = sql::raw(tx.connection(), "rollback to savepoint command").await;
+            let rolled_back = tx.roll_back_command().await;
             // A full disk ends SQLite's whole transaction, not the command alone.
             if rolled_back.is_err() || matches!(error, Error::Full(_)) {
                 tx.broken = Some(error.clone());
@@ -210,15 +207,16 @@ where
         let value = (codec.decode)(&kept?)?;
         return Ok(Once { value, replayed: true });
     }
-    let result = attempt(tx, body).await;
-    let kept = match &result {
-        Ok(value) => idempotency::keep(tx, key, false, (codec.encode)(value)).await,
-        Err(error) if error.is_callers_fault() => idempotency::keep(tx, key, true, error.to_json()).await,
-        Err(_) => Ok(()),
-    };
-    if let Err(error) = kept {
-        tx.broken = Some(error.clone());
-        return Err(error);
+    let result = attempt(tx, body, Some((key, codec))).await;
+    if let Err(error) = &result
+        && error.is_callers_fault()
+        && tx.broken.is_none()
+    {
+        idempotency::keep(tx, key, true, error.to_json()?);
+        if let Err(error) = sql::flush(tx).await {
+            tx.broken = Some(error.clone());
+            return Err(error);
+        }
     }
     result.map(|value| Once { value, replayed: false })
 }

@@ -30,11 +30,11 @@ pub async fn grant(tx: &mut Tx, organizer_id: OrganizerId, user_id: UserId, role
             active: true,
             granted_at: tx.now(),
         };
-        return tx.create(organizer_id, "membership.granted", record).await;
+        return tx.create(organizer_id, "membership.granted", record);
     };
     if !membership.active || membership.role != role {
         (membership.active, membership.role, membership.granted_at) = (true, role, tx.now());
-        tx.change("membership.granted", &mut membership).await?;
+        tx.change("membership.granted", &mut membership)?;
     }
     Ok(membership)
 }
@@ -43,7 +43,7 @@ pub async fn revoke_membership(tx: &mut Tx, id: MembershipId) -> Result<Stored<M
     let mut membership: Stored<Membership> = rows::get(tx, &id).await?;
     if membership.active {
         membership.active = false;
-        tx.change("membership.revoked", &mut membership).await?;
+        tx.change("membership.revoked", &mut membership)?;
     }
     Ok(membership)
 }

@@ -5,7 +5,7 @@ use super::{
     users::{self, User, verify_password},
 };
 use crate::{
-    Error, Result, Source, Store, Stored, Tx, secrets,
+    Error, Result, Store, Stored, Tx, secrets,
     sql::{self, Columns, binds},
 };
 use domain::{Email, SessionId, Timestamp, UserId, changes::Membership};
@@ -38,7 +38,7 @@ const LOCKED_FOR: Duration = Duration::from_secs(15 * 60);
 
 pub async fn log_in(store: &Store, email: &Email, password: String) -> Result<Session> {
     let sql = "select user_id, password, locked_until from users where email = $1";
-    let row = sql::optional(store.peek().await?.connection(), sql, binds![email]).await?;
+    let row = sql::optional(&mut store.peek().await?, sql, binds![email]).await?;
     let (mut id, mut hash) = (None::<UserId>, None);
     if let Some(row) = row {
         if row
@@ -65,12 +65,7 @@ pub async fn log_in(store: &Store, email: &Email, password: String) -> Result<Se
 }
 
 pub async fn log_out(tx: &mut Tx, id: SessionId) -> Result<()> {
-    sql::execute(
-        tx.connection(),
-        "delete from sessions where session_id = $1",
-        binds![id],
-    )
-    .await?;
+    sql::execute(tx, "delete from sessions where session_id = $1", binds![id]).await?;
     Ok(())
 }
 
@@ -83,7 +78,7 @@ pub async fn session(store: &Store, token: &str) -> Result<Option<SessionHolder>
                from sessions s join users u on u.user_id = s.user_id
                where s.token_hash = $1 and s.expires_at > $2";
     let values = binds![secrets::hash(token), Timestamp::now()];
-    let Some(row) = sql::optional(db.connection(), sql, values).await? else {
+    let Some(row) = sql::optional(&mut db, sql, values).await? else {
         return Ok(None);
     };
     let user = users::read(&row)?;
@@ -98,7 +93,7 @@ pub async fn session(store: &Store, token: &str) -> Result<Option<SessionHolder>
 
 async fn begin(tx: &mut Tx, id: UserId) -> Result<Session> {
     let sql = "update users set failed_logins = 0, locked_until = null where user_id = $1 and failed_logins > 0";
-    sql::execute(tx.connection(), sql, binds![id]).await?;
+    sql::execute(tx, sql, binds![id]).await?;
     let session = Session {
         token: secrets::random(),
         csrf_token: secrets::random(),
@@ -109,7 +104,7 @@ async fn begin(tx: &mut Tx, id: UserId) -> Result<Session> {
                values ($1, $2, $3, $4, $5)";
     let hash = secrets::hash(&session.token);
     let values = binds![SessionId::new(), id, hash, session.csrf_token, session.expires_at];
-    sql::execute(tx.connection(), sql, values).await?;
+    sql::execute(tx, sql, values).await?;
     Ok(session)
 }
 
@@ -119,6 +114,6 @@ async fn count_failure(tx: &mut Tx, id: UserId) -> Result<()> {
                    failed_logins = case when failed_logins + 1 >= $2 then 0 else failed_logins + 1 end
                where user_id = $1";
     let values = binds![id, MOST_FAILURES, tx.now() + LOCKED_FOR];
-    sql::execute(tx.connection(), sql, values).await?;
+    sql::execute(tx, sql, values).await?;
     Ok(())
 }

@@ -43,9 +43,7 @@ pub async fn create_token(tx: &mut Tx, organizer_id: OrganizerId, name: Label, r
         revoked_at: None,
     };
     let private = [("token_hash", Value::Text(secrets::hash(&secret)))];
-    let token = tx
-        .create_with(organizer_id, "api_token.created", record, &private)
-        .await?;
+    let token = tx.create_with(organizer_id, "api_token.created", record, &private)?;
     Ok(NewToken { token, secret })
 }
 
@@ -53,7 +51,7 @@ pub async fn revoke_token(tx: &mut Tx, id: ApiTokenId) -> Result<Stored<ApiToken
     let mut token = get_token(tx, id).await?;
     if token.revoked_at.is_none() {
         token.revoked_at = Some(tx.now());
-        tx.change("api_token.revoked", &mut token).await?;
+        tx.change("api_token.revoked", &mut token)?;
     }
     Ok(token)
 }
@@ -76,7 +74,7 @@ pub async fn create_platform_token(tx: &mut Tx, name: Label) -> Result<String> {
     let secret = format!("{PREFIX}{}", secrets::random());
     let sql = "insert into platform_tokens (token_hash, name, created_at) values ($1, $2, $3)";
     let values = binds![secrets::hash(&secret), name, tx.now()];
-    sql::execute(tx.connection(), sql, values).await?;
+    sql::execute(tx, sql, values).await?;
     Ok(secret)
 }
 
@@ -90,7 +88,7 @@ pub async fn token_holder(store: &Store, secret: &str) -> Result<Option<TokenHol
                union all
                select name, null, null from platform_tokens where token_hash = $1";
     let mut db = store.peek().await?;
-    let row = sql::optional(db.connection(), sql, binds![secrets::hash(secret)]).await?;
+    let row = sql::optional(&mut db, sql, binds![secrets::hash(secret)]).await?;
     row.map(|row| {
         let organizer = match (row.maybe_text("organizer_id")?, row.maybe_text("role")?) {
             (Some(organizer_id), Some(role)) => Some((sql::parse(&organizer_id)?, sql::parse(&role)?)),

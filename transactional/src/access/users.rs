@@ -93,7 +93,7 @@ pub async fn create_user(tx: &mut Tx, new: NewUser) -> Result<User> {
         user.platform_admin,
         user.created_at
     ];
-    sql::execute(tx.connection(), sql, values)
+    sql::execute(tx, sql, values)
         .await
         .map_err(|error| match error.code() {
             "already_exists" => Error::conflict("email_taken", "a user has this address already").at("email"),
@@ -105,20 +105,20 @@ pub async fn create_user(tx: &mut Tx, new: NewUser) -> Result<User> {
 /// Ends the user's sessions too: whoever knew the old password is out.
 pub async fn set_password(tx: &mut Tx, id: UserId, password: PasswordHash) -> Result<()> {
     let sql = "update users set password = $2, failed_logins = 0, locked_until = null where user_id = $1";
-    if sql::execute(tx.connection(), sql, binds![id, password.0]).await? == 0 {
+    if sql::execute(tx, sql, binds![id, password.0]).await? == 0 {
         return Err(Error::not_found("user"));
     }
-    sql::execute(tx.connection(), "delete from sessions where user_id = $1", binds![id]).await?;
+    sql::execute(tx, "delete from sessions where user_id = $1", binds![id]).await?;
     Ok(())
 }
 
 pub async fn user_by_email(db: &mut impl Source, email: &Email) -> Result<Option<User>> {
-    let row = sql::optional(db.connection(), "select * from users where email = $1", binds![email]).await?;
+    let row = sql::optional(db, "select * from users where email = $1", binds![email]).await?;
     row.as_ref().map(read).transpose()
 }
 
 pub async fn get_user(db: &mut impl Source, id: UserId) -> Result<User> {
-    let row = sql::optional(db.connection(), "select * from users where user_id = $1", binds![id]).await?;
+    let row = sql::optional(db, "select * from users where user_id = $1", binds![id]).await?;
     read(&row.ok_or_else(|| Error::not_found("user"))?)
 }
 

@@ -38,11 +38,11 @@ async fn pools(db: &mut impl Source) -> Result<Vec<String>> {
         add(&mut held, &line.ticket_type_id, line.quantity);
     }
     let sql = "select ticket_type_id, count(*) as tickets from tickets where status = 'valid' group by ticket_type_id";
-    for row in sql::all(db.connection(), sql, vec![]).await? {
+    for row in sql::all(db, sql, vec![]).await? {
         add(&mut sold, &row.parse("ticket_type_id")?, row.int("tickets")?);
     }
     let mut faults = Vec::new();
-    for row in sql::all(db.connection(), "select pool_id, held, sold from pools", vec![]).await? {
+    for row in sql::all(db, "select pool_id, held, sold from pools", vec![]).await? {
         let pool: PoolId = row.parse("pool_id")?;
         let counted = (row.int("held")?, row.int("sold")?);
         let true_count = (
@@ -68,7 +68,7 @@ async fn tickets_of_paid_orders(db: &mut impl Source) -> Result<Vec<String>> {
                           or cast(coalesce(sum(t.price_minor), 0) as bigint) <> o.total_minor))
                    or (o.status <> 'paid' and count(t.ticket_id) > 0)
                limit $1";
-    let rows = sql::all(db.connection(), sql, binds![MOST_TOLD as i64]).await?;
+    let rows = sql::all(db, sql, binds![MOST_TOLD as i64]).await?;
     let tell = |row| -> Result<String> {
         Ok(format!(
             "order {} is {} for {} tickets at {} in all, and has {} valid tickets at {}",
@@ -87,7 +87,7 @@ async fn tickets_of_paid_orders(db: &mut impl Source) -> Result<Vec<String>> {
 async fn totals_of_orders(db: &mut impl Source) -> Result<Vec<String>> {
     let sql = "select o.order_id as order_id from orders o join holds h on h.hold_id = o.hold_id
                where h.amount_minor <> o.total_minor or h.quantity <> o.quantity or h.lines <> o.lines limit $1";
-    let rows = sql::all(db.connection(), sql, binds![MOST_TOLD as i64]).await?;
+    let rows = sql::all(db, sql, binds![MOST_TOLD as i64]).await?;
     let tell = |row| {
         Ok(format!(
             "order {} is not what its hold was",

@@ -10,14 +10,12 @@ pub use test_provider::{METHODS, SIGNATURE_HEADER, TestProvider};
 use crate::{
     Error, Result, Source, Stored, Tx, orders, rows,
     sql::{self, Columns, Value, binds},
-    ticket_types,
 };
 use domain::{
     Money, OrderId, PaymentId, Timestamp,
     changes::{Event, Hold, Order, Payment},
     order::PaymentStatus,
 };
-use sqlx::AssertSqlSafe;
 use std::sync::{Arc, LazyLock};
 
 /// What a report led to.
@@ -59,7 +57,7 @@ pub async fn pending(db: &mut impl Source, provider: &str, limit: i64) -> Result
         "select {columns}, t.method as method, t.started_at as started_at from payments t
          where t.status = 'pending' and t.provider = $1 order by t.started_at limit $2"
     );
-    let rows = sql::all(db.connection(), AssertSqlSafe(sql), binds![provider, limit]).await?;
+    let rows = sql::all(db, sql, binds![provider, limit]).await?;
     let read = |row| {
         Ok(PendingPayment {
             payment: rows::decode(row, 0)?,
@@ -71,12 +69,7 @@ pub async fn pending(db: &mut impl Source, provider: &str, limit: i64) -> Result
 }
 
 /// The provider is asked after the commit, and knows the payment by our id: no network inside a command.
-pub(crate) async fn start(
-    tx: &mut Tx,
-    order: &Stored<Order>,
-    provider: String,
-    method: String,
-) -> Result<Stored<Payment>> {
+pub(crate) fn start(tx: &mut Tx, order: &Stored<Order>, provider: String, method: String) -> Result<Stored<Payment>> {
     let payment_id = PaymentId::new();
     let payment = Payment {
         payment_id,
@@ -93,7 +86,6 @@ pub(crate) async fn start(
         ("started_at", Value::Int(tx.now().as_micros())),
     ];
     tx.create_with(order.organizer_id, "payment.started", payment, &private)
-        .await
 }
 
 /// Applies what a provider reported.
@@ -103,20 +95,21 @@ pub async fn report(tx: &mut Tx, report: Report) -> Result<Applied> {
     };
     let payment = &sale.payment;
     let plan = match (payment.status, report.outcome) {
+        _ if sale.known => Applied::Repeated,
         _ if report.amount != Money::new(payment.amount_minor, payment.currency) => Applied::Mismatch,
         // Success is the last word: money that came is there, whatever was said before.
         (PaymentStatus::Pending | PaymentStatus::Failed, ReportedOutcome::Succeeded) => Applied::Succeeded,
         (PaymentStatus::Pending, ReportedOutcome::Failed) => Applied::Failed,
         _ => Applied::Repeated,
     };
-    if !remember(tx, &report, plan).await? {
-        return Ok(Applied::Repeated);
+    if !sale.known {
+        remember(tx, &report, plan);
     }
     match plan {
         Applied::Succeeded => succeed(tx, &mut sale).await,
         Applied::Failed => {
             sale.payment.status = PaymentStatus::Failed;
-            tx.change("payment.failed", &mut sale.payment).await?;
+            tx.change("payment.failed", &mut sale.payment)?;
             Ok(plan)
         }
         _ => Ok(plan),
@@ -125,10 +118,7 @@ pub async fn report(tx: &mut Tx, report: Report) -> Result<Applied> {
 
 async fn succeed(tx: &mut Tx, sale: &mut Sale) -> Result<Applied> {
     let filled = if orders::may_be_filled(&sale.order, &sale.event) {
-        let types = ticket_types::of_event(tx, sale.order.event_id).await?;
-        orders::fulfil(tx, &mut sale.order, sale.hold.as_mut(), &types)
-            .await?
-            .is_some()
+        orders::fulfil(tx, &mut sale.order, sale.hold.as_mut()).await?.is_some()
     } else {
         false
     };
@@ -138,15 +128,15 @@ async fn succeed(tx: &mut Tx, sale: &mut Sale) -> Result<Applied> {
         (PaymentStatus::Unapplied, "payment.unapplied", Applied::Unapplied)
     };
     sale.payment.status = status;
-    tx.change(change_type, &mut sale.payment).await?;
+    tx.change(change_type, &mut sale.payment)?;
     Ok(applied)
 }
 
-/// Stores the report; false if it has been here before.
-async fn remember(tx: &mut Tx, report: &Report, plan: Applied) -> Result<bool> {
+/// Stores the report, so that it is known when it comes again.
+fn remember(tx: &mut Tx, report: &Report, plan: Applied) {
     let sql = "insert into provider_events
                    (provider, ext_id, provider_ref, outcome, amount_minor, currency, received_at, applied)
-               values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (provider, ext_id) do nothing";
+               values ($1, $2, $3, $4, $5, $6, $7, $8)";
     let applied = match plan {
         Applied::Mismatch => "mismatch",
         Applied::Repeated => "ignored",
@@ -162,7 +152,7 @@ async fn remember(tx: &mut Tx, report: &Report, plan: Applied) -> Result<bool> {
         tx.batch_time,
         applied,
     ];
-    Ok(sql::execute(tx.connection(), sql, values).await? == 1)
+    tx.defer(sql, values, 1);
 }
 
 /// A payment with everything that its success changes.
@@ -171,6 +161,8 @@ struct Sale {
     order: Stored<Order>,
     event: Stored<Event>,
     hold: Option<Stored<Hold>>,
+    /// This very report has been here before.
+    known: bool,
 }
 
 impl Sale {
@@ -179,15 +171,16 @@ impl Sale {
             let (payment, order) = (rows::columns::<Payment>("p"), rows::columns::<Order>("o"));
             let (event, hold) = (rows::columns::<Event>("e"), rows::columns::<Hold>("h"));
             Arc::new(format!(
-                "select {payment}, {order}, {event}, {hold} from payments p
+                "select {payment}, {order}, {event}, {hold}, v.ext_id as known from payments p
                  join orders o on o.order_id = p.order_id
                  join events e on e.event_id = o.event_id
                  left join holds h on h.hold_id = o.hold_id
+                 left join provider_events v on v.provider = p.provider and v.ext_id = $3
                  where p.provider = $1 and p.provider_ref = $2"
             ))
         });
-        let values = binds![report.provider, report.provider_ref];
-        let Some(row) = sql::optional(tx.connection(), AssertSqlSafe(SQL.clone()), values).await? else {
+        let values = binds![report.provider, report.provider_ref, report.ext_id];
+        let Some(row) = sql::optional(tx, SQL.clone(), values).await? else {
             return Ok(None);
         };
         let order = rows::width::<Payment>();
@@ -198,6 +191,7 @@ impl Sale {
             order: rows::decode(&row, order)?,
             event: rows::decode(&row, event)?,
             hold: rows::decode_optional(&row, hold)?,
+            known: row.maybe_text("known")?.is_some(),
         }))
     }
 }

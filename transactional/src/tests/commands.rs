@@ -129,7 +129,7 @@ async fn the_digest_notices_a_version_that_moved_between_two_rows() {
         world.write(move |tx| {
             Box::pin(async move {
                 let sql = "update orders set version = version + $2 where order_id = $1";
-                crate::sql::execute(crate::Source::connection(tx), sql, crate::sql::binds![id, by]).await
+                crate::sql::execute(tx, sql, crate::sql::binds![id, by]).await
             })
         })
     };

@@ -11,8 +11,11 @@ async fn a_command_that_fails_or_panics_leaves_the_others_of_its_batch() {
         let request = world.request(1);
         world.write(move |tx| {
             Box::pin(async move {
+                if index % 4 == 3 {
+                    return Err(Error::refused("at once", "before anything was asked"));
+                }
                 let hold = holds::place(tx, request).await?;
-                match index % 3 {
+                match index % 4 {
                     0 => Ok(hold),
                     1 => Err(Error::refused("test", "after a write")),
                     _ => panic!("in a command, after a write"),
@@ -20,11 +23,12 @@ async fn a_command_that_fails_or_panics_leaves_the_others_of_its_batch() {
             })
         })
     };
-    let results = futures::future::join_all((0..9).map(fails)).await;
+    let results = futures::future::join_all((0..12).map(fails)).await;
     for (index, result) in results.into_iter().enumerate() {
-        match index % 3 {
+        match index % 4 {
             0 => assert_eq!(result.unwrap().event_id, event),
             1 => assert_eq!(code(result), "test"),
+            3 => assert_eq!(code(result), "at once"),
             _ => assert_eq!(result, Err(Error::Panicked)),
         }
     }
@@ -195,7 +199,7 @@ async fn the_database_file_is_its_owners_alone() {
 async fn a_full_disk_is_a_typed_error_for_all_and_the_writer_goes_on_when_there_is_room() {
     let world = World::with_capacity(1_000_000).await;
     let limit = |pages: &'static str| {
-        world.write(move |tx| Box::pin(async move { crate::sql::raw(crate::Source::connection(tx), pages).await }))
+        world.write(move |tx| Box::pin(async move { crate::sql::execute(tx, pages, vec![]).await }))
     };
     limit("pragma max_page_count = 1").await.unwrap();
     let mut full = 0;
