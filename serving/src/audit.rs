@@ -5,12 +5,12 @@
 //! position, and then looks at nothing after it. Every change raises its entity's version by one, from 1 on; so the
 //! number of change rows in the lake must be the sum of versions in the core, or a change was lost or doubled.
 
-use crate::{problem::Result, wiring::App};
+use crate::{problem::Result, rows, wiring::App};
 use domain::{
     Timestamp,
     changes::{ENTITIES, Entity},
 };
-use lakehouse::{Principal, output};
+use lakehouse::Principal;
 use serde::Serialize;
 use std::{
     sync::Arc,
@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 /// The lake is a second behind at most; far more means that it stands still, which the report then says.
 const CATCH_UP: Duration = Duration::from_secs(30);
 /// How many rows are compared at a time when the first difference is looked for.
-const CHUNK: usize = 5_000;
+const CHUNK: i64 = 5_000;
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AuditReport {
@@ -90,15 +90,25 @@ async fn audit_entity(
     position: i64,
 ) -> Result<EntityAudit> {
     let totals: Totals = core.totals(entity).await?;
-    let core_totals =
-        SideTotals { rows: totals.rows, changes: totals.versions, money_minor: totals.money, digest: totals.digest };
+    let core_totals = SideTotals {
+        rows: totals.rows,
+        changes: totals.versions,
+        money_minor: totals.money,
+        digest: totals.digest,
+    };
     let lake_totals = lake_totals(app, entity, position).await?;
     let clean = core_totals == lake_totals;
     let first_difference = match clean {
         true => None,
         false => Some(first_difference(app, core, entity, position).await?),
     };
-    Ok(EntityAudit { entity: entity.name, clean, core: core_totals, lake: lake_totals, first_difference })
+    Ok(EntityAudit {
+        entity: entity.name,
+        clean,
+        core: core_totals,
+        lake: lake_totals,
+        first_difference,
+    })
 }
 
 /// The newest version of each row at the position.
@@ -122,7 +132,12 @@ async fn lake_totals(app: &App, entity: &Entity, position: i64) -> Result<SideTo
     );
     let rows = numbers(app, &sql).await?;
     let [rows, changes, money_minor, digest] = rows.first().copied().unwrap_or_default();
-    Ok(SideTotals { rows, changes, money_minor, digest })
+    Ok(SideTotals {
+        rows,
+        changes,
+        money_minor,
+        digest,
+    })
 }
 
 /// Walks both sides in the order of ids until they part.
@@ -140,7 +155,9 @@ async fn first_difference(
         for row in &in_core {
             match lake.next() {
                 Some(found) if (&found.id, found.version, found.money) == (&row.id, row.version, row.money) => {}
-                Some(found) if found.id < row.id => return Ok(format!("{} is in the lake and not in the core", found.id)),
+                Some(found) if found.id < row.id => {
+                    return Ok(format!("{} is in the lake and not in the core", found.id));
+                }
                 Some(found) if found.id == row.id => return Ok(differs(row, found)),
                 _ => return Ok(format!("{} is in the core and not in the lake", row.id)),
             }
@@ -164,13 +181,13 @@ fn differs(core: &AuditRow, lake: &AuditRow) -> String {
 
 async fn lake_rows(app: &App, entity: &Entity, position: i64, after: &str) -> Result<Vec<AuditRow>> {
     // `after` is an id that the core gave us, never text of a client.
-    let rows = rows_at(entity, position);
+    let newest = rows_at(entity, position);
     let sql = format!(
-        "select entity_id, entity_version, money from ({rows}) as newest where entity_id > '{after}' \
+        "select entity_id, entity_version, money from ({newest}) as newest where entity_id > '{after}' \
          order by entity_id limit {CHUNK}"
     );
     let stream = app.lake.session(&auditor()).sql(&sql).await?;
-    let objects = output::to_values(stream).await?;
+    let objects = rows::values(stream).await?;
     Ok(objects
         .into_iter()
         .map(|row| AuditRow {
@@ -183,18 +200,27 @@ async fn lake_rows(app: &App, entity: &Entity, position: i64, after: &str) -> Re
 
 async fn numbers(app: &App, sql: &str) -> Result<Vec<[i64; 4]>> {
     let stream = app.lake.session(&auditor()).sql(sql).await?;
-    let rows = output::to_values(stream).await?;
+    let objects = rows::values(stream).await?;
     let number = |value: Option<&serde_json::Value>| value.and_then(serde_json::Value::as_i64).unwrap_or_default();
-    Ok(rows
+    Ok(objects
         .iter()
         .filter_map(serde_json::Value::as_object)
         .map(|row| {
             let mut values = row.values();
-            [number(values.next()), number(values.next()), number(values.next()), number(values.next())]
+            [
+                number(values.next()),
+                number(values.next()),
+                number(values.next()),
+                number(values.next()),
+            ]
         })
         .collect())
 }
 
 fn auditor() -> Principal {
-    Principal { id: "audit".into(), organizer: None, personal_data: true }
+    Principal {
+        id: "audit".into(),
+        organizer: None,
+        personal_data: true,
+    }
 }

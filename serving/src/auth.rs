@@ -27,8 +27,14 @@ const TOKENS_REMEMBERED: usize = 10_000;
 #[derive(Clone, Debug)]
 pub enum Identity {
     /// The operator of this server: its commands, or a platform token.
-    Platform { id: String },
-    Token { id: String, organizer_id: OrganizerId, role: Role },
+    Platform {
+        id: String,
+    },
+    Token {
+        id: String,
+        organizer_id: OrganizerId,
+        role: Role,
+    },
     User(Box<SessionHolder>),
 }
 
@@ -83,7 +89,9 @@ impl Identity {
         if self.is_platform() {
             return Ok(());
         }
-        Err(Problem::forbidden("this is for the platform's operator: use the admin token or a platform account"))
+        Err(Problem::forbidden(
+            "this is for the platform's operator: use the admin token or a platform account",
+        ))
     }
 
     /// The organizers that it belongs to.
@@ -91,9 +99,12 @@ impl Identity {
         match self {
             Identity::Platform { .. } => Vec::new(),
             Identity::Token { organizer_id, .. } => vec![*organizer_id],
-            Identity::User(holder) => {
-                holder.memberships.iter().filter(|m| m.active).map(|membership| membership.organizer_id).collect()
-            }
+            Identity::User(holder) => holder
+                .memberships
+                .iter()
+                .filter(|m| m.active)
+                .map(|membership| membership.organizer_id)
+                .collect(),
         }
     }
 
@@ -105,7 +116,12 @@ impl Identity {
             (None, identity) => match identity.organizers()[..] {
                 [only] => Some(only),
                 [] => return Err(Problem::forbidden("you belong to no organizer")),
-                _ => return Err(Problem::invalid("/organizer_id", "you belong to several organizers: name one")),
+                _ => {
+                    return Err(Problem::invalid(
+                        "/organizer_id",
+                        "you belong to several organizers: name one",
+                    ));
+                }
             },
         };
         let personal_data = match organizer {
@@ -115,7 +131,11 @@ impl Identity {
             }
             None => true,
         };
-        Ok(lakehouse::Principal { id: self.actor(), organizer, personal_data })
+        Ok(lakehouse::Principal {
+            id: self.actor(),
+            organizer,
+            personal_data,
+        })
     }
 }
 
@@ -143,15 +163,27 @@ async fn identify(parts: &Parts, app: &App) -> Result<Option<Identity>> {
             .to_str()
             .ok()
             .and_then(|text| text.strip_prefix("Bearer "))
-            .ok_or_else(|| Problem::new("unauthenticated", "the Authorization header is not of the form Bearer <token>"))?;
+            .ok_or_else(|| {
+                Problem::new(
+                    "unauthenticated",
+                    "the Authorization header is not of the form Bearer <token>",
+                )
+            })?;
         return bearer(app, secret.trim()).await.map(Some);
     }
-    let Some(token) = cookie(&parts.headers, SESSION_COOKIE) else { return Ok(None) };
-    let Some(holder) = access::session(&app.store, token).await? else { return Ok(None) };
+    let Some(token) = cookie(&parts.headers, SESSION_COOKIE) else {
+        return Ok(None);
+    };
+    let Some(holder) = access::session(&app.store, token).await? else {
+        return Ok(None);
+    };
     if parts.method != Method::GET && parts.method != Method::HEAD {
         let sent = parts.headers.get(CSRF_HEADER).map(|value| value.as_bytes());
         if sent != Some(holder.csrf_token.as_bytes()) {
-            return Err(Problem::new("csrf", format!("send the session's csrf_token in the header {CSRF_HEADER}")));
+            return Err(Problem::new(
+                "csrf",
+                format!("send the session's csrf_token in the header {CSRF_HEADER}"),
+            ));
         }
     }
     Ok(Some(Identity::User(Box::new(holder))))
@@ -165,22 +197,29 @@ async fn bearer(app: &App, secret: &str) -> Result<Identity> {
     let holder = match app.tokens.recall(&hash) {
         Some(holder) => holder,
         None => {
-            let holder = access::token_holder(&app.store, secret).await?.ok_or_else(|| {
-                Problem::new("unauthenticated", "this API token is unknown or was revoked")
-            })?;
+            let holder = access::token_holder(&app.store, secret)
+                .await?
+                .ok_or_else(|| Problem::new("unauthenticated", "this API token is unknown or was revoked"))?;
             app.tokens.remember(hash, holder.clone());
             holder
         }
     };
     Ok(match holder.organizer {
-        Some((organizer_id, role)) => Identity::Token { id: holder.id, organizer_id, role },
+        Some((organizer_id, role)) => Identity::Token {
+            id: holder.id,
+            organizer_id,
+            role,
+        },
         None => Identity::Platform { id: holder.id },
     })
 }
 
 pub fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let text = headers.get(header::COOKIE)?.to_str().ok()?;
-    text.split(';').filter_map(|pair| pair.trim().split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
+    text.split(';')
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| value)
 }
 
 /// Tokens that were found good a moment ago, by the hash of their secret.
@@ -190,7 +229,10 @@ pub struct TokenMemory(Mutex<HashMap<[u8; 32], (Instant, TokenHolder)>>);
 impl TokenMemory {
     fn recall(&self, hash: &[u8; 32]) -> Option<TokenHolder> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(hash).filter(|(at, _)| at.elapsed() < TOKEN_MEMORY).map(|(_, holder)| holder.clone())
+        known
+            .get(hash)
+            .filter(|(at, _)| at.elapsed() < TOKEN_MEMORY)
+            .map(|(_, holder)| holder.clone())
     }
 
     fn remember(&self, hash: [u8; 32], holder: TokenHolder) {
@@ -210,10 +252,17 @@ mod tests {
     #[test]
     fn a_token_reaches_its_own_organizer_and_others_do_not_exist_for_it() {
         let (own, other) = (OrganizerId::new(), OrganizerId::new());
-        let token = Identity::Token { id: "t".into(), organizer_id: own, role: Role::Analyst };
+        let token = Identity::Token {
+            id: "t".into(),
+            organizer_id: own,
+            role: Role::Analyst,
+        };
         assert!(token.require(own, Permission::ReadLake).is_ok());
         assert_eq!(token.require(own, Permission::CheckIn).unwrap_err().code, "forbidden");
-        assert_eq!(token.require(other, Permission::ReadLake).unwrap_err().code, "not_found");
+        assert_eq!(
+            token.require(other, Permission::ReadLake).unwrap_err().code,
+            "not_found"
+        );
         assert_eq!(token.principal(None).unwrap().organizer, Some(own));
         assert!(!token.principal(None).unwrap().personal_data);
         assert_eq!(token.principal(Some(other)).unwrap_err().code, "not_found");
@@ -223,7 +272,10 @@ mod tests {
     #[test]
     fn a_cookie_is_found_among_others() {
         let mut headers = HeaderMap::new();
-        headers.insert(header::COOKIE, HeaderValue::from_static("a=1; bilten_session=s3cret; b=2"));
+        headers.insert(
+            header::COOKIE,
+            HeaderValue::from_static("a=1; bilten_session=s3cret; b=2"),
+        );
         assert_eq!(cookie(&headers, SESSION_COOKIE), Some("s3cret"));
         assert_eq!(cookie(&headers, "session"), None);
     }

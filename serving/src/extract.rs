@@ -55,7 +55,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Once<T> {
         let key = match request.headers().get("idempotency-key").map(|value| value.to_str()) {
             None => None,
             Some(Ok(key)) if (1..=255).contains(&key.len()) => Some(key.to_owned()),
-            Some(_) => return Err(Problem::new("invalid_parameter", "Idempotency-Key is 1 to 255 ASCII characters")),
+            Some(_) => {
+                return Err(Problem::new(
+                    "invalid_parameter",
+                    "Idempotency-Key is 1 to 255 ASCII characters",
+                ));
+            }
         };
         let mut hash = Sha256::new();
         hash.update(request.method().as_str());
@@ -63,7 +68,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Once<T> {
         let bytes = bytes(request, state).await?;
         hash.update(&bytes);
         let request_hash = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { body: parse(&bytes)?, key, request_hash })
+        Ok(Self {
+            body: parse(&bytes)?,
+            key,
+            request_hash,
+        })
     }
 }
 
@@ -104,7 +113,8 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
 }
 
 fn from_path<T: FromStr<Err: Display>>(text: &str) -> Result<T> {
-    text.parse().map_err(|error| Problem::new("invalid_parameter", format!("in the path: {error}")))
+    text.parse()
+        .map_err(|error| Problem::new("invalid_parameter", format!("in the path: {error}")))
 }
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
@@ -120,22 +130,31 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
 
 /// The whole body, within the limit that the router sets.
 pub async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes> {
-    Bytes::from_request(request, state).await.map_err(|rejection| match rejection {
-        rejection if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            Problem::new("body_too_large", "the body is larger than this address takes")
-        }
-        BytesRejection::FailedToBufferBody(_) => Problem::new("invalid_body", "the body broke off"),
-        rejection => Problem::new("invalid_body", rejection.body_text()),
-    })
+    Bytes::from_request(request, state)
+        .await
+        .map_err(|rejection| match rejection {
+            rejection if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                Problem::new("body_too_large", "the body is larger than this address takes")
+            }
+            BytesRejection::FailedToBufferBody(_) => Problem::new("invalid_body", "the body broke off"),
+            rejection => Problem::new("invalid_body", rejection.body_text()),
+        })
 }
 
 fn expect_json(request: &Request) -> Result<()> {
-    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let content_type = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
     let media_type = content_type.split(';').next().unwrap_or("").trim();
     if media_type.eq_ignore_ascii_case("application/json") {
         return Ok(());
     }
-    Err(Problem::new("unsupported_media_type", "send the body with Content-Type: application/json"))
+    Err(Problem::new(
+        "unsupported_media_type",
+        "send the body with Content-Type: application/json",
+    ))
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
@@ -148,7 +167,9 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
             _ => Problem::new("invalid_body", format!("this is not JSON: {inner}")),
         }
     })?;
-    deserializer.end().map_err(|error| Problem::new("invalid_body", format!("after the JSON: {error}")))?;
+    deserializer
+        .end()
+        .map_err(|error| Problem::new("invalid_body", format!("after the JSON: {error}")))?;
     Ok(value)
 }
 
@@ -191,8 +212,14 @@ mod tests {
     #[test]
     fn a_wrong_field_is_pointed_at_and_broken_json_is_told_apart() {
         let field = |pointer: &str| ("invalid_field".to_owned(), Some(pointer.to_owned()));
-        assert_eq!(refused(r#"{"lines":[{"quantity":1},{"quantity":"x"}]}"#), field("/lines/1/quantity"));
-        assert_eq!(refused(r#"{"lines":[{"quantity":1,"colour":2}]}"#), field("/lines/0/colour"));
+        assert_eq!(
+            refused(r#"{"lines":[{"quantity":1},{"quantity":"x"}]}"#),
+            field("/lines/1/quantity")
+        );
+        assert_eq!(
+            refused(r#"{"lines":[{"quantity":1,"colour":2}]}"#),
+            field("/lines/0/colour")
+        );
         assert_eq!(refused(r#"{"lines":"#).0, "invalid_body");
         assert_eq!(refused("{\"lines\":[]} x").0, "invalid_body");
         assert_eq!(refused("\u{0}\u{1}").0, "invalid_body");

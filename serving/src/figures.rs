@@ -40,20 +40,36 @@ impl Figures {
     }
 
     fn write(&self, out: &mut String) -> std::fmt::Result {
-        head(out, "bilten_http_requests_total", "counter", "Answered requests, by class of status.")?;
+        head(
+            out,
+            "bilten_http_requests_total",
+            "counter",
+            "Answered requests, by class of status.",
+        )?;
         for (class, count) in self.answers.iter().enumerate().skip(1) {
             let count = count.load(Ordering::Relaxed);
             writeln!(out, "bilten_http_requests_total{{status=\"{class}xx\"}} {count}")?;
         }
-        head(out, "bilten_http_request_duration_seconds", "histogram", "Time to answer.")?;
+        head(
+            out,
+            "bilten_http_request_duration_seconds",
+            "histogram",
+            "Time to answer.",
+        )?;
         let mut below = 0;
         for (bound, bucket) in BOUNDS_MS.iter().zip(&self.buckets) {
             below += bucket.load(Ordering::Relaxed);
             let seconds = *bound as f64 / 1_000.0;
-            writeln!(out, "bilten_http_request_duration_seconds_bucket{{le=\"{seconds}\"}} {below}")?;
+            writeln!(
+                out,
+                "bilten_http_request_duration_seconds_bucket{{le=\"{seconds}\"}} {below}"
+            )?;
         }
         let count = self.count.load(Ordering::Relaxed);
-        writeln!(out, "bilten_http_request_duration_seconds_bucket{{le=\"+Inf\"}} {count}")?;
+        writeln!(
+            out,
+            "bilten_http_request_duration_seconds_bucket{{le=\"+Inf\"}} {count}"
+        )?;
         let sum = self.sum_us.load(Ordering::Relaxed) as f64 / 1e6;
         writeln!(out, "bilten_http_request_duration_seconds_sum {sum}")?;
         writeln!(out, "bilten_http_request_duration_seconds_count {count}")
@@ -61,18 +77,39 @@ impl Figures {
 }
 
 async fn write_positions(out: &mut String, app: &App) -> std::fmt::Result {
-    head(out, "bilten_core_committed_seq", "gauge", "The last change that the core has committed.")?;
+    head(
+        out,
+        "bilten_core_committed_seq",
+        "gauge",
+        "The last change that the core has committed.",
+    )?;
     writeln!(out, "bilten_core_committed_seq {}", *app.store.committed_seq().borrow())?;
-    head(out, "bilten_lake_visible_seq", "gauge", "The last change that queries see.")?;
+    head(
+        out,
+        "bilten_lake_visible_seq",
+        "gauge",
+        "The last change that queries see.",
+    )?;
     writeln!(out, "bilten_lake_visible_seq {}", app.lake.watermark())?;
-    head(out, "bilten_log_end_offset", "gauge", "The offset after the last record of a partition.")?;
+    head(
+        out,
+        "bilten_log_end_offset",
+        "gauge",
+        "The offset after the last record of a partition.",
+    )?;
     for topic in [ingest::CHANGES, ingest::INTERACTIONS] {
         for partition in 0..app.log.partitions(topic).unwrap_or(0) {
             if let Ok(end) = app.log.end_offset(topic, partition).await {
-                writeln!(out, "bilten_log_end_offset{{topic=\"{topic}\",partition=\"{partition}\"}} {end}")?;
+                writeln!(
+                    out,
+                    "bilten_log_end_offset{{topic=\"{topic}\",partition=\"{partition}\"}} {end}"
+                )?;
             }
             let committed = app.lake.committed(topic, partition);
-            writeln!(out, "bilten_lake_committed_offset{{topic=\"{topic}\",partition=\"{partition}\"}} {committed}")?;
+            writeln!(
+                out,
+                "bilten_lake_committed_offset{{topic=\"{topic}\",partition=\"{partition}\"}} {committed}"
+            )?;
         }
     }
     Ok(())

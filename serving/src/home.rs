@@ -1,6 +1,6 @@
 //! The data folder: who holds it, and how a second command finds the server that does.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -53,7 +53,10 @@ impl Home {
             .open(&path)
             .with_context(|| format!("{} can't be opened for writing", path.display()))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Some(HeldHome { home: self.clone(), _lock: lock })),
+            Ok(()) => Ok(Some(HeldHome {
+                home: self.clone(),
+                _lock: lock,
+            })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => {
                 Err(error).with_context(|| format!("{} can't be locked", path.display()))
@@ -76,10 +79,6 @@ impl Home {
 }
 
 impl HeldHome {
-    pub fn home(&self) -> &Home {
-        &self.home
-    }
-
     /// Tells other commands where we listen. The file holds a secret, so only its owner may read it.
     pub fn announce(&self, server: &RunningServer) -> Result<()> {
         let (path, new) = (self.home.server_file(), self.home.0.join("server.json.new"));
@@ -87,25 +86,6 @@ impl HeldHome {
         let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&new)?;
         file.write_all(&serde_json::to_vec_pretty(server)?)?;
         fs::rename(&new, &path).with_context(|| format!("{} can't be written", path.display()))
-    }
-
-    /// A secret that lives as long as the folder, made at the first call.
-    pub fn secret(&self, name: &str) -> Result<[u8; 32]> {
-        let path = self.home.0.join(format!("{name}.secret"));
-        match fs::read(&path) {
-            Ok(bytes) => match bytes.try_into() {
-                Ok(secret) => Ok(secret),
-                Err(_) => bail!("{} is damaged: it does not hold 32 bytes", path.display()),
-            },
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let secret: [u8; 32] = rand::random();
-                let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path)?;
-                file.write_all(&secret)?;
-                file.sync_all()?;
-                Ok(secret)
-            }
-            Err(error) => Err(error).with_context(|| format!("{} can't be read", path.display())),
-        }
     }
 }
 
@@ -128,20 +108,15 @@ mod tests {
         assert!(home.hold().unwrap().is_none());
         assert!(home.running_server().unwrap().is_none());
         let url = "http://127.0.0.1:1".to_owned();
-        held.announce(&RunningServer { url: url.clone(), admin_token: "x".into(), pid: 1 }).unwrap();
+        held.announce(&RunningServer {
+            url: url.clone(),
+            admin_token: "x".into(),
+            pid: 1,
+        })
+        .unwrap();
         assert_eq!(home.running_server().unwrap().unwrap().url, url);
         drop(held);
         assert!(home.running_server().unwrap().is_none());
         assert!(home.hold().unwrap().is_some());
-    }
-
-    #[test]
-    fn a_secret_stays_and_a_damaged_one_is_not_replaced_in_silence() {
-        let dir = tempfile::tempdir().unwrap();
-        let held = Home::new(dir.path()).hold().unwrap().unwrap();
-        assert_eq!(held.secret("visitors").unwrap(), held.secret("visitors").unwrap());
-        assert_ne!(held.secret("visitors").unwrap(), held.secret("other").unwrap());
-        fs::write(dir.path().join("visitors.secret"), b"short").unwrap();
-        assert!(held.secret("visitors").is_err());
     }
 }

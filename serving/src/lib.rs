@@ -1,20 +1,21 @@
 //! The program: HTTP API, command line, background work, and the wiring of the other crates into one.
 
-mod audit;
-mod auth;
+pub mod audit;
+pub mod auth;
 pub mod cli;
 pub mod config;
 pub mod demo;
-mod extract;
-mod figures;
+pub mod extract;
+pub mod figures;
 pub mod home;
-mod import;
-mod jobs;
-mod limits;
-mod problem;
-mod resource;
-mod router;
-mod routes;
+pub mod import;
+pub mod jobs;
+pub mod limits;
+pub mod problem;
+pub mod resource;
+pub mod router;
+pub mod routes;
+pub mod rows;
 pub mod server;
-mod view;
-mod wiring;
+pub mod view;
+pub mod wiring;

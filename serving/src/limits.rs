@@ -22,7 +22,10 @@ impl Limits {
             let burst = rate.saturating_mul(NonZeroU32::new(BURST_SECONDS).unwrap_or(NonZeroU32::MIN));
             (a_second, RateLimiter::keyed(Quota::per_second(rate).allow_burst(burst)))
         });
-        Self { public, log_in: RateLimiter::keyed(Quota::per_minute(LOG_INS_A_MINUTE)) }
+        Self {
+            public,
+            log_in: RateLimiter::keyed(Quota::per_minute(LOG_INS_A_MINUTE)),
+        }
     }
 
     pub fn public(&self, address: IpAddr) -> Result<()> {
@@ -48,9 +51,12 @@ impl Limits {
 fn check(limiter: &DefaultKeyedRateLimiter<IpAddr>, address: IpAddr, limit: u32, window: u64) -> Result<()> {
     limiter.check_key(&address).map_err(|until| {
         let wait = until.wait_time_from(limiter.clock().now()).as_secs() + 1;
-        Problem::new("too_many_requests", format!("at most {limit} in {window} s from one address; wait {wait} s"))
-            .retry_after(wait)
-            .rate_limit(limit, wait)
+        Problem::new(
+            "too_many_requests",
+            format!("at most {limit} in {window} s from one address; wait {wait} s"),
+        )
+        .retry_after(wait)
+        .rate_limit(limit, wait)
     })
 }
 

@@ -6,6 +6,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use ingest::collector::CollectError;
 use serde::Serialize;
 use std::borrow::Cow;
 use utoipa::ToSchema;
@@ -23,7 +24,11 @@ const CODES: &[(&str, u16, &str)] = &[
     ("not_found", 404, "There is no such thing"),
     ("method_not_allowed", 405, "This address does not take that method"),
     ("not_acceptable", 406, "No format that you accept is to be had"),
-    ("request_in_progress", 409, "The first request with this key is still running"),
+    (
+        "request_in_progress",
+        409,
+        "The first request with this key is still running",
+    ),
     ("conflict", 409, "The present state does not allow this"),
     ("body_too_large", 413, "The body is too large"),
     ("unsupported_media_type", 415, "This type of body is not taken here"),
@@ -35,7 +40,11 @@ const CODES: &[(&str, u16, &str)] = &[
     ("unavailable", 503, "The server can't serve this now"),
     ("disk_full", 507, "The disk is full"),
     ("timeout", 504, "The request took too long"),
-    ("resources_exhausted", 422, "The query needs more memory than it may use"),
+    (
+        "resources_exhausted",
+        422,
+        "The query needs more memory than it may use",
+    ),
 ];
 
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -66,7 +75,9 @@ impl Problem {
         let (status, title) = CODES
             .iter()
             .find(|(known, ..)| *known == code)
-            .map_or((409, "The present state does not allow this"), |(_, status, title)| (*status, *title));
+            .map_or((409, "The present state does not allow this"), |(_, status, title)| {
+                (*status, *title)
+            });
         Self {
             r#type: format!("urn:bilten:problem:{code}"),
             title: title.into(),
@@ -122,7 +133,10 @@ impl IntoResponse for Problem {
         let (status, retry_after, rate_limit) = (self.status(), self.retry_after, self.rate_limit);
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -150,11 +164,14 @@ impl From<transactional::Error> for Problem {
     fn from(error: transactional::Error) -> Self {
         use transactional::Error as E;
         match error {
-            E::NotFound { what } => Self::not_found(what),
+            E::NotFound { what } => Self::not_found(&what),
             E::Refused(refusal) => Self::refused(422, refusal),
             E::Conflict(refusal) => Self::refused(409, refusal),
             E::Busy => Self::new("busy", "too many commands wait for the database; try again in a moment"),
-            E::Full(_) => Self::new("disk_full", "nothing was stored; free some space on the server's disk and try again"),
+            E::Full(_) => Self::new(
+                "disk_full",
+                "nothing was stored; free some space on the server's disk and try again",
+            ),
             E::Closed => Self::new("unavailable", "the server is stopping"),
             other => Self::internal(other),
         }
@@ -168,7 +185,12 @@ impl Problem {
         let mut problem = Self::new(refusal.code, refusal.message);
         if !known {
             problem.status = status;
-            problem.title = if status == 422 { "This can't be accepted" } else { "The present state does not allow this" }.into();
+            problem.title = if status == 422 {
+                "This can't be accepted"
+            } else {
+                "The present state does not allow this"
+            }
+            .into();
         }
         problem.pointer = refusal.field.map(|field| format!("/{}", field.trim_start_matches('/')));
         problem
@@ -188,6 +210,32 @@ impl From<lakehouse::Error> for Problem {
                 tracing::error!(%error, "the lake failed");
                 Self::new("unavailable", "the lake can't answer now; the server's log tells why")
             }
+        }
+    }
+}
+
+impl From<ingest::LogError> for Problem {
+    fn from(error: ingest::LogError) -> Self {
+        use ingest::LogError as E;
+        match error {
+            E::Full { .. } => Self::new(
+                "disk_full",
+                "nothing was stored; free some space on the server's disk and try again",
+            ),
+            E::TooLarge { .. } => Self::new("body_too_large", error.to_string()),
+            E::Closed => Self::new("unavailable", "the server is stopping"),
+            other => Self::internal(other),
+        }
+    }
+}
+
+impl From<CollectError> for Problem {
+    fn from(error: CollectError) -> Self {
+        match error {
+            CollectError::TooLarge => Self::new("body_too_large", error.to_string()),
+            CollectError::Malformed(_) => Self::new("invalid_body", error.to_string()),
+            CollectError::Log(error) => error.into(),
+            CollectError::Panicked => Self::internal(error),
         }
     }
 }

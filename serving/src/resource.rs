@@ -4,6 +4,10 @@
 
 use domain::{
     OrganizerId, Timestamp,
+    changes::{
+        ApiToken, CheckIn, CheckInList, Event, Hold, Membership, Order, Organizer, Payment, Pool, Ticket, TicketType,
+        Venue,
+    },
     record::{Field, Kind, Record},
 };
 use serde::{Serialize, Serializer, ser::Error};
@@ -22,9 +26,28 @@ pub struct Resource<T> {
     record: T,
 }
 
+// The macros that document routes take a name without parameters.
+pub type OrganizerResource = Resource<Organizer>;
+pub type MembershipResource = Resource<Membership>;
+pub type ApiTokenResource = Resource<ApiToken>;
+pub type VenueResource = Resource<Venue>;
+pub type EventResource = Resource<Event>;
+pub type PoolResource = Resource<Pool>;
+pub type TicketTypeResource = Resource<TicketType>;
+pub type HoldResource = Resource<Hold>;
+pub type OrderResource = Resource<Order>;
+pub type PaymentResource = Resource<Payment>;
+pub type TicketResource = Resource<Ticket>;
+pub type CheckInListResource = Resource<CheckInList>;
+pub type CheckInResource = Resource<CheckIn>;
+
 impl<T> From<Stored<T>> for Resource<T> {
     fn from(stored: Stored<T>) -> Self {
-        Self { organizer_id: stored.organizer_id, version: stored.version, record: stored.value }
+        Self {
+            organizer_id: stored.organizer_id,
+            version: stored.version,
+            record: stored.value,
+        }
     }
 }
 
@@ -42,24 +65,33 @@ impl<T: Record> Serialize for Resource<T> {
 
 /// The JSON of a record as the API shows it.
 fn present(record: Value, fields: &[Field], currency: Option<&Value>) -> Value {
-    let Value::Object(mut record) = record else { return record };
+    let Value::Object(mut record) = record else {
+        return record;
+    };
     let own_currency = record.get("currency").cloned();
     let currency = own_currency.as_ref().or(currency);
     let mut shown = Map::new();
     for field in fields {
-        let Some(value) = record.remove(field.name) else { continue };
+        let Some(value) = record.remove(field.name) else {
+            continue;
+        };
         match (field.kind, value) {
             (_, Value::Null) => shown.insert(shown_name(field).into(), Value::Null),
             (Kind::Timestamp, value) => {
                 let micros = value.as_i64().unwrap_or_default();
-                shown.insert(field.name.into(), Value::String(Timestamp::from_micros(micros).to_string()))
+                shown.insert(
+                    field.name.into(),
+                    Value::String(Timestamp::from_micros(micros).to_string()),
+                )
             }
             (Kind::List(inner), Value::Array(items)) => {
                 let items = items.into_iter().map(|item| present(item, inner, currency)).collect();
                 shown.insert(field.name.into(), Value::Array(items))
             }
-            (_, value) if is_amount(field) => shown
-                .insert(shown_name(field).into(), json!({ "amount_minor": value, "currency": currency })),
+            (_, value) if is_amount(field) => shown.insert(
+                shown_name(field).into(),
+                json!({ "amount_minor": value, "currency": currency }),
+            ),
             (_, value) => shown.insert(field.name.into(), value),
         };
     }
@@ -110,14 +142,16 @@ fn property(field: &Field) -> RefOr<Schema> {
         Kind::BigInt => simple(Type::Integer),
         Kind::Double => simple(Type::Number),
         Kind::Boolean => simple(Type::Boolean),
-        Kind::List(inner) => {
-            RefOr::T(Schema::Array(ArrayBuilder::new().items(object(ObjectBuilder::new(), inner)).build()))
-        }
+        Kind::List(inner) => RefOr::T(Schema::Array(
+            ArrayBuilder::new().items(object(ObjectBuilder::new(), inner)).build(),
+        )),
     }
 }
 
 fn text(format: Option<SchemaFormat>) -> RefOr<Schema> {
-    RefOr::T(Schema::Object(ObjectBuilder::new().schema_type(Type::String).format(format).build()))
+    RefOr::T(Schema::Object(
+        ObjectBuilder::new().schema_type(Type::String).format(format).build(),
+    ))
 }
 
 #[cfg(test)]
@@ -139,12 +173,24 @@ mod tests {
             quantity: 2,
             amount_minor: 2_500,
             currency: "EUR".parse().unwrap(),
-            lines: vec![Line { ticket_type_id: TicketTypeId::new(), quantity: 2, unit_minor: 1_250 }],
+            lines: vec![Line {
+                ticket_type_id: TicketTypeId::new(),
+                quantity: 2,
+                unit_minor: 1_250,
+            }],
         };
-        let shown = serde_json::to_value(Resource { organizer_id: OrganizerId::new(), version: 1, record: hold }).unwrap();
+        let shown = serde_json::to_value(Resource {
+            organizer_id: OrganizerId::new(),
+            version: 1,
+            record: hold,
+        })
+        .unwrap();
         assert_eq!(shown["expires_at"], "1970-01-01T00:00:00.000001Z");
         assert_eq!(shown["amount"], json!({ "amount_minor": 2_500, "currency": "EUR" }));
-        assert_eq!(shown["lines"][0]["unit"], json!({ "amount_minor": 1_250, "currency": "EUR" }));
+        assert_eq!(
+            shown["lines"][0]["unit"],
+            json!({ "amount_minor": 1_250, "currency": "EUR" })
+        );
         assert_eq!(shown["version"], 1);
         assert!(shown.get("amount_minor").is_none());
     }

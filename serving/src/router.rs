@@ -23,7 +23,10 @@ use std::{
 };
 use tower_http::{
     catch_panic::CatchPanicLayer,
-    compression::{CompressionLayer, predicate::{NotForContentType, Predicate, SizeAbove}},
+    compression::{
+        CompressionLayer,
+        predicate::{NotForContentType, Predicate, SizeAbove},
+    },
     decompression::RequestDecompressionLayer,
     request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
 };
@@ -78,7 +81,9 @@ pub fn build(app: &Arc<App>) -> Router {
         .method_not_allowed_fallback(async || Problem::new("method_not_allowed", "see /docs"))
         .layer(middleware::from_fn_with_state(app.clone(), measure))
         .layer(CompressionLayer::new().gzip(true).compress_when(compress))
-        .layer(CatchPanicLayer::custom(|_| Problem::internal("a handler panicked").into_response()))
+        .layer(CatchPanicLayer::custom(|_| {
+            Problem::internal("a handler panicked").into_response()
+        }))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
         .with_state(app.clone())
@@ -102,7 +107,10 @@ fn staff() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(events::change_event_status))
         .routes(routes!(ticket_types::create_pool, ticket_types::list_pools))
         .routes(routes!(ticket_types::resize_pool))
-        .routes(routes!(ticket_types::create_ticket_type, ticket_types::list_ticket_types))
+        .routes(routes!(
+            ticket_types::create_ticket_type,
+            ticket_types::list_ticket_types
+        ))
         .routes(routes!(orders::list_event_orders))
         .routes(routes!(orders::cancel_order))
         .routes(routes!(check_ins::create_check_in_list, check_ins::list_check_in_lists))

@@ -7,6 +7,7 @@ use crate::{
     wiring::{App, Wiring},
 };
 use anyhow::{Context, Result};
+use axum::serve::ListenerExt;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::{future::IntoFuture, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -28,17 +29,34 @@ impl Server {
     pub async fn start(held: HeldHome, config: &Config, options: &ServeOptions) -> Result<Self> {
         let admin_token = format!("bilten_admin_{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()));
         let listener = TcpListener::bind(options.listen).await.with_context(|| {
-            format!("{} can't be listened on; choose another address with --listen", options.listen)
+            format!(
+                "{} can't be listened on; choose another address with --listen",
+                options.listen
+            )
         })?;
         let url = format!("http://{}", listener.local_addr()?);
-        let wiring = Wiring::open(&held, config, options, &admin_token).await?;
+        let wiring = Wiring::open(config, options, &admin_token).await?;
         let stop = CancellationToken::new();
         let service = router::build(wiring.app()).into_make_service_with_connect_info::<std::net::SocketAddr>();
+        // Answers are small and complete: waiting to join them into larger packets would only delay them.
+        let listener = listener.tap_io(|connection| {
+            let _ = connection.set_nodelay(true);
+        });
         let serve = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
         let listener = tokio::spawn(serve.into_future());
-        let running = RunningServer { url, admin_token, pid: std::process::id() };
+        let running = RunningServer {
+            url,
+            admin_token,
+            pid: std::process::id(),
+        };
         held.announce(&running)?;
-        Ok(Self { running, wiring, listener, stop, held })
+        Ok(Self {
+            running,
+            wiring,
+            listener,
+            stop,
+            held,
+        })
     }
 
     pub fn running(&self) -> &RunningServer {

@@ -47,7 +47,10 @@ pub struct MoneyView {
 
 impl From<Money> for MoneyView {
     fn from(money: Money) -> Self {
-        Self { amount_minor: money.amount_minor, currency: money.currency }
+        Self {
+            amount_minor: money.amount_minor,
+            currency: money.currency,
+        }
     }
 }
 

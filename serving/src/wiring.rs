@@ -5,7 +5,6 @@ use crate::{
     auth::TokenMemory,
     config::{Config, ServeOptions},
     figures::Figures,
-    home::HeldHome,
     jobs::{payments::Payments, sweep},
     limits::Limits,
     problem::{Problem, Result as ProblemResult},
@@ -14,7 +13,10 @@ use anyhow::{Context, Result};
 use arc_swap::ArcSwapOption;
 use domain::Timestamp;
 use futures::future::BoxFuture;
-use ingest::{EventLog, LogOptions, Relay, RelayOptions, Sink, SinkOptions, collector::Collector};
+use ingest::{
+    EventLog, LogOptions, Relay, RelayOptions, Sink, SinkOptions,
+    collector::{Collector, VisitorKeys},
+};
 use lakehouse::{Lake, LakeOptions};
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
@@ -56,17 +58,19 @@ struct Stages {
 }
 
 impl Wiring {
-    pub async fn open(held: &HeldHome, config: &Config, options: &ServeOptions, admin_token: &str) -> Result<Self> {
+    pub async fn open(config: &Config, options: &ServeOptions, admin_token: &str) -> Result<Self> {
         let store = Store::open(&config.database_url(), StoreOptions::default())
             .await
             .context("the core's database can't be opened")?;
         let log = ingest::log::open(&config.event_log_url(), LogOptions::default())
             .await
             .context("the event log can't be opened")?;
-        let lake = Lake::open(&config.lake_url(), LakeOptions::default()).await.context("the lake can't be opened")?;
+        let lake = Lake::open(&config.lake_url(), LakeOptions::default())
+            .await
+            .context("the lake can't be opened")?;
         let (payments, reports) = Payments::new(store.clone());
         let app = Arc::new(App {
-            collector: Collector::new(log.clone(), held.secret("visitors")?),
+            collector: Collector::new(log.clone(), VisitorKeys::in_file(config.home.join("visitors.key"))),
             payments,
             limits: Limits::new(options.rate_limit),
             tokens: TokenMemory::default(),
@@ -80,7 +84,7 @@ impl Wiring {
             lake: lake.clone(),
         });
         let relay = Relay::new(store, log.clone(), RelayOptions::default());
-        let sink = Sink::new(log, lake, relay.position(), SinkOptions::default());
+        let sink = Sink::new(log, lake, SinkOptions::default()).reporting(relay.position());
         let mut stages = Stages::default();
         let (paying, sweeping) = (app.clone(), app.clone());
         stages.add("payments", |stop| async move { Ok(reports.run(paying, stop).await) });
@@ -109,9 +113,17 @@ impl Wiring {
             stop.cancel();
             stage.await.context("a background task failed")?;
         }
-        self.app.lake.close().await.context("the lake could not take what waited; the log still has it")?;
+        self.app
+            .lake
+            .close()
+            .await
+            .context("the lake could not take what waited; the log still has it")?;
         self.app.log.close().await;
-        self.app.store.close().await.context("the core's database could not be closed")?;
+        self.app
+            .store
+            .close()
+            .await
+            .context("the core's database could not be closed")?;
         Ok(())
     }
 }
@@ -146,9 +158,15 @@ impl App {
         T: Serialize + DeserializeOwned + Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, transactional::Result<T>> + Send + 'static,
     {
-        let Some(key) = key else { return Ok(self.store.write(actor, command).await?) };
+        let Some(key) = key else {
+            return Ok(self.store.write(actor, command).await?);
+        };
         let _running = self.mark_running(scope, &key)?;
-        let key = IdempotencyKey { scope: scope.to_owned(), key, request_hash };
+        let key = IdempotencyKey {
+            scope: scope.to_owned(),
+            key,
+            request_hash,
+        };
         Ok(self.store.write_once(key, actor, command).await?.value)
     }
 
@@ -156,7 +174,10 @@ impl App {
         let entry = (scope, key.to_owned());
         let mut running = self.running_keys.lock().unwrap_or_else(PoisonError::into_inner);
         if !running.insert(entry.clone()) {
-            return Err(Problem::new("request_in_progress", "wait for the first answer, or send the request again later"));
+            return Err(Problem::new(
+                "request_in_progress",
+                "wait for the first answer, or send the request again later",
+            ));
         }
         Ok(RunningKey { app: self, entry })
     }
@@ -170,6 +191,10 @@ struct RunningKey<'a> {
 
 impl Drop for RunningKey<'_> {
     fn drop(&mut self) {
-        self.app.running_keys.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.entry);
+        self.app
+            .running_keys
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.entry);
     }
 }

@@ -16,7 +16,9 @@ pub(crate) struct AuditCommand {
 
 pub(crate) async fn run(config: &Config, command: AuditCommand) -> Result<()> {
     let connection = Connection::open(config).await?;
-    let report = connection.json::<Value>(connection.request(Method::POST, "/v1/audit")).await;
+    let report = connection
+        .json::<Value>(connection.request(Method::POST, "/v1/audit"))
+        .await;
     connection.close().await?;
     let report = report?;
     match command.json {
@@ -37,7 +39,10 @@ fn show_json(report: &Value) -> Result<()> {
 
 #[expect(clippy::print_stdout, reason = "this is the command line's own output")]
 fn show(report: &Value) {
-    println!("{:<15} {:>10} {:>10} {:>16} {:>20}  lake", "entity", "rows", "changes", "money (minor)", "digest");
+    println!(
+        "{:<15} {:>10} {:>10} {:>16} {:>20}  lake",
+        "entity", "rows", "changes", "money (minor)", "digest"
+    );
     for entity in report["entities"].as_array().into_iter().flatten() {
         let core = &entity["core"];
         println!(
@@ -49,7 +54,10 @@ fn show(report: &Value) {
             core["digest"],
             match entity["clean"].as_bool() {
                 Some(true) => "the same".to_owned(),
-                _ => format!("DIFFERS: {} in the lake: {}", entity["first_difference"], entity["lake"]),
+                _ => format!(
+                    "DIFFERS: {} in the lake: {}",
+                    entity["first_difference"], entity["lake"]
+                ),
             }
         );
     }
@@ -57,5 +65,8 @@ fn show(report: &Value) {
         println!("core: {}", broken.as_str().unwrap_or_default());
     }
     let verdict = if report["clean"] == true { "clean" } else { "NOT CLEAN" };
-    println!("{verdict} at position {}, in {} ms", report["position"], report["duration_ms"]);
+    println!(
+        "{verdict} at position {}, in {} ms",
+        report["position"], report["duration_ms"]
+    );
 }

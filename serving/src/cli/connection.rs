@@ -29,7 +29,11 @@ impl Connection {
         loop {
             if let Some(held) = home.hold()? {
                 let server = Server::start(held, config, &ServeOptions::private()).await?;
-                return Self::to(server.running().url.clone(), server.running().admin_token.clone(), Some(server));
+                return Self::to(
+                    server.running().url.clone(),
+                    server.running().admin_token.clone(),
+                    Some(server),
+                );
             }
             if let Some(running) = home.running_server()? {
                 let RunningServer { url, admin_token, .. } = running;
@@ -57,11 +61,17 @@ impl Connection {
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token)
+        self.http
+            .request(method, format!("{}{path}", self.url))
+            .bearer_auth(&self.token)
     }
 
     pub(crate) async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T> {
-        let bytes = send(request).await?.bytes().await.context("the server's answer broke off")?;
+        let bytes = send(request)
+            .await?
+            .bytes()
+            .await
+            .context("the server's answer broke off")?;
         serde_json::from_slice(&bytes).context("the server's answer is not what this version of bilten expects")
     }
 
@@ -76,7 +86,10 @@ impl Connection {
 
 /// Sends, and turns a problem into an error that reads as a sentence.
 pub(crate) async fn send(request: RequestBuilder) -> Result<Response> {
-    let response = request.send().await.context("the server on this data folder does not answer")?;
+    let response = request
+        .send()
+        .await
+        .context("the server on this data folder does not answer")?;
     if response.status().is_success() {
         return Ok(response);
     }

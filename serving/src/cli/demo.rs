@@ -70,14 +70,22 @@ pub(crate) async fn run(config: &Config, command: DemoCommand) -> Result<()> {
         let connection = Connection::to(running.url.clone(), running.admin_token.clone(), None)?;
         let (_, refused) = send_items(&connection, &items).await?;
         if let Some(first) = refused.first() {
-            say(&format!("{} items of the world were refused, such as: {first}", refused.len()));
+            say(&format!(
+                "{} items of the world were refused, such as: {first}",
+                refused.len()
+            ));
         }
         file.filled = true;
         write(&path, &file)?;
     }
     let stop = CancellationToken::new();
     let traffic = (!command.quiet).then(|| {
-        tokio::spawn(demo::traffic(running.url.clone(), running.admin_token.clone(), file.seed, stop.clone()))
+        tokio::spawn(demo::traffic(
+            running.url.clone(),
+            running.admin_token.clone(),
+            file.seed,
+            stop.clone(),
+        ))
     });
     let audits = tokio::spawn(keep_auditing(app, stop.clone()));
     say(&greeting(&running.url, &file));
@@ -116,7 +124,12 @@ async fn new_file(app: &App, seed: u64, path: &PathBuf) -> Result<DemoFile> {
                     Some(user) => access::set_password(tx, user.user_id, hash).await?,
                     None => {
                         let name = Some("Demo".to_owned());
-                        let new = NewUser { email, name, password: hash, platform_admin: true };
+                        let new = NewUser {
+                            email,
+                            name,
+                            password: hash,
+                            platform_admin: true,
+                        };
                         access::create_user(tx, new).await?;
                     }
                 }
@@ -124,14 +137,25 @@ async fn new_file(app: &App, seed: u64, path: &PathBuf) -> Result<DemoFile> {
             })
         })
         .await?;
-    let file = DemoFile { seed, made_at: Timestamp::now(), password, token, filled: false };
+    let file = DemoFile {
+        seed,
+        made_at: Timestamp::now(),
+        password,
+        token,
+        filled: false,
+    };
     write(path, &file)?;
     Ok(file)
 }
 
 /// The file holds a password, so only its owner may read it.
 fn write(path: &PathBuf, file: &DemoFile) -> Result<()> {
-    let mut out = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?;
+    let mut out = OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(path)?;
     out.write_all(&serde_json::to_vec_pretty(file)?)?;
     Ok(())
 }

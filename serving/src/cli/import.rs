@@ -84,17 +84,32 @@ pub(crate) async fn send_items(connection: &Connection, items: &[ImportItem]) ->
             .request(Method::POST, "/v1/imports")
             .header(header::CONTENT_TYPE, "application/x-ndjson")
             .body(body);
-        let answer: ImportAnswer = send(request).await?.json().await.context("the server's answer broke off")?;
+        let answer: ImportAnswer = send(request)
+            .await?
+            .json()
+            .await
+            .context("the server's answer broke off")?;
         sum.created += answer.created;
         sum.updated += answer.updated;
         sum.unchanged += answer.unchanged;
         for item in answer.refused {
-            let Some(what) = rest.get(item.index as usize) else { bail!("the server refused an item that was not sent") };
-            refused.push(format!("refused: {}: {}", what.source(), item.message));
+            let Some(what) = rest.get(item.index as usize) else {
+                bail!("the server refused an item that was not sent")
+            };
+            refused.push(format!("refused: {}: {}", source(what), item.message));
         }
         rest = &rest[count..];
         progress.add(count as u64);
     }
     progress.finish();
     Ok((sum, refused))
+}
+
+fn source(item: &ImportItem) -> &str {
+    match item {
+        ImportItem::Organizer(organizer) => &organizer.source,
+        ImportItem::Venue(venue) => &venue.source,
+        ImportItem::Event(event) => &event.source,
+        ImportItem::Order(order) => &order.source,
+    }
 }

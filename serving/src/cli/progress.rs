@@ -21,7 +21,14 @@ impl Progress {
     pub(crate) fn new(what: &'static str, total: u64) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| bar(what, total));
         let now = Instant::now();
-        Self { what, bar, done: 0, total, started: now, last_line: now }
+        Self {
+            what,
+            bar,
+            done: 0,
+            total,
+            started: now,
+            last_line: now,
+        }
     }
 
     pub(crate) fn add(&mut self, count: u64) {

@@ -45,7 +45,10 @@ pub(crate) fn hold(config: &Config) -> Result<HeldHome> {
             server.url,
             server.pid
         ),
-        None => bail!("the data folder {} is in use by another bilten process", home.path().display()),
+        None => bail!(
+            "the data folder {} is in use by another bilten process",
+            home.path().display()
+        ),
     }
 }
 

@@ -17,7 +17,9 @@ pub(crate) struct StatusCommand {
 #[expect(clippy::print_stdout, reason = "this is the command line's own output")]
 pub(crate) async fn run(config: &Config, command: StatusCommand) -> Result<()> {
     let connection = Connection::open(config).await?;
-    let status = connection.json::<Value>(connection.request(Method::GET, "/v1/status")).await;
+    let status = connection
+        .json::<Value>(connection.request(Method::GET, "/v1/status"))
+        .await;
     let was_running = connection.is_remote();
     connection.close().await?;
     let status = status?;
@@ -31,11 +33,18 @@ pub(crate) async fn run(config: &Config, command: StatusCommand) -> Result<()> {
 #[expect(clippy::print_stdout, reason = "this is the command line's own output")]
 fn show(status: &Value, was_running: bool) {
     match was_running {
-        true => println!("server     running, version {}, for {} s", text(&status["version"]), status["uptime_s"]),
+        true => println!(
+            "server     running, version {}, for {} s",
+            text(&status["version"]),
+            status["uptime_s"]
+        ),
         false => println!("server     not running (the folder was opened for this look)"),
     }
     println!("core       last change {}", status["committed_seq"]);
-    println!("lake       shows changes up to {}, {} behind", status["visible_seq"], status["behind"]);
+    println!(
+        "lake       shows changes up to {}, {} behind",
+        status["visible_seq"], status["behind"]
+    );
     for partition in status["partitions"].as_array().into_iter().flatten() {
         println!(
             "log        {}/{}: next offset {}, in files up to {}",

@@ -21,9 +21,10 @@ pub(crate) struct UserCommand {
 pub(crate) async fn run(config: &Config, command: UserCommand) -> Result<()> {
     let password = read_password()?;
     let connection = Connection::open(config).await?;
-    let input =
-        json!({ "email": command.email, "name": command.name, "password": password, "platform_admin": true });
-    let created = connection.json::<Value>(connection.request(Method::POST, "/v1/users").json(&input)).await;
+    let input = json!({ "email": command.email, "name": command.name, "password": password, "platform_admin": true });
+    let created = connection
+        .json::<Value>(connection.request(Method::POST, "/v1/users").json(&input))
+        .await;
     connection.close().await?;
     created?;
     super::serve::say(&format!("{} can log in now", command.email));

@@ -41,8 +41,14 @@ struct Due {
 impl Payments {
     pub fn new(store: Store) -> (Self, PaymentReports) {
         let (due, reports) = mpsc::channel(MOST_WAITING);
-        let provider = TestProvider::new(store.webhook_secret());
-        (Self { provider, store, due }, PaymentReports { reports, heap: BinaryHeap::new() })
+        let provider = TestProvider::new(&store.webhook_secret());
+        (
+            Self { provider, store, due },
+            PaymentReports {
+                reports,
+                heap: BinaryHeap::new(),
+            },
+        )
     }
 
     pub fn provider(&self) -> &dyn PaymentProvider {
@@ -62,7 +68,9 @@ impl Payments {
         let actor = format!("provider:{}", self.provider.name());
         let applied = self
             .store
-            .write(actor, move |tx| Box::pin(async move { payments::report(tx, report).await }))
+            .write(actor, move |tx| {
+                Box::pin(async move { payments::report(tx, report).await })
+            })
             .await?;
         if matches!(applied, Applied::Mismatch | Applied::UnknownPayment) {
             tracing::warn!(?applied, "a payment report was stored and not believed");
@@ -81,7 +89,7 @@ impl Payments {
 
     async fn resume(&self) -> Result<()> {
         let mut db = self.store.read().await?;
-        for pending in payments::pending(&mut db, self.provider.name(), MOST_WAITING as u32).await? {
+        for pending in payments::pending(&mut db, self.provider.name(), MOST_WAITING as i64).await? {
             let elapsed = Timestamp::now().since(pending.started_at);
             self.schedule(&pending.payment, &pending.method, elapsed);
         }
@@ -120,12 +128,18 @@ impl PaymentReports {
     }
 
     async fn send(&mut self, app: &App, due: Due) {
-        let (signature, body) = app.payments.provider.sign(&due.report);
+        let (signature, body) = match app.payments.provider.sign(&due.report) {
+            Ok(signed) => signed,
+            Err(error) => return tracing::error!(%error, "a test payment's report could not be signed"),
+        };
         match app.payments.take_report(Some(&signature), &body).await {
             Ok(_) => {}
             // Not taken, so it is sent again: what every provider does.
             Err(problem) if is_transient(&problem) => {
-                self.heap.push(Reverse(Due { at: Instant::now() + RETRY, report: due.report }));
+                self.heap.push(Reverse(Due {
+                    at: Instant::now() + RETRY,
+                    report: due.report,
+                }));
             }
             Err(problem) => tracing::error!(%problem, "a test payment's report was refused"),
         }

@@ -2,16 +2,12 @@ use crate::{
     auth::Identity,
     extract::{Body, Id, Ids, Params},
     problem::{Problem, Result},
-    resource::Resource,
+    resource::{ApiTokenResource, MembershipResource},
     view::{Page, PageQuery, page, page_of},
     wiring::App,
 };
 use axum::{Json, extract::State, http::StatusCode};
-use domain::{
-    ApiTokenId, Email, Label, MembershipId, OrganizerId, Role,
-    changes::{ApiToken, Membership},
-    role::Permission,
-};
+use domain::{ApiTokenId, Email, Label, MembershipId, OrganizerId, Role, role::Permission};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use transactional::access::{self, NewUser};
@@ -48,10 +44,17 @@ pub async fn create_user(
 ) -> Result<(StatusCode, Json<UserView>)> {
     identity.require_platform()?;
     let password = access::hash_password(input.password).await?;
-    let new = NewUser { email: input.email, name: input.name, password, platform_admin: input.platform_admin };
+    let new = NewUser {
+        email: input.email,
+        name: input.name,
+        password,
+        platform_admin: input.platform_admin,
+    };
     let user = app
         .store
-        .write(identity.actor(), move |tx| Box::pin(async move { access::create_user(tx, new).await }))
+        .write(identity.actor(), move |tx| {
+            Box::pin(async move { access::create_user(tx, new).await })
+        })
         .await?;
     let view = UserView {
         user_id: user.user_id.to_string(),
@@ -77,7 +80,7 @@ pub struct MemberInput {
 #[derive(Serialize, ToSchema)]
 pub struct MemberView {
     #[serde(flatten)]
-    membership: Resource<Membership>,
+    membership: MembershipResource,
     email: String,
     name: Option<String>,
 }
@@ -87,13 +90,13 @@ pub struct MemberView {
 /// A person who has an account keeps its password. Adding a member again changes the role.
 #[utoipa::path(post, path = "/v1/organizers/{organizer_id}/members", tag = "access", request_body = MemberInput,
     params(("organizer_id" = String, Path)),
-    responses((status = 201, body = Resource<Membership>), (status = 403, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 201, body = MembershipResource), (status = 403, body = Problem), (status = 422, body = Problem)))]
 pub async fn add_member(
     State(app): State<Arc<App>>,
     identity: Identity,
     Id(organizer_id): Id<OrganizerId>,
     Body(input): Body<MemberInput>,
-) -> Result<(StatusCode, Json<Resource<Membership>>)> {
+) -> Result<(StatusCode, Json<MembershipResource>)> {
     identity.require(organizer_id, Permission::ManageAccess)?;
     let password = match input.password {
         Some(password) => Some(access::hash_password(password).await?),
@@ -106,7 +109,12 @@ pub async fn add_member(
                 let user = match (access::user_by_email(tx, &input.email).await?, password) {
                     (Some(user), _) => user,
                     (None, Some(password)) => {
-                        let new = NewUser { email: input.email, name: input.name, password, platform_admin: false };
+                        let new = NewUser {
+                            email: input.email,
+                            name: input.name,
+                            password,
+                            platform_admin: false,
+                        };
                         access::create_user(tx, new).await?
                     }
                     (None, None) => {
@@ -151,7 +159,7 @@ pub async fn remove_member(
     identity.require(organizer_id, Permission::ManageAccess)?;
     app.store
         .write(identity.actor(), move |tx| {
-            Box::pin(async move { 
+            Box::pin(async move {
                 let revoked = access::revoke_membership(tx, membership_id).await?;
                 of_organizer(revoked.organizer_id, organizer_id, "member")
             })
@@ -172,7 +180,7 @@ pub struct ApiTokenInput {
 #[derive(Serialize, ToSchema)]
 pub struct NewApiToken {
     #[serde(flatten)]
-    token: Resource<ApiToken>,
+    token: ApiTokenResource,
     /// Shown this once: only its hash is kept.
     secret: String,
 }
@@ -194,20 +202,28 @@ pub async fn create_api_token(
             Box::pin(async move { access::create_token(tx, organizer_id, input.name, input.role).await })
         })
         .await?;
-    Ok((StatusCode::CREATED, Json(NewApiToken { token: new.token.into(), secret: new.secret })))
+    Ok((
+        StatusCode::CREATED,
+        Json(NewApiToken {
+            token: new.token.into(),
+            secret: new.secret,
+        }),
+    ))
 }
 
 /// List API tokens
 #[utoipa::path(get, path = "/v1/organizers/{organizer_id}/api-tokens", tag = "access",
-    params(("organizer_id" = String, Path), PageQuery), responses((status = 200, body = Page<Resource<ApiToken>>)))]
+    params(("organizer_id" = String, Path), PageQuery), responses((status = 200, body = Page<ApiTokenResource>)))]
 pub async fn list_api_tokens(
     State(app): State<Arc<App>>,
     identity: Identity,
     Id(organizer_id): Id<OrganizerId>,
     Params(query): Params<PageQuery>,
-) -> Result<Json<Page<Resource<ApiToken>>>> {
+) -> Result<Json<Page<ApiTokenResource>>> {
     identity.require(organizer_id, Permission::ManageAccess)?;
-    Ok(Json(page(access::tokens(&mut app.store.read().await?, organizer_id, query.request()?).await?)))
+    Ok(Json(page(
+        access::tokens(&mut app.store.read().await?, organizer_id, query.request()?).await?,
+    )))
 }
 
 /// Revoke an API token
@@ -224,7 +240,7 @@ pub async fn revoke_api_token(
     identity.require(organizer_id, Permission::ManageAccess)?;
     app.store
         .write(identity.actor(), move |tx| {
-            Box::pin(async move { 
+            Box::pin(async move {
                 let revoked = access::revoke_token(tx, api_token_id).await?;
                 of_organizer(revoked.organizer_id, organizer_id, "API token")
             })
@@ -238,5 +254,5 @@ fn of_organizer(found: OrganizerId, named: OrganizerId, what: &'static str) -> t
     if found == named {
         return Ok(());
     }
-    Err(transactional::Error::NotFound { what })
+    Err(transactional::Error::not_found(what))
 }

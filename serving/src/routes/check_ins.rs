@@ -3,14 +3,13 @@ use crate::{
     auth::Identity,
     extract::{Body, Id, Params},
     problem::{Problem, Result},
-    resource::Resource,
+    resource::{CheckInListResource, CheckInResource, Resource, TicketResource},
     view::{Moment, Page, PageQuery, page},
     wiring::App,
 };
 use axum::{Json, extract::State, http::StatusCode};
 use domain::{
     CheckInListId, EventId, Label, TicketTypeId, Timestamp,
-    changes::{CheckIn, CheckInList, Ticket},
     check_in::{Refusal, ScanKind},
     role::Permission,
 };
@@ -72,7 +71,7 @@ pub struct VerdictView {
     forced: bool,
     /// This scan was answered before; nothing was written now.
     repeated: bool,
-    ticket: Option<Resource<Ticket>>,
+    ticket: Option<TicketResource>,
     /// The first entry, if the ticket was redeemed before.
     first_scan: Option<FirstScanView>,
 }
@@ -91,7 +90,10 @@ impl From<Verdict> for VerdictView {
             forced: verdict.forced,
             repeated: verdict.repeated,
             ticket: verdict.ticket.map(Resource::from),
-            first_scan: verdict.first.map(|first| FirstScanView { at: Moment(first.at), gate: first.gate }),
+            first_scan: verdict.first.map(|first| FirstScanView {
+                at: Moment(first.at),
+                gate: first.gate,
+            }),
         }
     }
 }
@@ -99,16 +101,26 @@ impl From<Verdict> for VerdictView {
 /// Create a check-in list
 #[utoipa::path(post, path = "/v1/events/{event_id}/check-in-lists", tag = "check-in", request_body = CheckInListInput,
     params(("event_id" = String, Path)),
-    responses((status = 201, body = Resource<CheckInList>), (status = 422, body = Problem)))]
+    responses((status = 201, body = CheckInListResource), (status = 422, body = Problem)))]
 pub async fn create_check_in_list(
     State(app): State<Arc<App>>,
     identity: Identity,
     Id(event_id): Id<EventId>,
     Body(input): Body<CheckInListInput>,
-) -> Result<(StatusCode, Json<Resource<CheckInList>>)> {
+) -> Result<(StatusCode, Json<CheckInListResource>)> {
     require_event(&app, &identity, event_id, Permission::ManageEvents).await?;
-    let CheckInListInput { name, reentry, multi_entry, ticket_types } = input;
-    let details = ListDetails { name, reentry, multi_entry, ticket_types };
+    let CheckInListInput {
+        name,
+        reentry,
+        multi_entry,
+        ticket_types,
+    } = input;
+    let details = ListDetails {
+        name,
+        reentry,
+        multi_entry,
+        ticket_types,
+    };
     let list = app
         .store
         .write(identity.actor(), move |tx| {
@@ -120,12 +132,12 @@ pub async fn create_check_in_list(
 
 /// List an event's check-in lists
 #[utoipa::path(get, path = "/v1/events/{event_id}/check-in-lists", tag = "check-in",
-    params(("event_id" = String, Path)), responses((status = 200, body = Vec<Resource<CheckInList>>)))]
+    params(("event_id" = String, Path)), responses((status = 200, body = Vec<CheckInListResource>)))]
 pub async fn list_check_in_lists(
     State(app): State<Arc<App>>,
     identity: Identity,
     Id(event_id): Id<EventId>,
-) -> Result<Json<Vec<Resource<CheckInList>>>> {
+) -> Result<Json<Vec<CheckInListResource>>> {
     require_event(&app, &identity, event_id, Permission::CheckIn).await?;
     let lists = check_ins::lists(&mut app.store.read().await?, event_id).await?;
     Ok(Json(lists.into_iter().map(Resource::from).collect()))
@@ -163,16 +175,18 @@ pub async fn redeem(
 /// List a list's check-ins, accepted and refused, the newest first
 #[utoipa::path(get, path = "/v1/check-in-lists/{check_in_list_id}/check-ins", tag = "check-in",
     params(("check_in_list_id" = String, Path), PageQuery),
-    responses((status = 200, body = Page<Resource<CheckIn>>)))]
+    responses((status = 200, body = Page<CheckInResource>)))]
 pub async fn list_check_ins(
     State(app): State<Arc<App>>,
     identity: Identity,
     Id(check_in_list_id): Id<CheckInListId>,
     Params(query): Params<PageQuery>,
-) -> Result<Json<Page<Resource<CheckIn>>>> {
+) -> Result<Json<Page<CheckInResource>>> {
     require_list(&app, &identity, check_in_list_id, Permission::CheckIn).await?;
     let request = query.request()?;
-    Ok(Json(page(check_ins::list_check_ins(&mut app.store.read().await?, check_in_list_id, request).await?)))
+    Ok(Json(page(
+        check_ins::list_check_ins(&mut app.store.read().await?, check_in_list_id, request).await?,
+    )))
 }
 
 async fn require_list(

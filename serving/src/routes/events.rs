@@ -2,7 +2,7 @@ use crate::{
     auth::{Caller, Identity},
     extract::{Body, Id, Params},
     problem::{Problem, Result},
-    resource::Resource,
+    resource::EventResource,
     routes::ticket_types::OfferView,
     view::{Moment, Page, PageQuery, page},
     wiring::App,
@@ -12,7 +12,9 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use domain::{Currency, EventId, Label, OrganizerId, Timestamp, VenueId, changes::Event, event::EventStatus, role::Permission};
+use domain::{
+    Currency, EventId, Label, OrganizerId, Timestamp, VenueId, changes::Event, event::EventStatus, role::Permission,
+};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use transactional::{
@@ -47,9 +49,30 @@ pub struct EventInput {
 
 impl From<EventInput> for EventDetails {
     fn from(input: EventInput) -> Self {
-        let EventInput { venue_id, title, description, category, language, url, timezone, currency, .. } = input;
+        let EventInput {
+            venue_id,
+            title,
+            description,
+            category,
+            language,
+            url,
+            timezone,
+            currency,
+            ..
+        } = input;
         let (starts_at, ends_at) = (input.starts_at.0, input.ends_at.0);
-        Self { venue_id, title, description, category, language, url, starts_at, ends_at, timezone, currency }
+        Self {
+            venue_id,
+            title,
+            description,
+            category,
+            language,
+            url,
+            starts_at,
+            ends_at,
+            timezone,
+            currency,
+        }
     }
 }
 
@@ -57,7 +80,7 @@ impl From<EventInput> for EventDetails {
 #[derive(Serialize, ToSchema)]
 pub struct EventView {
     #[serde(flatten)]
-    event: Resource<Event>,
+    event: EventResource,
     ticket_types: Vec<OfferView>,
 }
 
@@ -83,7 +106,11 @@ pub struct EventQuery {
 
 impl EventQuery {
     fn request(&mut self) -> Result<PageRequest> {
-        PageQuery { limit: self.limit, cursor: self.cursor.take() }.request()
+        PageQuery {
+            limit: self.limit,
+            cursor: self.cursor.take(),
+        }
+        .request()
     }
 
     fn filter(&self, organizer_id: Option<OrganizerId>, statuses: Vec<EventStatus>) -> EventFilter {
@@ -100,13 +127,13 @@ impl EventQuery {
 /// Draft an event
 #[utoipa::path(post, path = "/v1/organizers/{organizer_id}/events", tag = "events", request_body = EventInput,
     params(("organizer_id" = String, Path)),
-    responses((status = 201, body = Resource<Event>), (status = 403, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 201, body = EventResource), (status = 403, body = Problem), (status = 422, body = Problem)))]
 pub async fn draft_event(
     State(app): State<Arc<App>>,
     identity: Identity,
     Id(organizer_id): Id<OrganizerId>,
     Body(input): Body<EventInput>,
-) -> Result<(StatusCode, Json<Resource<Event>>)> {
+) -> Result<(StatusCode, Json<EventResource>)> {
     identity.require(organizer_id, Permission::ManageEvents)?;
     let event = app
         .store
@@ -119,33 +146,40 @@ pub async fn draft_event(
 
 /// List an organizer's events, drafts too
 #[utoipa::path(get, path = "/v1/organizers/{organizer_id}/events", tag = "events",
-    params(("organizer_id" = String, Path), EventQuery), responses((status = 200, body = Page<Resource<Event>>)))]
+    params(("organizer_id" = String, Path), EventQuery), responses((status = 200, body = Page<EventResource>)))]
 pub async fn list_organizer_events(
     State(app): State<Arc<App>>,
     identity: Identity,
     Id(organizer_id): Id<OrganizerId>,
     Params(mut query): Params<EventQuery>,
-) -> Result<Json<Page<Resource<Event>>>> {
+) -> Result<Json<Page<EventResource>>> {
     identity.require(organizer_id, Permission::CheckIn)?;
     let request = query.request()?;
     let filter = query.filter(Some(organizer_id), query.status.into_iter().collect());
-    Ok(Json(page(events::list(&mut app.store.read().await?, filter, request).await?)))
+    Ok(Json(page(
+        events::list(&mut app.store.read().await?, filter, request).await?,
+    )))
 }
 
 /// List published events
 #[utoipa::path(get, path = "/v1/events", tag = "storefront", params(EventQuery), security(()),
-    responses((status = 200, body = Page<Resource<Event>>)))]
+    responses((status = 200, body = Page<EventResource>)))]
 pub async fn list_events(
     State(app): State<Arc<App>>,
     Params(mut query): Params<EventQuery>,
-) -> Result<Json<Page<Resource<Event>>>> {
+) -> Result<Json<Page<EventResource>>> {
     let request = query.request()?;
     let status = query.status.unwrap_or(EventStatus::Published);
     if !is_public(status) {
-        return Err(Problem::new("invalid_parameter", "drafts are listed by organizer, for its members"));
+        return Err(Problem::new(
+            "invalid_parameter",
+            "drafts are listed by organizer, for its members",
+        ));
     }
     let filter = query.filter(query.organizer_id, vec![status]);
-    Ok(Json(page(events::list(&mut app.store.read().await?, filter, request).await?)))
+    Ok(Json(page(
+        events::list(&mut app.store.read().await?, filter, request).await?,
+    )))
 }
 
 /// Show an event and what can be bought
@@ -163,23 +197,28 @@ pub async fn show_event(
         return Err(Problem::not_found("event"));
     }
     let offers = ticket_types::offers(&mut db, event_id, Timestamp::now()).await?;
-    Ok(Json(EventView { event: event.into(), ticket_types: offers.into_iter().map(OfferView::from).collect() }))
+    Ok(Json(EventView {
+        event: event.into(),
+        ticket_types: offers.into_iter().map(OfferView::from).collect(),
+    }))
 }
 
 /// Change an event's details
 #[utoipa::path(put, path = "/v1/events/{event_id}", tag = "events", request_body = EventInput,
     params(("event_id" = String, Path)),
-    responses((status = 200, body = Resource<Event>), (status = 403, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 200, body = EventResource), (status = 403, body = Problem), (status = 422, body = Problem)))]
 pub async fn update_event(
     State(app): State<Arc<App>>,
     identity: Identity,
     Id(event_id): Id<EventId>,
     Body(input): Body<EventInput>,
-) -> Result<Json<Resource<Event>>> {
+) -> Result<Json<EventResource>> {
     require_event(&app, &identity, event_id, Permission::ManageEvents).await?;
     let event = app
         .store
-        .write(identity.actor(), move |tx| Box::pin(async move { events::update(tx, event_id, input.into()).await }))
+        .write(identity.actor(), move |tx| {
+            Box::pin(async move { events::update(tx, event_id, input.into()).await })
+        })
         .await?;
     Ok(Json(event.into()))
 }
@@ -189,12 +228,12 @@ pub async fn update_event(
 /// `publish` also brings a postponed event back on sale.
 #[utoipa::path(post, path = "/v1/events/{event_id}/{transition}", tag = "events",
     params(("event_id" = String, Path), ("transition" = String, Path, description = "publish, postpone, cancel or end")),
-    responses((status = 200, body = Resource<Event>), (status = 404, body = Problem), (status = 409, body = Problem)))]
+    responses((status = 200, body = EventResource), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub async fn change_event_status(
     State(app): State<Arc<App>>,
     identity: Identity,
     Path((event_id, transition)): Path<(String, String)>,
-) -> Result<Json<Resource<Event>>> {
+) -> Result<Json<EventResource>> {
     let next = match transition.as_str() {
         "publish" => EventStatus::Published,
         "postpone" => EventStatus::Postponed,
@@ -202,11 +241,15 @@ pub async fn change_event_status(
         "end" => EventStatus::Ended,
         _ => return Err(Problem::not_found("transition: use publish, postpone, cancel or end")),
     };
-    let event_id: EventId = event_id.parse().map_err(|error| Problem::new("invalid_parameter", format!("{error}")))?;
+    let event_id: EventId = event_id
+        .parse()
+        .map_err(|error| Problem::new("invalid_parameter", format!("{error}")))?;
     require_event(&app, &identity, event_id, Permission::ManageEvents).await?;
     let event = app
         .store
-        .write(identity.actor(), move |tx| Box::pin(async move { events::set_status(tx, event_id, next).await }))
+        .write(identity.actor(), move |tx| {
+            Box::pin(async move { events::set_status(tx, event_id, next).await })
+        })
         .await?;
     Ok(Json(event.into()))
 }

@@ -25,7 +25,10 @@ pub struct ComponentState {
 
 impl<E: std::fmt::Display> From<Result<(), E>> for ComponentState {
     fn from(result: Result<(), E>) -> Self {
-        Self { ok: result.is_ok(), error: result.err().map(|error| error.to_string()) }
+        Self {
+            ok: result.is_ok(),
+            error: result.err().map(|error| error.to_string()),
+        }
     }
 }
 
@@ -41,15 +44,34 @@ pub async fn healthz() -> &'static str {
 pub async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Json<Readiness>) {
     let store: ComponentState = app.store.read().await.map(drop).into();
     let log: ComponentState = app.log.end_offset(ingest::CHANGES, 0).await.map(drop).into();
-    let principal = lakehouse::Principal { id: "readyz".into(), organizer: None, personal_data: false };
+    let principal = lakehouse::Principal {
+        id: "readyz".into(),
+        organizer: None,
+        personal_data: false,
+    };
     let lake: ComponentState = app.lake.session(&principal).sql("select 1").await.map(drop).into();
     let ready = store.ok && log.ok && lake.ok;
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(Readiness { ready, store, log, lake }))
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (
+        status,
+        Json(Readiness {
+            ready,
+            store,
+            log,
+            lake,
+        }),
+    )
 }
 
 /// Show figures for Prometheus
 #[utoipa::path(get, path = "/metrics", tag = "operation", security(()), responses((status = 200, body = String)))]
 pub async fn prometheus(State(app): State<Arc<App>>) -> ([(HeaderName, &'static str); 1], String) {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.figures.text(&app).await)
+    (
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
+        app.figures.text(&app).await,
+    )
 }

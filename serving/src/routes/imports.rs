@@ -45,9 +45,16 @@ pub async fn import(State(app): State<Arc<App>>, identity: Identity, request: Re
     let body = bytes(request, &app).await?;
     let mut answer = ImportAnswer::default();
     let mut items = Vec::new();
-    for (index, line) in body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).enumerate() {
+    for (index, line) in body
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.trim_ascii().is_empty())
+        .enumerate()
+    {
         if index == MOST_ITEMS {
-            return Err(Problem::new("body_too_large", format!("send at most {MOST_ITEMS} items at once")));
+            return Err(Problem::new(
+                "body_too_large",
+                format!("send at most {MOST_ITEMS} items at once"),
+            ));
         }
         match serde_json::from_slice::<ImportItem>(line) {
             Ok(item) => items.push((index as u64, item)),
@@ -93,6 +100,10 @@ pub async fn import_items(
 
 impl ImportAnswer {
     fn refuse(&mut self, index: u64, code: &str, message: String) {
-        self.refused.push(RefusedItem { index, code: code.to_owned(), message });
+        self.refused.push(RefusedItem {
+            index,
+            code: code.to_owned(),
+            message,
+        });
     }
 }

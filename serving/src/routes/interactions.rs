@@ -24,7 +24,11 @@ pub async fn collect(
     request: Request,
 ) -> Result<Json<Answer>> {
     app.limits.public(address)?;
-    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let content_type = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
     let format = match content_type.split(';').next().unwrap_or("").trim() {
         "application/x-ndjson" | "application/ndjson" => BatchFormat::NdJson,
         "application/json" => BatchFormat::Json,

@@ -2,17 +2,16 @@ use crate::{
     auth::Identity,
     extract::Params,
     problem::{Problem, Result},
+    rows::{self, Format},
     wiring::App,
 };
 use axum::{
     Json,
-    body::Body as HttpBody,
     extract::{Path, State},
     http::{HeaderValue, header},
     response::Response,
 };
 use domain::OrganizerId;
-use lakehouse::output::{self, Format};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
@@ -59,8 +58,10 @@ pub async fn show_metric(
     let metric = transforms::metrics().iter().find(|metric| metric.name == name);
     let metric = metric.ok_or_else(|| Problem::not_found("metric; GET /v1/metrics lists them"))?;
     let principal = identity.principal(query.organizer_id)?;
-    let rows = app.lake.session(&principal).sql(&metric.sql).await?;
-    let mut response = Response::new(HttpBody::from_stream(output::encode(rows, Format::Json).await?));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let answer = app.lake.session(&principal).sql(&metric.sql).await?;
+    let mut response = Response::new(rows::body(answer, Format::Json).await?);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
 }

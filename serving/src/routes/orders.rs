@@ -3,23 +3,18 @@ use crate::{
     auth::{Caller, Identity},
     extract::{Id, Once, Params},
     problem::{Problem, Result},
-    resource::Resource,
+    resource::{OrderResource, PaymentResource, Resource, TicketResource},
     view::{Page, PageQuery, page},
     wiring::App,
 };
 use axum::{Json, extract::State, http::StatusCode};
-use domain::{
-    Email, EventId, HoldId, OrderId,
-    changes::{Order, Payment, Ticket},
-    role::Permission,
-};
+use domain::{Email, EventId, HoldId, OrderId, changes::Order, role::Permission};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use transactional::{
     Stored,
     orders::{self, Checkout, OrderFilter},
-    payments::{self, PaymentProvider},
-    tickets,
+    payments, tickets,
 };
 use utoipa::{IntoParams, ToSchema};
 
@@ -48,17 +43,17 @@ pub struct BuyerInput {
 #[derive(Serialize, ToSchema)]
 pub struct OrderView {
     #[serde(flatten)]
-    order: Resource<Order>,
+    order: OrderResource,
     /// Who has it may see the order and its tickets: it belongs into the buyer's link, and nowhere else.
     secret: String,
     /// Its payments, the newest first. None for a free order.
-    payments: Vec<Resource<Payment>>,
+    payments: Vec<PaymentResource>,
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct TicketView {
     #[serde(flatten)]
-    ticket: Resource<Ticket>,
+    ticket: TicketResource,
     /// What the ticket's QR code holds.
     code: String,
 }
@@ -79,11 +74,18 @@ pub struct SecretQuery {
     responses((status = 201, body = OrderView), (status = 409, body = Problem), (status = 422, body = Problem)))]
 pub async fn check_out(
     State(app): State<Arc<App>>,
-    Once { body, key, request_hash }: Once<OrderInput>,
+    Once {
+        body,
+        key,
+        request_hash,
+    }: Once<OrderInput>,
 ) -> Result<(StatusCode, Json<OrderView>)> {
     let method = body.payment_method;
     if !app.payments.provider().accepts(&method) {
-        return Err(Problem::invalid("/payment_method", "the payment provider does not know this method"));
+        return Err(Problem::invalid(
+            "/payment_method",
+            "the payment provider does not know this method",
+        ));
     }
     let checkout = Checkout {
         hold_id: body.hold_id,
@@ -103,7 +105,14 @@ pub async fn check_out(
     }
     let secret = app.store.order_secret(placed.order.order_id);
     let payments = placed.payment.into_iter().map(Resource::from).collect();
-    Ok((StatusCode::CREATED, Json(OrderView { order: placed.order.into(), secret, payments })))
+    Ok((
+        StatusCode::CREATED,
+        Json(OrderView {
+            order: placed.order.into(),
+            secret,
+            payments,
+        }),
+    ))
 }
 
 /// Show an order
@@ -120,7 +129,11 @@ pub async fn show_order(
     let mut payments = payments::of_order(&mut app.store.read().await?, order_id).await?;
     payments.sort_by_key(|payment| std::cmp::Reverse(payment.payment_id));
     let payments = payments.into_iter().map(Resource::from).collect();
-    Ok(Json(OrderView { secret: app.store.order_secret(order_id), order: order.into(), payments }))
+    Ok(Json(OrderView {
+        secret: app.store.order_secret(order_id),
+        order: order.into(),
+        payments,
+    }))
 }
 
 /// Show an order's tickets with their codes
@@ -137,40 +150,50 @@ pub async fn list_order_tickets(
     let tickets = tickets::of_order(&mut app.store.read().await?, order_id).await?;
     let mut views = Vec::with_capacity(tickets.len());
     for ticket in tickets {
-        views.push(TicketView { code: app.store.ticket_code(&ticket).await?, ticket: ticket.into() });
+        views.push(TicketView {
+            code: app.store.ticket_code(&ticket).await?,
+            ticket: ticket.into(),
+        });
     }
     Ok(Json(views))
 }
 
 /// Cancel an order and its tickets
 #[utoipa::path(post, path = "/v1/orders/{order_id}/cancel", tag = "orders", params(("order_id" = String, Path)),
-    responses((status = 200, body = Resource<Order>), (status = 409, body = Problem)))]
+    responses((status = 200, body = OrderResource), (status = 409, body = Problem)))]
 pub async fn cancel_order(
     State(app): State<Arc<App>>,
     identity: Identity,
     Id(order_id): Id<OrderId>,
-) -> Result<Json<Resource<Order>>> {
+) -> Result<Json<OrderResource>> {
     let order = orders::get(&mut app.store.read().await?, order_id).await?;
     identity.require(order.organizer_id, Permission::ManageEvents)?;
     let order = app
         .store
-        .write(identity.actor(), move |tx| Box::pin(async move { orders::cancel(tx, order_id).await }))
+        .write(identity.actor(), move |tx| {
+            Box::pin(async move { orders::cancel(tx, order_id).await })
+        })
         .await?;
     Ok(Json(order.into()))
 }
 
 /// List an event's orders, the newest first
 #[utoipa::path(get, path = "/v1/events/{event_id}/orders", tag = "orders",
-    params(("event_id" = String, Path), PageQuery), responses((status = 200, body = Page<Resource<Order>>)))]
+    params(("event_id" = String, Path), PageQuery), responses((status = 200, body = Page<OrderResource>)))]
 pub async fn list_event_orders(
     State(app): State<Arc<App>>,
     identity: Identity,
     Id(event_id): Id<EventId>,
     Params(query): Params<PageQuery>,
-) -> Result<Json<Page<Resource<Order>>>> {
+) -> Result<Json<Page<OrderResource>>> {
     require_event(&app, &identity, event_id, Permission::ReadOrders).await?;
-    let filter = OrderFilter { event_id: Some(event_id), ..OrderFilter::default() };
-    Ok(Json(page(orders::list(&mut app.store.read().await?, filter, query.request()?).await?)))
+    let filter = OrderFilter {
+        event_id: Some(event_id),
+        ..OrderFilter::default()
+    };
+    Ok(Json(page(
+        orders::list(&mut app.store.read().await?, filter, query.request()?).await?,
+    )))
 }
 
 /// The order, for its organizer's staff and for who has its secret. For anyone else it does not exist.

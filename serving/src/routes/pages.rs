@@ -8,10 +8,6 @@ use rust_embed::Embed;
 /// What a browser shows, part of the program.
 #[derive(Embed)]
 #[folder = "../dashboards/"]
-#[include = "*.html"]
-#[include = "*.css"]
-#[include = "*.js"]
-#[include = "*.svg"]
 struct Files;
 
 /// Nothing from elsewhere is loaded, and no page puts ours into a frame.

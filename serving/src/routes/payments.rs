@@ -10,7 +10,7 @@ use axum::{
 };
 use serde::Serialize;
 use std::sync::Arc;
-use transactional::payments::{Applied, PaymentProvider, SIGNATURE_HEADER};
+use transactional::payments::{Applied, SIGNATURE_HEADER};
 use utoipa::ToSchema;
 
 #[derive(Serialize, ToSchema)]
@@ -43,7 +43,11 @@ pub async fn take_report(
     if provider != app.payments.provider().name() {
         return Err(Problem::not_found("payment provider"));
     }
-    let signature = request.headers().get(SIGNATURE_HEADER).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let signature = request
+        .headers()
+        .get(SIGNATURE_HEADER)
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned);
     let body = bytes(request, &app).await?;
     let applied = app.payments.take_report(signature.as_deref(), &body).await?;
     Ok(Json(ReportView { result: name(applied) }))
@@ -54,8 +58,17 @@ pub async fn take_report(
     responses((status = 200, body = ProviderView), (status = 403, body = Problem)))]
 pub async fn show_test_provider(State(app): State<Arc<App>>, identity: Identity) -> Result<Json<ProviderView>> {
     identity.require_platform()?;
-    let secret_hex = app.store.webhook_secret().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Json(ProviderView { name: app.payments.provider().name(), signature_header: SIGNATURE_HEADER, secret_hex }))
+    let secret_hex = app
+        .store
+        .webhook_secret()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    Ok(Json(ProviderView {
+        name: app.payments.provider().name(),
+        signature_header: SIGNATURE_HEADER,
+        secret_hex,
+    }))
 }
 
 fn name(applied: Applied) -> &'static str {

@@ -2,7 +2,7 @@ use crate::{
     auth::{Identity, SESSION_COOKIE},
     extract::{Body, ClientAddress},
     problem::{Problem, Result},
-    resource::Resource,
+    resource::{MembershipResource, Resource},
     view::Moment,
     wiring::App,
 };
@@ -11,7 +11,7 @@ use axum::{
     extract::State,
     http::{HeaderName, StatusCode, header},
 };
-use domain::{Email, changes::Membership};
+use domain::Email;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use transactional::access::{self, SessionHolder};
@@ -29,7 +29,7 @@ pub struct SessionView {
     email: String,
     name: Option<String>,
     platform_admin: bool,
-    memberships: Vec<Resource<Membership>>,
+    memberships: Vec<MembershipResource>,
     /// To be sent as `X-CSRF-Token` with every request that changes something.
     csrf_token: String,
     expires_at: Moment,
@@ -59,12 +59,20 @@ pub async fn log_in(
     Body(input): Body<LogIn>,
 ) -> Result<([(HeaderName, String); 1], Json<SessionView>)> {
     app.limits.log_in(address)?;
-    let wrong = || Problem::new("wrong_credentials", "check both; after several failures an account is locked for a while");
+    let wrong = || {
+        Problem::new(
+            "wrong_credentials",
+            "check both; after several failures an account is locked for a while",
+        )
+    };
     let email: Email = input.email.parse().map_err(|_| wrong())?;
     let session = access::log_in(&app.store, &email, input.password).await?;
     let holder = access::session(&app.store, &session.token).await?.ok_or_else(wrong)?;
     let seconds = session.expires_at.since(domain::Timestamp::now()).as_secs();
-    let cookie = format!("{SESSION_COOKIE}={}; HttpOnly; SameSite=Lax; Path=/; Max-Age={seconds}", session.token);
+    let cookie = format!(
+        "{SESSION_COOKIE}={}; HttpOnly; SameSite=Lax; Path=/; Max-Age={seconds}",
+        session.token
+    );
     Ok(([(header::SET_COOKIE, cookie)], Json(holder.into())))
 }
 
@@ -87,7 +95,9 @@ pub async fn log_out(
     if let Identity::User(holder) = &identity {
         let session_id = holder.session_id;
         app.store
-            .write(identity.actor(), move |tx| Box::pin(async move { access::log_out(tx, session_id).await }))
+            .write(identity.actor(), move |tx| {
+                Box::pin(async move { access::log_out(tx, session_id).await })
+            })
             .await?;
     }
     let gone = format!("{SESSION_COOKIE}=; HttpOnly; SameSite=Lax; Path=/; Max-Age=0");

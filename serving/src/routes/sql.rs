@@ -2,16 +2,15 @@ use crate::{
     auth::Identity,
     extract::Body,
     problem::{Problem, Result},
+    rows::{self, Format},
     wiring::App,
 };
 use axum::{
-    body::Body as HttpBody,
     extract::State,
     http::{HeaderMap, HeaderName, HeaderValue, header},
     response::Response,
 };
 use domain::OrganizerId;
-use lakehouse::output::{self, Format};
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -47,11 +46,12 @@ pub async fn query(
 ) -> Result<Response> {
     let (format, media_type) = accepted(&headers)?;
     let principal = identity.principal(query.organizer_id)?;
-    let rows = app.lake.session(&principal).sql(&query.sql).await?;
-    let position = HeaderValue::from(rows.watermark());
-    let body = output::encode(rows, format).await?;
-    let mut response = Response::new(HttpBody::from_stream(body));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    let answer = app.lake.session(&principal).sql(&query.sql).await?;
+    let position = HeaderValue::from(answer.watermark());
+    let mut response = Response::new(rows::body(answer, format).await?);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     response.headers_mut().insert(POSITION, position);
     Ok(response)
 }
@@ -65,8 +65,14 @@ fn accepted(headers: &HeaderMap) -> Result<(Format, &'static str)> {
         ("application/vnd.apache.parquet", Format::Parquet),
         ("text/plain", Format::Table),
     ];
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("*/*");
-    for wanted in accept.split(',').map(|part| part.split(';').next().unwrap_or("").trim()) {
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("*/*");
+    for wanted in accept
+        .split(',')
+        .map(|part| part.split(';').next().unwrap_or("").trim())
+    {
         if wanted == "*/*" || wanted == "application/*" {
             return Ok((Format::Json, FORMATS[0].0));
         }

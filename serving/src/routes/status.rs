@@ -45,7 +45,12 @@ pub async fn show_status(State(app): State<Arc<App>>, _: Identity) -> Result<Jso
         for partition in 0..app.log.partitions(topic)? {
             let end_offset = app.log.end_offset(topic, partition).await?;
             let committed_offset = app.lake.committed(topic, partition);
-            partitions.push(PartitionView { topic, partition, end_offset, committed_offset });
+            partitions.push(PartitionView {
+                topic,
+                partition,
+                end_offset,
+                committed_offset,
+            });
         }
     }
     let committed_seq = *app.store.committed_seq().borrow();

@@ -3,16 +3,12 @@ use crate::{
     auth::Identity,
     extract::{Body, Id},
     problem::{Problem, Result},
-    resource::Resource,
-    view::{MoneyView, Moment},
+    resource::{PoolResource, TicketTypeResource},
+    view::{Moment, MoneyView},
     wiring::App,
 };
 use axum::{Json, extract::State, http::StatusCode};
-use domain::{
-    EventId, Label, PoolId, Timestamp,
-    changes::{Pool, TicketType},
-    role::Permission,
-};
+use domain::{EventId, Label, PoolId, Timestamp, role::Permission};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use transactional::{
@@ -34,14 +30,18 @@ pub struct PoolInput {
 #[derive(Serialize, ToSchema)]
 pub struct PoolView {
     #[serde(flatten)]
-    pool: Resource<Pool>,
+    pool: PoolResource,
     held: i64,
     sold: i64,
 }
 
 impl From<PoolState> for PoolView {
     fn from(state: PoolState) -> Self {
-        Self { held: state.held, sold: state.sold, pool: state.pool.into() }
+        Self {
+            held: state.held,
+            sold: state.sold,
+            pool: state.pool.into(),
+        }
     }
 }
 
@@ -123,7 +123,7 @@ impl From<TicketTypeInput> for TicketTypeDetails {
 #[derive(Serialize, ToSchema)]
 pub struct OfferView {
     #[serde(flatten)]
-    ticket_type: Resource<TicketType>,
+    ticket_type: TicketTypeResource,
     /// None: no price is in force now.
     price: Option<MoneyView>,
     /// None: without limit.
@@ -144,18 +144,23 @@ impl From<Offer> for OfferView {
 
 /// Create a capacity pool
 #[utoipa::path(post, path = "/v1/events/{event_id}/pools", tag = "events", request_body = PoolInput,
-    params(("event_id" = String, Path)), responses((status = 201, body = Resource<Pool>), (status = 422, body = Problem)))]
+    params(("event_id" = String, Path)), responses((status = 201, body = PoolResource), (status = 422, body = Problem)))]
 pub async fn create_pool(
     State(app): State<Arc<App>>,
     identity: Identity,
     Id(event_id): Id<EventId>,
     Body(input): Body<PoolInput>,
-) -> Result<(StatusCode, Json<Resource<Pool>>)> {
+) -> Result<(StatusCode, Json<PoolResource>)> {
     require_event(&app, &identity, event_id, Permission::ManageEvents).await?;
-    let details = PoolDetails { name: input.name, capacity: input.capacity };
+    let details = PoolDetails {
+        name: input.name,
+        capacity: input.capacity,
+    };
     let pool = app
         .store
-        .write(identity.actor(), move |tx| Box::pin(async move { pools::create(tx, event_id, details).await }))
+        .write(identity.actor(), move |tx| {
+            Box::pin(async move { pools::create(tx, event_id, details).await })
+        })
         .await?;
     Ok((StatusCode::CREATED, Json(pool.into())))
 }
@@ -175,19 +180,24 @@ pub async fn list_pools(
 
 /// Rename or resize a capacity pool
 #[utoipa::path(put, path = "/v1/pools/{pool_id}", tag = "events", request_body = PoolInput,
-    params(("pool_id" = String, Path)), responses((status = 200, body = Resource<Pool>), (status = 409, body = Problem)))]
+    params(("pool_id" = String, Path)), responses((status = 200, body = PoolResource), (status = 409, body = Problem)))]
 pub async fn resize_pool(
     State(app): State<Arc<App>>,
     identity: Identity,
     Id(pool_id): Id<PoolId>,
     Body(input): Body<PoolInput>,
-) -> Result<Json<Resource<Pool>>> {
+) -> Result<Json<PoolResource>> {
     let pool = pools::get(&mut app.store.read().await?, pool_id).await?;
     identity.require(pool.organizer_id, Permission::ManageEvents)?;
-    let details = PoolDetails { name: input.name, capacity: input.capacity };
+    let details = PoolDetails {
+        name: input.name,
+        capacity: input.capacity,
+    };
     let pool = app
         .store
-        .write(identity.actor(), move |tx| Box::pin(async move { pools::resize(tx, pool_id, details).await }))
+        .write(identity.actor(), move |tx| {
+            Box::pin(async move { pools::resize(tx, pool_id, details).await })
+        })
         .await?;
     Ok(Json(pool.into()))
 }
@@ -195,13 +205,13 @@ pub async fn resize_pool(
 /// Create a ticket type
 #[utoipa::path(post, path = "/v1/events/{event_id}/ticket-types", tag = "events", request_body = TicketTypeInput,
     params(("event_id" = String, Path)),
-    responses((status = 201, body = Resource<TicketType>), (status = 422, body = Problem)))]
+    responses((status = 201, body = TicketTypeResource), (status = 422, body = Problem)))]
 pub async fn create_ticket_type(
     State(app): State<Arc<App>>,
     identity: Identity,
     Id(event_id): Id<EventId>,
     Body(input): Body<TicketTypeInput>,
-) -> Result<(StatusCode, Json<Resource<TicketType>>)> {
+) -> Result<(StatusCode, Json<TicketTypeResource>)> {
     require_event(&app, &identity, event_id, Permission::ManageEvents).await?;
     let ticket_type = app
         .store
