@@ -188,9 +188,11 @@ async fn import_event(tx: &mut Tx, item: &ImportedEvent) -> Result<ImportOutcome
     }
     let record = events::record(id, details(item), item.status, Some(item.source.clone()));
     if let Some(mut event) = found(events::get(tx, id).await)? {
-        // Its currency stays: orders are in it.
+        // Its currency stays, since orders are in it; so does a status that can't become the source's, such as the
+        // end of an event that the source still calls published.
         let record = Event {
             currency: event.currency,
+            status: event.status.become_(item.status).unwrap_or(event.status),
             ..record
         };
         if record == event.value {
@@ -210,6 +212,22 @@ async fn import_event(tx: &mut Tx, item: &ImportedEvent) -> Result<ImportOutcome
         return Ok(unknown("venue", venue));
     }
     tx.at(item.created_at);
+    tx.create_through(organizer_id, life(item, record))?;
+    events::create_key(tx, id).await?;
+    let event = events::get(tx, id).await?;
+    let (pool_id, name) = (PoolId::derived(NO_TIME, &item.source), "General".parse::<Label>()?);
+    let pool = PoolDetails {
+        name: name.clone(),
+        capacity: item.capacity,
+    };
+    pools::create_as(tx, &event, pool_id, pool).await?;
+    let ticket_type = default_type(item, pool_id, name);
+    tx.create(organizer_id, "ticket_type.created", ticket_type)?;
+    Ok(ImportOutcome::Created)
+}
+
+/// The changes that lead to the status that the source tells.
+fn life(item: &ImportedEvent, record: Event) -> Vec<(&'static str, Timestamp, Event)> {
     let draft = Event {
         status: EventStatus::Draft,
         ..record.clone()
@@ -232,18 +250,7 @@ async fn import_event(tx: &mut Tx, item: &ImportedEvent) -> Result<ImportOutcome
             ("event.ended", item.ends_at, record),
         ]),
     }
-    tx.create_through(organizer_id, states)?;
-    events::create_key(tx, id).await?;
-    let event = events::get(tx, id).await?;
-    let (pool_id, name) = (PoolId::derived(NO_TIME, &item.source), "General".parse::<Label>()?);
-    let pool = PoolDetails {
-        name: name.clone(),
-        capacity: item.capacity,
-    };
-    pools::create_as(tx, &event, pool_id, pool).await?;
-    let ticket_type = default_type(item, pool_id, name);
-    tx.create(organizer_id, "ticket_type.created", ticket_type)?;
-    Ok(ImportOutcome::Created)
+    states
 }
 
 async fn import_order(tx: &mut Tx, item: &ImportedOrder) -> Result<ImportOutcome> {

@@ -144,3 +144,17 @@ async fn capacity_holds_for_imports_and_references_must_be_there() {
     assert_eq!(told, ["unknown_reference", "Created", "Created", "Created", "sold_out"]);
     world.assert_sound().await;
 }
+
+#[tokio::test]
+async fn an_event_that_ended_here_is_not_published_again_by_its_source() {
+    let world = World::with_capacity(1).await;
+    let ImportItem::Event(ended) = event(None) else { return };
+    let published = ImportItem::Event(ImportedEvent {
+        status: EventStatus::Published,
+        ..ended
+    });
+    world.import(vec![organizer(), published.clone()]).await;
+    assert_eq!(world.store.sweep().await.unwrap().events, 1);
+    assert_eq!(world.import(vec![published]).await, [ImportOutcome::Unchanged]);
+    world.assert_sound().await;
+}
