@@ -13,6 +13,10 @@ use std::{
 /// Longer than anything that a test waits for; a server that hangs fails the test and not the whole run.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// A larger body is sent only when the server agreed to its head, as curl does it: a server that refuses need not read
+/// it, and its refusal is not lost.
+const ASK_FIRST: usize = 1 << 20;
+
 /// One client: what it sends with every request, and its connection.
 #[derive(Debug)]
 pub struct Client {
@@ -113,8 +117,19 @@ impl Client {
             Some(connection) => connection,
             None => connect(self.address)?,
         };
-        let mut message = Vec::with_capacity(head.len() + body.len() + 32);
-        write!(message, "{head}content-length: {}\r\n\r\n", body.len())?;
+        let mut message = Vec::with_capacity(head.len() + body.len() + 64);
+        write!(message, "{head}content-length: {}\r\n", body.len())?;
+        if body.len() > ASK_FIRST {
+            write!(message, "expect: 100-continue\r\n\r\n")?;
+            connection.get_mut().write_all(&message)?;
+            let answer = read_response(&mut connection)?;
+            if answer.status != 100 {
+                return Ok(answer);
+            }
+            message.clear();
+        } else {
+            message.extend_from_slice(b"\r\n");
+        }
         message.extend_from_slice(body);
         // A server that has seen enough answers and closes while we still write: its answer counts.
         let written = connection.get_mut().write_all(&message);

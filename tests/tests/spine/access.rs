@@ -2,7 +2,7 @@
 
 use crate::shared::{eventually_counts, server};
 use serde_json::json;
-use tests::{Buyer, Client, Show, event, interaction, scan, token};
+use tests::{Buyer, Client, Show, event, interaction, organizer, scan, token};
 
 /// What each route asks of a role: owner, manager, marketer, analyst, door.
 const ALLOWED: &[(&str, &str, [bool; 5])] = &[
@@ -28,6 +28,7 @@ fn send(client: &Client, show: &Show, method: &str, pattern: &str) -> u16 {
         .replace("{event}", &format!("/v1/events/{}", show.event_id))
         .replace("{list}", &format!("/v1/check-in-lists/{}", show.check_in_list_id));
     let body = match pattern.rsplit('/').next() {
+        Some("organizers") => organizer(),
         Some("events") => event("One more"),
         Some("pools") => json!({ "name": "More", "capacity": 1 }),
         Some("redeem") => scan("no code"),

@@ -156,6 +156,7 @@ row = dict(core.execute(\"select * from outbox where change_type = 'order.paid' 
 row.update(seq=core.execute('select max(seq) + 1 from outbox').fetchone()[0], change_type='order.teleported',
            change_id='0190b5a0-0000-7000-8000-000000000000', remaining=0)
 names = ','.join(row)
+core.execute(\"update positions set value = ? where name = 'committed'\", [row['seq']])
 core.execute(f\"insert into outbox ({names}) values ({','.join('?' * len(row))})\", list(row.values()))
 core.commit()
 ";

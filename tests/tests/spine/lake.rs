@@ -42,6 +42,11 @@ fn the_same_rows_come_as_json_csv_arrow_parquet_and_text() {
     );
     assert_eq!(ask(&admin, "image/png", sql).status, 406);
     assert_eq!(
+        admin.count("select count(*) from orders where placed_at > now()"),
+        0,
+        "a query knows the time"
+    );
+    assert_eq!(
         ask(&admin, "application/json", "select 1 as a where false").expect(200),
         json!([])
     );

@@ -108,7 +108,7 @@ fn two_ticket_types_share_one_pool() {
     assert_eq!(public.get(&path).expect(200)["status"], "released");
     public
         .post("/v1/orders", &order_body(&hold, "test_ok"))
-        .problem(409, "hold_closed");
+        .problem(422, "hold_expired");
     public.post("/v1/holds", &show.hold_body(3)).expect(201);
 }
 
