@@ -124,19 +124,20 @@ fn rows_at(entity: &Entity, position: i64) -> String {
 
 async fn lake_totals(app: &App, entity: &Entity, position: i64) -> Result<SideTotals> {
     let digest = digest_sql("entity_id", "entity_version", Side::Lake);
-    let rows = rows_at(entity, position);
+    let newest = rows_at(entity, position);
     let sql = format!(
-        "select count(*), (select count(*) from {} where seq <= {position}), \
-         cast(coalesce(sum(money), 0) as bigint), cast(coalesce({digest}, 0) as bigint) from ({rows}) as newest",
+        "select count(*) as row_count, (select count(*) from {} where seq <= {position}) as change_count, \
+         cast(coalesce(sum(money), 0) as bigint) as money_minor, cast(coalesce(sum({digest}), 0) as bigint) as digest \
+         from ({newest}) as newest",
         entity.table
     );
-    let rows = numbers(app, &sql).await?;
-    let [rows, changes, money_minor, digest] = rows.first().copied().unwrap_or_default();
+    let rows = rows::values(app.lake.session(&auditor()).sql(&sql).await?).await?;
+    let number = |name: &str| rows.first().and_then(|row| row[name].as_i64()).unwrap_or_default();
     Ok(SideTotals {
-        rows,
-        changes,
-        money_minor,
-        digest,
+        rows: number("row_count"),
+        changes: number("change_count"),
+        money_minor: number("money_minor"),
+        digest: number("digest"),
     })
 }
 
@@ -194,25 +195,6 @@ async fn lake_rows(app: &App, entity: &Entity, position: i64, after: &str) -> Re
             id: row["entity_id"].as_str().unwrap_or_default().to_owned(),
             version: row["entity_version"].as_i64().unwrap_or_default(),
             money: row["money"].as_i64().unwrap_or_default(),
-        })
-        .collect())
-}
-
-async fn numbers(app: &App, sql: &str) -> Result<Vec<[i64; 4]>> {
-    let stream = app.lake.session(&auditor()).sql(sql).await?;
-    let objects = rows::values(stream).await?;
-    let number = |value: Option<&serde_json::Value>| value.and_then(serde_json::Value::as_i64).unwrap_or_default();
-    Ok(objects
-        .iter()
-        .filter_map(serde_json::Value::as_object)
-        .map(|row| {
-            let mut values = row.values();
-            [
-                number(values.next()),
-                number(values.next()),
-                number(values.next()),
-                number(values.next()),
-            ]
         })
         .collect())
 }

@@ -10,12 +10,16 @@ use tracing_subscriber::EnvFilter;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Ours in detail, others' when it matters. The kernel calls a table that does not exist yet an error, and the database
+/// driver prints whole statements; what they mean reaches us as typed errors.
+const LOG: &str = "warn,serving=info,ingest=info,lakehouse=info,transactional=info,buoyant_kernel=off,sqlx=error";
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let default = if cli.is_quiet() {
-        "error"
+        "off,serving=error,ingest=error,lakehouse=error,transactional=error"
     } else {
-        "warn,serving=info,ingest=info,lakehouse=info,transactional=info"
+        LOG
     };
     let filter = EnvFilter::try_from_env("BILTEN_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     let log = tracing_subscriber::fmt()
