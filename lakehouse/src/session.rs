@@ -156,10 +156,14 @@ impl Engine {
                 Arc::new(catalog),
             );
         }
-        Ok(SessionStateBuilder::new_from_existing(self.state.clone())
+        let mut state = SessionStateBuilder::new_from_existing(self.state.clone())
             .with_runtime_env(runtime)
             .with_catalog_list(Arc::new(catalogs))
-            .build())
+            .build();
+        // What now() means in this query, in views as well.
+        let settings = Arc::clone(state.config_options());
+        state.execution_props_mut().mark_start_execution(settings);
+        Ok(state)
     }
 
     fn start(&self, principal: &Principal, sql: &str) -> Running {

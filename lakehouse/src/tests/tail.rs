@@ -251,3 +251,16 @@ async fn the_system_schema_tells_freshness_lag_tables_commits_and_queries() {
     }
     panic!("{:?}", lake.inner.engine.running());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_query_knows_what_time_it_is_in_tables_and_in_views() {
+    let (_folder, url) = folder();
+    let lake = Lake::open(&url, manual()).await.unwrap();
+    lake.publish(publish(&[order(1, 1, "o1", 1, 100)])).await.unwrap();
+    for table in ["order_changes", "orders"] {
+        let before = format!("select count(*) from {table} where paid_at < now() + interval '100 years'");
+        let after = format!("select count(*) from {table} where paid_at > now() + interval '100 years'");
+        assert_eq!(number(&lake, &admin(), &before).await, 1, "{table}");
+        assert_eq!(number(&lake, &tenant(1), &after).await, 0, "{table}");
+    }
+}

@@ -48,10 +48,10 @@ fn show(report: &Value) {
         println!(
             "{:<15} {:>10} {:>10} {:>16} {:>20}  {}",
             entity["entity"].as_str().unwrap_or_default(),
-            core["rows"],
-            core["changes"],
-            core["money_minor"],
-            core["digest"],
+            core["rows"].to_string(),
+            core["changes"].to_string(),
+            core["money_minor"].to_string(),
+            core["digest"].to_string(),
             match entity["clean"].as_bool() {
                 Some(true) => "the same".to_owned(),
                 _ => format!(
