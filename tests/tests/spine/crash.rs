@@ -5,7 +5,7 @@ use domain::changes::ENTITIES;
 use serde_json::{Value, json};
 use std::{
     collections::{HashMap, HashSet},
-    io,
+    io::{self, Write},
     time::Duration,
 };
 use tests::{Client, Home, Purchase, Random, Response, Server, Show, interaction, order_body, scan, uuid7};
@@ -62,6 +62,10 @@ fn fifty_kills_under_load_lose_nothing_and_double_nothing() {
     let client = server.admin();
     let count = |sql: &str| client.count(sql) as usize;
     let (placed, paid) = (all.placed.len(), all.paid.len());
+    let (redeemed, interactions) = (all.redeemed.len(), all.interactions.len());
+    let told =
+        format!("{ROUNDS} kills: {placed} orders, {paid} payments, {redeemed} scans, {interactions} interactions");
+    let _ = writeln!(io::stderr(), "{told} were answered, and are there");
     assert!(
         paid > ROUNDS && !all.redeemed.is_empty() && !all.interactions.is_empty(),
         "{paid}: there was no load"
