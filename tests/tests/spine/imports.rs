@@ -4,8 +4,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{
     collections::HashSet,
+    fs::File,
     io::Write,
     path::{Path, PathBuf},
+    process::Stdio,
 };
 use tests::{Client, Home};
 
@@ -95,17 +97,17 @@ impl Expected {
 
 /// Imports a folder, with an audit again and again while it runs, and once more after it.
 fn import_audited(home: &Home, client: &Client, kind: &str, folder: &Path) {
-    let mut import = home
-        .command(&["import", kind, folder.to_str().unwrap()])
-        .spawn()
-        .unwrap();
+    let said = File::create(home.beside("import.log")).unwrap();
+    let mut import = home.command(&["import", kind, folder.to_str().unwrap()]);
+    let mut import = import.stdout(Stdio::null()).stderr(said).spawn().unwrap();
     let mut audits = 0;
     loop {
         let report = client.post("/v1/audit", &json!({})).expect(200);
         assert_eq!(report["clean"], true, "audit {audits}: {report:#}");
         audits += 1;
         if let Some(status) = import.try_wait().unwrap() {
-            assert!(status.success(), "{kind}: {status}");
+            let said = std::fs::read_to_string(home.beside("import.log")).unwrap();
+            assert!(status.success(), "{kind}: {status}: {said}");
             break;
         }
     }
