@@ -1,5 +1,7 @@
 // The HTTP API. A session lives in a cookie that scripts can't read; what it changes needs the token beside it.
 
+const MOST_ORGANIZERS = 2_000;
+
 let csrfToken = "";
 
 /** Someone has to log in (again). */
@@ -8,6 +10,8 @@ export class LoggedOut extends Error {}
 /** The server refused, and said why. */
 export class Refused extends Error {}
 
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
 async function call(method, path, { body, accept = "application/json" } = {}) {
   const headers = { Accept: accept };
   if (body !== undefined) headers["Content-Type"] = "application/json";
@@ -15,7 +19,7 @@ async function call(method, path, { body, accept = "application/json" } = {}) {
   const response = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));
-  const why = problem.detail || problem.title || `the server answered ${response.status}`;
+  const why = sentence(problem.detail || problem.title || `the server answered ${response.status}`);
   const isLogIn = method === "POST" && path === "/v1/session";
   throw response.status === 401 && !isLogIn ? new LoggedOut(why) : new Refused(why);
 }
@@ -36,8 +40,19 @@ const whose = (organizer) => (organizer ? `?organizer_id=${encodeURIComponent(or
 export const metric = (name, organizer) => json("GET", `/v1/metrics/${name}${whose(organizer)}`);
 export const status = () => json("GET", "/v1/status");
 export const audit = () => json("POST", "/v1/audit");
-export const organizers = async () => (await json("GET", "/v1/organizers?limit=200")).items;
 export const organizer = (id) => json("GET", `/v1/organizers/${encodeURIComponent(id)}`);
+
+/** Those that one may see, by name. More than a list of choices is good for are left out. */
+export async function organizers() {
+  const found = [];
+  let cursor;
+  do {
+    const { items, next_cursor } = await json("GET", `/v1/organizers?limit=200${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
+    found.push(...items);
+    cursor = next_cursor;
+  } while (cursor && found.length < MOST_ORGANIZERS);
+  return found.sort((one, other) => one.name.localeCompare(other.name));
+}
 
 /** The rows of a query, and the position in the order of changes that they show. */
 export async function sql(text, organizer) {

@@ -1,7 +1,7 @@
 // Logs in, and then keeps asking: each panel at its own pace, slower when the server is away, not at all when nobody looks.
 
 import * as api from "./api.js";
-import { audited, panels, way } from "./panels.js";
+import { audited, clear, panels, way } from "./panels.js";
 import { $, count, element, table } from "./show.js";
 
 const SLOWEST = 30_000;
@@ -40,18 +40,31 @@ const visible = () =>
     document.addEventListener("visibilitychange", () => resolve(), { once: true });
   });
 
+/** A panel that is refused its rows keeps the last ones, or stays empty; the reader is told. */
+const troubles = new Map();
+
+function troubleIs(what, why) {
+  if (why) troubles.set(what, why);
+  else troubles.delete(what);
+  const said = [...new Set(troubles.values())].join(" ");
+  if ($("trouble").textContent !== said) $("trouble").textContent = said && `Not all figures are current. ${said}`;
+}
+
 /** Asks again and again. An error slows it down, so that a server that comes back is not met by a crowd. */
-async function keepAsking(ask, every, signal) {
+async function keepAsking(what, ask, every, signal) {
   let wait = every;
   while (!signal.aborted) {
     try {
       await ask(signal);
+      if (signal.aborted) return;
       linkIs(true);
+      troubleIs(what, "");
       wait = every;
     } catch (error) {
       if (signal.aborted) return;
       if (error instanceof api.LoggedOut) return showLogIn();
-      if (!(error instanceof api.Refused)) linkIs(false);
+      if (error instanceof api.Refused) troubleIs(what, error.message);
+      else linkIs(false);
       wait = Math.min(wait * 2, SLOWEST);
     }
     await pause(wait, signal);
@@ -63,18 +76,32 @@ function watch() {
   stop.abort();
   stop = new AbortController();
   const { signal } = stop;
+  forget();
   for (const { metric, every, draw } of panels) {
     const ask = async () => {
       const rows = await api.metric(metric, organizer);
       if (!signal.aborted) draw(rows);
     };
-    keepAsking(ask, every, signal);
+    keepAsking(metric, ask, every, signal);
   }
-  keepAsking(async () => way(await api.status()), 1_000, signal);
+  const ask = async () => {
+    const status = await api.status();
+    if (!signal.aborted) way(status);
+  };
+  keepAsking("status", ask, 1_000, signal);
+}
+
+/** Nobody sees the rows of who looked before. */
+function forget() {
+  clear();
+  troubles.clear();
+  $("sql-rows").replaceChildren();
+  $("trouble").textContent = $("sql-error").textContent = $("sql-note").textContent = "";
 }
 
 function showLogIn() {
   stop.abort();
+  forget();
   $("now").hidden = $("log-out").hidden = $("whose").hidden = $("link").hidden = true;
   $("who").textContent = "";
   $("log-in").hidden = false;
@@ -140,12 +167,17 @@ async function auditNow() {
 async function logIn(event) {
   event.preventDefault();
   const form = event.currentTarget;
+  const button = form.querySelector("button");
   $("log-in-error").textContent = "";
+  button.disabled = true;
   try {
     await enter(await api.logIn(form.elements.email.value, form.elements.password.value));
     form.reset();
   } catch (error) {
     $("log-in-error").textContent = error.message;
+    form.elements.password.select();
+  } finally {
+    button.disabled = false;
   }
 }
 

@@ -12,7 +12,7 @@ use crate::{
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request, State},
-    http::HeaderName,
+    http::{HeaderName, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
@@ -127,6 +127,7 @@ fn staff() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(health::readyz))
         .routes(routes!(health::prometheus))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(middleware::from_fn(refuse_large::<BODY_LIMIT>))
 }
 
 /// For anyone: what a shop needs.
@@ -140,6 +141,7 @@ fn storefront() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(orders::show_order))
         .routes(routes!(orders::list_order_tickets))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(middleware::from_fn(refuse_large::<BODY_LIMIT>))
 }
 
 /// Large bodies, which may be compressed. The limit counts what comes out, so that a small bomb stays small.
@@ -149,6 +151,21 @@ fn batches() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(imports::import))
         .layer(DefaultBodyLimit::max(BATCH_LIMIT))
         .layer(RequestDecompressionLayer::new().gzip(true))
+        .layer(middleware::from_fn(refuse_large::<BATCH_LIMIT>))
+}
+
+/// Refuses a body that says itself that it is too large before any of it is asked for.
+async fn refuse_large<const LIMIT: usize>(request: Request, next: Next) -> Response {
+    let length = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse().ok());
+    match length {
+        Some(length) if length > LIMIT => {
+            Problem::new("body_too_large", format!("this address takes at most {LIMIT} bytes")).into_response()
+        }
+        _ => next.run(request).await,
+    }
 }
 
 async fn limit_strangers(

@@ -128,7 +128,7 @@ pub async fn simulate(store: &Store, scan: Scan) -> Result<Verdict> {
 }
 
 async fn claim(store: &Store, scan: &Scan) -> Result<Option<Claim>> {
-    let event_id = store.event_of_list(scan.check_in_list_id).await?;
+    let event_id = store.owner_of_list(scan.check_in_list_id).await?.event_id;
     store.verified_claim(event_id, &scan.code).await
 }
 

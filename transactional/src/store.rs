@@ -8,7 +8,7 @@ use crate::{
     tickets::EventKeys,
     writer::{Codec, Command, Job, Writer},
 };
-use domain::{CheckInListId, EventId, changes::Change};
+use domain::{CheckInListId, EventId, OrganizerId, changes::Change};
 use futures::future::BoxFuture;
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{
@@ -42,7 +42,7 @@ impl Default for StoreOptions {
     }
 }
 
-/// How many lists' events are remembered, some 50 bytes each.
+/// How many lists are remembered, some 70 bytes each.
 const MOST_LISTS: usize = 10_000;
 
 #[derive(Clone)]
@@ -56,8 +56,14 @@ struct Inner {
     committed: watch::Receiver<i64>,
     key: secrets::Key,
     event_keys: EventKeys,
-    /// Which event a check-in list is of: it never changes.
-    list_events: std::sync::RwLock<HashMap<CheckInListId, EventId>>,
+    list_owners: std::sync::RwLock<HashMap<CheckInListId, ListOwner>>,
+}
+
+/// What a check-in list belongs to.
+#[derive(Clone, Copy, Debug)]
+pub struct ListOwner {
+    pub organizer_id: OrganizerId,
+    pub event_id: EventId,
 }
 
 /// A consistent view of the whole database as it was at the first read.
@@ -123,7 +129,7 @@ impl Store {
             committed,
             key,
             event_keys: EventKeys::default(),
-            list_events: Default::default(),
+            list_owners: Default::default(),
         })))
     }
 
@@ -218,19 +224,24 @@ impl Store {
         &self.0.event_keys
     }
 
-    pub(crate) async fn event_of_list(&self, id: CheckInListId) -> Result<EventId> {
-        let cache = &self.0.list_events;
-        if let Some(event_id) = cache.read().ok().and_then(|cache| cache.get(&id).copied()) {
-            return Ok(event_id);
+    /// Whose a check-in list is, and of which event. Neither ever changes, so a door asks the database once.
+    pub async fn owner_of_list(&self, id: CheckInListId) -> Result<ListOwner> {
+        let cache = &self.0.list_owners;
+        if let Some(owner) = cache.read().ok().and_then(|cache| cache.get(&id).copied()) {
+            return Ok(owner);
         }
-        let event_id = check_ins::get_list(&mut self.peek().await?, id).await?.event_id;
+        let list = check_ins::get_list(&mut self.peek().await?, id).await?;
+        let owner = ListOwner {
+            organizer_id: list.organizer_id,
+            event_id: list.event_id,
+        };
         if let Ok(mut cache) = cache.write() {
             if cache.len() >= MOST_LISTS {
                 cache.clear();
             }
-            cache.insert(id, event_id);
+            cache.insert(id, owner);
         }
-        Ok(event_id)
+        Ok(owner)
     }
 
     /// Takes no more commands, finishes those that wait, and closes the database.
@@ -246,15 +257,20 @@ impl Store {
     }
 }
 
+/// In order; a new one goes to the end, and none is changed once it has been released.
+const MIGRATIONS: [(&str, &str); 5] = [
+    ("access", include_str!("../migrations/0001_access.sql")),
+    ("events", include_str!("../migrations/0002_events.sql")),
+    ("sales", include_str!("../migrations/0003_sales.sql")),
+    ("doors", include_str!("../migrations/0004_doors.sql")),
+    ("outbox", include_str!("../migrations/0005_outbox.sql")),
+];
+
 fn migrations() -> Migrator {
-    let sql = include_str!("../migrations/0001_core.sql");
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "core".into(),
-        MigrationType::Simple,
-        sql.into_sql_str(),
-        false,
-    )])
+    let migrations = (1..).zip(MIGRATIONS).map(|(number, (name, sql))| {
+        Migration::new(number, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    });
+    Migrator::with_migrations(migrations.collect())
 }
 
 impl Source for Connection {

@@ -117,8 +117,8 @@ async fn without_consent_the_visitor_has_another_name_and_the_person_is_left_out
     assert!(written[0].visitor_id.len() == 32 && !written[0].visitor_id.contains("visitor"));
 }
 
-#[tokio::test]
-async fn each_bad_item_is_told_why_and_costs_no_other() {
+/// Items that are refused, each with the code and the field that it is told.
+fn bad_items() -> Vec<(Value, &'static str, Option<&'static str>)> {
     let wrong = |field: &str, value: Value| {
         let mut item = full();
         item[field] = value;
@@ -128,7 +128,7 @@ async fn each_bad_item_is_told_why_and_costs_no_other() {
     lacking.as_object_mut().unwrap().remove("kind");
     let far = Timestamp::now() + Duration::from_secs(3600);
     let old = Timestamp::now() - Duration::from_secs(31 * 24 * 3600);
-    let cases = [
+    vec![
         (lacking, "missing_field", Some("kind")),
         (wrong("kind", json!("dance")), "unknown_kind", Some("kind")),
         (wrong("kind", json!(7)), "wrong_type", Some("kind")),
@@ -178,7 +178,12 @@ async fn each_bad_item_is_told_why_and_costs_no_other() {
         (wrong("surprise", json!(1)), "unknown_field", None),
         (json!([1]), "wrong_type", None),
         (json!("text"), "wrong_type", None),
-    ];
+    ]
+}
+
+#[tokio::test]
+async fn each_bad_item_is_told_why_and_costs_no_other() {
+    let cases = bad_items();
     let world = world().await;
     let mut lines = vec![minimal().to_string()];
     for (item, ..) in &cases {

@@ -127,18 +127,13 @@ async fn queries_see_whole_commands_while_rows_are_published_committed_and_compa
     assert!(compactor.await.unwrap() > 2, "the test is about compaction too");
     lake.close().await.unwrap();
     for reopened in [lake, Lake::open(&url, manual()).await.unwrap()] {
-        assert_eq!(
-            number(&reopened, &admin(), "select count(*) from order_changes").await,
-            commands
-        );
-        assert_eq!(
-            number(&reopened, &admin(), "select count(distinct order_id) from orders").await,
-            commands
-        );
-        assert_eq!(
-            number(&reopened, &admin(), "select count(*) from ticket_changes").await,
-            commands * 2
-        );
+        for (count, expected) in [
+            ("select count(*) from order_changes", commands),
+            ("select count(distinct order_id) from orders", commands),
+            ("select count(*) from ticket_changes", commands * 2),
+        ] {
+            assert_eq!(number(&reopened, &admin(), count).await, expected, "{count}");
+        }
     }
 }
 

@@ -195,6 +195,6 @@ async fn require_list(
     check_in_list_id: CheckInListId,
     permission: Permission,
 ) -> Result<()> {
-    let list = check_ins::get_list(&mut app.store.read().await?, check_in_list_id).await?;
-    identity.require(list.organizer_id, permission)
+    let owner = app.store.owner_of_list(check_in_list_id).await?;
+    identity.require(owner.organizer_id, permission)
 }

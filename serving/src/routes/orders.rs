@@ -12,7 +12,7 @@ use domain::{Email, EventId, HoldId, OrderId, changes::Order, role::Permission};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use transactional::{
-    Stored,
+    Reader, Stored,
     orders::{self, Checkout, OrderFilter},
     payments, tickets,
 };
@@ -125,8 +125,9 @@ pub async fn show_order(
     Id(order_id): Id<OrderId>,
     Params(query): Params<SecretQuery>,
 ) -> Result<Json<OrderView>> {
-    let order = readable_order(&app, caller, order_id, query.secret).await?;
-    let mut payments = payments::of_order(&mut app.store.read().await?, order_id).await?;
+    let mut db = app.store.read().await?;
+    let order = readable_order(&app, &mut db, caller, order_id, query.secret).await?;
+    let mut payments = payments::of_order(&mut db, order_id).await?;
     payments.sort_by_key(|payment| std::cmp::Reverse(payment.payment_id));
     let payments = payments.into_iter().map(Resource::from).collect();
     Ok(Json(OrderView {
@@ -146,8 +147,10 @@ pub async fn list_order_tickets(
     Id(order_id): Id<OrderId>,
     Params(query): Params<SecretQuery>,
 ) -> Result<Json<Vec<TicketView>>> {
-    readable_order(&app, caller, order_id, query.secret).await?;
-    let tickets = tickets::of_order(&mut app.store.read().await?, order_id).await?;
+    let mut db = app.store.read().await?;
+    readable_order(&app, &mut db, caller, order_id, query.secret).await?;
+    let tickets = tickets::of_order(&mut db, order_id).await?;
+    drop(db);
     let mut views = Vec::with_capacity(tickets.len());
     for ticket in tickets {
         views.push(TicketView {
@@ -199,11 +202,12 @@ pub async fn list_event_orders(
 /// The order, for its organizer's staff and for who has its secret. For anyone else it does not exist.
 async fn readable_order(
     app: &App,
+    db: &mut Reader,
     caller: Option<Identity>,
     order_id: OrderId,
     secret: Option<String>,
 ) -> Result<Stored<Order>> {
-    let order = orders::get(&mut app.store.read().await?, order_id).await?;
+    let order = orders::get(db, order_id).await?;
     let by_secret = secret.is_some_and(|secret| app.store.is_order_secret(order_id, &secret));
     if by_secret || caller.is_some_and(|identity| identity.may(order.organizer_id, Permission::ReadOrders)) {
         return Ok(order);
