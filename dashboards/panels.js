@@ -2,6 +2,9 @@
 
 import { $, bars, clock, count, day, element, lastHour, money, seconds, sum, table } from "./show.js";
 
+/** The row of the metric `freshness`, kept for the way of a change. */
+let latency;
+
 export const panels = [
   { metric: "sales_per_minute", every: 2_000, draw: sales },
   { metric: "latest_orders", every: 2_000, draw: orders },
@@ -11,6 +14,14 @@ export const panels = [
   { metric: "top_events_now", every: 5_000, draw: top },
   { metric: "freshness", every: 5_000, draw: freshness },
 ];
+
+/** Empties every panel. */
+export function clear() {
+  for (const id of ["sales-figures", "sales-chart", "today", "way", "audit-detail", "doors", "scans-chart", "top", "orders"]) $(id).replaceChildren();
+  $("audit").className = "pill";
+  $("audit").textContent = "not audited yet";
+  latency = undefined;
+}
 
 function sales(rows) {
   const minutes = lastHour(rows, (found) => [sum(found, "tickets")]);
@@ -26,15 +37,16 @@ function sales(rows) {
 function scans(rows) {
   const minutes = lastHour(rows, (found) => [sum(found, "entries"), sum(found, "refused")]);
   const label = `${sum(rows, "entries")} people came in and ${sum(rows, "refused")} scans were refused in the last hour, as bars a minute`;
+  $("scans-chart").hidden = rows.length === 0;
   bars($("scans-chart"), minutes, label, 90);
 }
 
 function orders(rows) {
   const columns = [
     { title: "Time", of: (row) => seconds(row.placed_at) },
-    { title: "Order", of: (row) => row.code },
+    { title: "Order", of: (row) => row.code, kind: "extra" },
     { title: "Event", of: (row) => row.title, kind: "name" },
-    { title: "Tickets", of: (row) => count(row.quantity), kind: "number" },
+    { title: "Tickets", of: (row) => count(row.quantity), kind: "number extra" },
     { title: "Total", of: (row) => money(row.total_minor, row.currency), kind: "number" },
     { title: "Status", of: (row) => row.status },
   ];
@@ -58,7 +70,7 @@ function today(rows) {
     { title: "Orders", of: (row) => count(row.orders), kind: "number" },
     { title: "Tickets", of: (row) => count(row.tickets), kind: "number" },
     { title: "Sales", of: (row) => money(row.sales_minor, row.currency), kind: "number" },
-    { title: "Cancelled", of: (row) => count(row.cancelled_orders), kind: "number" },
+    { title: "Cancelled", of: (row) => count(row.cancelled_orders), kind: "number extra" },
   ];
   $("today").replaceChildren(table(columns, rows, "Nothing sold today."));
 }
@@ -66,15 +78,13 @@ function today(rows) {
 function top(rows) {
   const columns = [
     { title: "Event", of: (row) => row.title, kind: "name" },
-    { title: "When", of: (row) => day(row.starts_at) },
+    { title: "When", of: (row) => day(row.starts_at), kind: "when" },
     { title: "Tickets", of: (row) => count(row.tickets), kind: "number" },
     { title: "Sales", of: (row) => money(row.sales_minor, row.currency), kind: "number" },
-    { title: "Views", of: (row) => count(row.views), kind: "number" },
+    { title: "Views", of: (row) => count(row.views), kind: "number extra" },
   ];
   $("top").replaceChildren(table(columns, rows, "Nothing sold in the last 24 hours."));
 }
-
-let latency;
 
 function freshness([row]) {
   latency = row;

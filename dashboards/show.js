@@ -40,13 +40,16 @@ export const clock = (text) => clockFormat.format(moment(text));
 export const seconds = (text) => secondsFormat.format(moment(text));
 export const day = (text) => dayFormat.format(moment(text));
 
-/** Columns: { title, of(row), kind: "number" | "name" }. */
+/** Columns: { title, of(row), kind }: "number", "name" and "when" say how it is set; "extra" is left out on a narrow screen. */
 export function table(columns, rows, empty) {
   if (rows.length === 0) return element("p", { class: "muted" }, empty);
   const head = columns.map(({ title, kind = "" }) => element("th", { scope: "col", class: kind }, title));
   const body = rows.map((row) => element("tr", {}, ...columns.map(({ of, kind = "" }) => element("td", { class: kind }, of(row)))));
   return element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...body));
 }
+
+/** Times under the bars closer than this would touch. */
+const LABEL_WIDTH = 60;
 
 /**
  * Draws stacked bars, one a minute, as wide as the place has room. Each minute: { at, values: [lower, upper] }. What it
@@ -58,6 +61,7 @@ export function bars(host, minutes, label, height) {
   const [bottom, top, left] = [height - 18, 8, 34];
   const step = (width - left) / minutes.length;
   const y = (value) => bottom - (value / highest) * (bottom - top);
+  const labelled = step * 10 >= LABEL_WIDTH ? 10 : 20;
   const svg = drawn("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
   for (const value of new Set([0, Math.round(highest / 2), highest])) {
     svg.append(drawn("line", { class: "rule", x1: left, x2: width, y1: y(value), y2: y(value) }));
@@ -74,7 +78,7 @@ export function bars(host, minutes, label, height) {
       }
       below += value;
     });
-    if (index % 10 === 0) svg.append(drawn("text", { class: "axis", x, y: height - 4 }, clockFormat.format(at)));
+    if (index % labelled === 0) svg.append(drawn("text", { class: "axis", x, y: height - 4 }, clockFormat.format(at)));
   });
   host.replaceChildren(svg);
 }
