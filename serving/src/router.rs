@@ -156,10 +156,8 @@ fn batches() -> OpenApiRouter<Arc<App>> {
 
 /// Refuses a body that says itself that it is too large before any of it is asked for.
 async fn refuse_large<const LIMIT: usize>(request: Request, next: Next) -> Response {
-    let length = request
-        .headers()
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse().ok());
+    let length = request.headers().get(header::CONTENT_LENGTH);
+    let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     match length {
         Some(length) if length > LIMIT => {
             Problem::new("body_too_large", format!("this address takes at most {LIMIT} bytes")).into_response()
