@@ -87,8 +87,14 @@ impl Wiring {
         let sink = Sink::new(log, lake, SinkOptions::default()).reporting(relay.position());
         let mut stages = Stages::default();
         let (paying, sweeping) = (app.clone(), app.clone());
-        stages.add("payments", |stop| async move { Ok(reports.run(paying, stop).await) });
-        stages.add("sweep", |stop| async move { Ok(sweep::run(sweeping, stop).await) });
+        stages.add("payments", |stop| async move {
+            reports.run(paying, stop).await;
+            Ok(())
+        });
+        stages.add("sweep", |stop| async move {
+            sweep::run(sweeping, stop).await;
+            Ok(())
+        });
         stages.add("relay", |stop| async move { Ok(relay.run(stop).await?) });
         stages.add("sink", |stop| async move { Ok(sink.run(stop).await?) });
         Ok(Self { app, stages })

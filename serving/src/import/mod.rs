@@ -111,7 +111,6 @@ mod tests {
     }
 
     /// A folder of the real data, which is no part of the repository. None, said aloud, where it is not at hand.
-    #[expect(clippy::print_stderr, reason = "a test that is left out says so")]
     pub(super) fn real(folder: &str) -> Option<PathBuf> {
         let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data")).join(folder);
         if path.is_dir() {
