@@ -1,4 +1,4 @@
-//! Log → lake. One task reads all partitions, puts changes back into the order of the core (see [`crate::chain`]),
+//! Log → lake. One task reads all partitions, puts changes back into the order of the core (see `chain`),
 //! decodes, and publishes each round to the lake at one moment: rows of all tables, offsets, and the watermark up to
 //! which every command is there as a whole.
 //!

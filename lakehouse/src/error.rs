@@ -1,6 +1,6 @@
 //! What can go wrong, told apart by what the caller can do about it.
 
-use datafusion::error::DataFusionError;
+use datafusion::{error::DataFusionError, sql::sqlparser::parser::ParserError};
 use deltalake::{DeltaTableError, ObjectStoreError, datafusion::arrow::error::ArrowError};
 use std::io;
 
@@ -109,6 +109,14 @@ impl From<ArrowError> for Error {
     }
 }
 
+/// The parser's words, without its type's.
+fn said(error: &ParserError) -> String {
+    match error {
+        ParserError::TokenizerError(why) | ParserError::ParserError(why) => why.clone(),
+        ParserError::RecursionLimitExceeded => "the query is nested too deeply".to_owned(),
+    }
+}
+
 impl From<DataFusionError> for Error {
     fn from(error: DataFusionError) -> Self {
         let message = error.strip_backtrace();
@@ -126,7 +134,11 @@ impl From<DataFusionError> for Error {
                 }
             }
             // Planning errors, and values that an expression can't compute, such as 1/0: the query's fault.
-            _ => Error::InvalidQuery(message),
+            DataFusionError::SQL(error, _) => Error::InvalidQuery(said(error)),
+            DataFusionError::Plan(why) | DataFusionError::Execution(why) | DataFusionError::NotImplemented(why) => {
+                Error::InvalidQuery(why.clone())
+            }
+            root => Error::InvalidQuery(root.strip_backtrace()),
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::{
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use datafusion::{
     catalog::MemoryCatalogProviderList,
+    execution::FunctionRegistry,
     execution::{
         SendableRecordBatchStream, SessionState, SessionStateBuilder,
         disk_manager::{DiskManagerBuilder, DiskManagerMode},
@@ -42,8 +43,23 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-/// Longer than any query a person writes; the planner's cost grows faster than the text.
-const MAX_SQL_BYTES: usize = 64 * 1024;
+/// Longer than any query a person writes; the planner's cost grows faster than the text, and so does its stack.
+const MAX_SQL_BYTES: usize = 16 * 1024;
+
+/// The planner recurses over chains such as 1 + 1 + …, and a stack that overflows ends the whole process. A query of
+/// `MAX_SQL_BYTES` needs a part of this. Memory is taken only where a stack really grows.
+const STACK_BYTES: usize = 256 << 20;
+
+/// Functions that make gigabytes out of a number, in one step that no memory limit sees.
+const WITHHELD: [&str; 7] = [
+    "repeat",
+    "lpad",
+    "rpad",
+    "array_repeat",
+    "array_resize",
+    "range",
+    "generate_series",
+];
 
 /// What queries may spill to disk, all together.
 const MAX_SPILL_BYTES: u64 = 8 << 30;
@@ -114,15 +130,20 @@ impl Engine {
         settings.execution.parquet.schema_force_view_types = false;
         settings.sql_parser.map_string_types_to_utf8view = false;
         settings.execution.time_zone = Some("UTC".to_owned());
-        let state = SessionStateBuilder::new()
+        let mut state = SessionStateBuilder::new()
             .with_config(config)
             .with_runtime_env(Arc::clone(&runtime))
             .with_default_features()
             .with_physical_optimizer_rule(Arc::new(YieldInJoins))
             .build();
+        for name in WITHHELD {
+            state.deregister_udf(name)?;
+        }
         let threads = Builder::new_multi_thread()
             .worker_threads(options.target_partitions)
             .thread_name("query")
+            .thread_stack_size(STACK_BYTES)
+            .max_blocking_threads(options.target_partitions * 4)
             .enable_all()
             .build()?;
         Ok(Self {

@@ -67,7 +67,7 @@ impl Identity {
     /// An organizer that the identity has nothing to do with does not exist for it: 404, so that ids can't be probed.
     pub fn require(&self, organizer: OrganizerId, permission: Permission) -> Result<()> {
         match self.role(organizer) {
-            None => Err(Problem::not_found("organizer, or what belongs to it,")),
+            None => Err(Problem::not_found("organizer, or nothing of it is yours")),
             Some(role) if role.may(permission) => Ok(()),
             Some(role) => Err(Problem::forbidden(format!("the role {role} does not allow this"))),
         }
@@ -162,7 +162,9 @@ async fn identify(parts: &Parts, app: &App) -> Result<Option<Identity>> {
         let secret = value
             .to_str()
             .ok()
-            .and_then(|text| text.strip_prefix("Bearer "))
+            .and_then(|text| text.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, secret)| secret)
             .ok_or_else(|| {
                 Problem::new(
                     "unauthenticated",

@@ -136,7 +136,10 @@ pub async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes>
             rejection if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
                 Problem::new("body_too_large", "the body is larger than this address takes")
             }
-            BytesRejection::FailedToBufferBody(_) => Problem::new("invalid_body", "the body broke off"),
+            BytesRejection::FailedToBufferBody(_) => Problem::new(
+                "invalid_body",
+                "the body broke off, or is not what its Content-Encoding says",
+            ),
             rejection => Problem::new("invalid_body", rejection.body_text()),
         })
 }

@@ -20,6 +20,7 @@ const CODES: &[(&str, u16, &str)] = &[
     ("wrong_credentials", 401, "E-mail address or password is wrong"),
     ("bad_signature", 401, "The signature is wrong"),
     ("csrf", 403, "The form's token is missing or wrong"),
+    ("query_forbidden", 403, "This query is not allowed"),
     ("forbidden", 403, "Your role does not allow this"),
     ("not_found", 404, "There is no such thing"),
     ("method_not_allowed", 405, "This address does not take that method"),
@@ -202,7 +203,7 @@ impl From<lakehouse::Error> for Problem {
         use lakehouse::ErrorKind as K;
         match error.kind() {
             K::Invalid => Self::new("invalid_sql", error.to_string()).at("/sql"),
-            K::Forbidden => Self::forbidden(error.to_string()),
+            K::Forbidden => Self::new("query_forbidden", error.to_string()),
             K::Timeout => Self::new("timeout", error.to_string()),
             K::ResourcesExhausted => Self::new("resources_exhausted", error.to_string()),
             K::Busy => Self::new("busy", error.to_string()),

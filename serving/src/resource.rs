@@ -3,7 +3,7 @@
 //! shows in both without a line here.
 
 use domain::{
-    OrganizerId, Timestamp,
+    Currency, OrganizerId, Timestamp,
     changes::{
         ApiToken, CheckIn, CheckInList, Event, Hold, Membership, Order, Organizer, Payment, Pool, Ticket, TicketType,
         Venue,
@@ -24,6 +24,8 @@ pub struct Resource<T> {
     organizer_id: OrganizerId,
     version: i64,
     record: T,
+    /// Of the amounts, where the record itself does not tell it.
+    currency: Option<Currency>,
 }
 
 // The macros that document routes take a name without parameters.
@@ -47,14 +49,26 @@ impl<T> From<Stored<T>> for Resource<T> {
             organizer_id: stored.organizer_id,
             version: stored.version,
             record: stored.value,
+            currency: None,
         }
+    }
+}
+
+impl<T> Resource<T> {
+    pub fn with_currency(mut self, currency: Currency) -> Self {
+        self.currency = Some(currency);
+        self
     }
 }
 
 impl<T: Record> Serialize for Resource<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let record = serde_json::to_value(&self.record).map_err(S::Error::custom)?;
-        let mut shown = present(record, T::FIELDS, None);
+        let mut shown = present(
+            record,
+            T::FIELDS,
+            self.currency.map(|currency| json!(currency)).as_ref(),
+        );
         if let Value::Object(map) = &mut shown {
             map.insert("organizer_id".into(), json!(self.organizer_id));
             map.insert("version".into(), json!(self.version));
@@ -183,6 +197,7 @@ mod tests {
             organizer_id: OrganizerId::new(),
             version: 1,
             record: hold,
+            currency: None,
         })
         .unwrap();
         assert_eq!(shown["expires_at"], "1970-01-01T00:00:00.000001Z");

@@ -50,6 +50,19 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
     info(title = "Bilten", description = "Sell tickets, open doors, and ask the lake what happened."),
     security(("bearer" = []), ("session" = [])),
     modifiers(&Schemes),
+    tags(
+        (name = "storefront", description = "For anyone: what a shop needs"),
+        (name = "session", description = "Log in and out"),
+        (name = "organizers", description = "Who runs events"),
+        (name = "access", description = "Members and API tokens"),
+        (name = "venues", description = "Where events take place"),
+        (name = "events", description = "Events, capacity pools and ticket types"),
+        (name = "orders", description = "Orders, for staff"),
+        (name = "payments", description = "What payment providers report"),
+        (name = "check-in", description = "Doors"),
+        (name = "lake", description = "SQL and metrics"),
+        (name = "operation", description = "Imports, audit, status, health"),
+    ),
     components(schemas(Problem))
 )]
 struct Document;
@@ -138,6 +151,7 @@ fn storefront() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(holds::place_hold))
         .routes(routes!(holds::show_hold, holds::release_hold))
         .routes(routes!(orders::check_out))
+        .routes(routes!(orders::pay_again))
         .routes(routes!(orders::show_order))
         .routes(routes!(orders::list_order_tickets))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))

@@ -110,3 +110,25 @@ fn a_full_disk_is_told_apart() {
         Error::Unavailable(_)
     ));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_chains_and_functions_that_make_gigabytes_are_answered_or_refused_and_the_process_lives() {
+    let (_folder, url) = folder();
+    let lake = Lake::open(&url, manual()).await.unwrap();
+    for chain in ["1+1", "1 or 1=1", "1 union all select 1"] {
+        let (first, rest) = chain.split_at(1);
+        let sql = format!("select {first}{}", rest.repeat(15_000 / rest.len()));
+        // Either is right; what is not is the end of the process.
+        let _ = lake.session(&tenant(1)).sql(&sql).await;
+    }
+    for call in [
+        "repeat('x', 2000000000)",
+        "lpad('x', 2000000000)",
+        "array_repeat(1, 2000000000)",
+        "range(2000000000)",
+    ] {
+        let refused = lake.session(&tenant(1)).sql(&format!("select {call}")).await;
+        assert!(matches!(refused, Err(Error::InvalidQuery(_))), "{call}");
+    }
+    assert_eq!(number(&lake, &admin(), "select 1").await, 1);
+}

@@ -15,7 +15,7 @@ pub(crate) struct AuditCommand {
 }
 
 pub(crate) async fn run(config: &Config, command: AuditCommand) -> Result<()> {
-    let connection = Connection::open(config).await?;
+    let connection = Connection::to_existing(config).await?;
     let report = connection
         .json::<Value>(connection.request(Method::POST, "/v1/audit"))
         .await;

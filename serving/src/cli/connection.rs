@@ -23,6 +23,17 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
+    /// For a command that only looks: an empty folder would give an answer about nothing.
+    pub(crate) async fn to_existing(config: &Config) -> Result<Self> {
+        if config.database_url.is_none() && !config.home.join("core.db").exists() {
+            bail!(
+                "there is no data folder at {}; start with `bilten serve` or `bilten demo`, or name another with --home",
+                config.home.display()
+            );
+        }
+        Self::open(config).await
+    }
+
     pub(crate) async fn open(config: &Config) -> Result<Self> {
         let home = config.home();
         let started = Instant::now();

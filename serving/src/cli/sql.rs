@@ -2,12 +2,13 @@
 
 use super::connection::{Connection, send};
 use crate::config::Config;
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use futures::StreamExt;
 use reqwest::{Method, header};
 use serde_json::json;
 use std::{
+    fs::File,
     io::{IsTerminal, Read, Write},
     path::PathBuf,
 };
@@ -53,7 +54,7 @@ pub(crate) async fn run(config: &Config, command: SqlCommand) -> Result<()> {
     if command.format == Format::Parquet && command.output.is_none() && std::io::stdout().is_terminal() {
         bail!("Parquet is not for a terminal; name a file with --output, or redirect the output");
     }
-    let connection = Connection::open(config).await?;
+    let connection = Connection::to_existing(config).await?;
     let result = answer(&connection, &query, command.format, command.output).await;
     connection.close().await?;
     result
@@ -66,7 +67,7 @@ async fn answer(connection: &Connection, query: &str, format: Format, output: Op
         .json(&json!({ "sql": query }));
     let mut body = send(request).await?.bytes_stream();
     let mut out: Box<dyn Write> = match output {
-        Some(path) => Box::new(std::fs::File::create(path)?),
+        Some(path) => Box::new(File::create(&path).with_context(|| format!("{} can't be written", path.display()))?),
         None => Box::new(std::io::stdout().lock()),
     };
     while let Some(chunk) = body.next().await {

@@ -197,9 +197,13 @@ pub async fn show_event(
         return Err(Problem::not_found("event"));
     }
     let offers = ticket_types::offers(&mut db, event_id, Timestamp::now()).await?;
+    let currency = event.currency;
     Ok(Json(EventView {
         event: event.into(),
-        ticket_types: offers.into_iter().map(OfferView::from).collect(),
+        ticket_types: offers
+            .into_iter()
+            .map(|offer| OfferView::new(offer, currency))
+            .collect(),
     }))
 }
 

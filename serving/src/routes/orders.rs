@@ -80,13 +80,7 @@ pub async fn check_out(
         request_hash,
     }: Once<OrderInput>,
 ) -> Result<(StatusCode, Json<OrderView>)> {
-    let method = body.payment_method;
-    if !app.payments.provider().accepts(&method) {
-        return Err(Problem::invalid(
-            "/payment_method",
-            "the payment provider does not know this method",
-        ));
-    }
+    let method = known_method(&app, body.payment_method)?;
     let checkout = Checkout {
         hold_id: body.hold_id,
         email: body.buyer.email,
@@ -112,6 +106,54 @@ pub async fn check_out(
             secret,
             payments,
         }),
+    ))
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PaymentInput {
+    /// As at checkout.
+    #[schema(example = "test_ok")]
+    payment_method: String,
+}
+
+/// Pay a pending order again, after a payment failed
+///
+/// The tickets stay held while the order is pending, so a buyer whose card was declined can try another one.
+#[utoipa::path(post, path = "/v1/orders/{order_id}/payments", tag = "storefront", security(()),
+    request_body = PaymentInput,
+    params(("order_id" = String, Path), SecretQuery, ("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 201, body = PaymentResource), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub async fn pay_again(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    Id(order_id): Id<OrderId>,
+    Params(query): Params<SecretQuery>,
+    Once {
+        body,
+        key,
+        request_hash,
+    }: Once<PaymentInput>,
+) -> Result<(StatusCode, Json<PaymentResource>)> {
+    readable_order(&app, &mut app.store.read().await?, caller, order_id, query.secret).await?;
+    let method = known_method(&app, body.payment_method)?;
+    let (provider, by) = (app.payments.provider().name().to_owned(), method.clone());
+    let payment = app
+        .write_once("payments", key, request_hash, "storefront".into(), move |tx| {
+            Box::pin(async move { orders::pay_again(tx, order_id, provider, by).await })
+        })
+        .await?;
+    app.payments.start(&payment, &method).await?;
+    Ok((StatusCode::CREATED, Json(payment.into())))
+}
+
+fn known_method(app: &App, method: String) -> Result<String> {
+    if app.payments.provider().accepts(&method) {
+        return Ok(method);
+    }
+    Err(Problem::invalid(
+        "/payment_method",
+        "the payment provider does not know this method",
     ))
 }
 

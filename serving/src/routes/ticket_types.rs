@@ -8,7 +8,7 @@ use crate::{
     wiring::App,
 };
 use axum::{Json, extract::State, http::StatusCode};
-use domain::{EventId, Label, PoolId, Timestamp, role::Permission};
+use domain::{Currency, EventId, Label, PoolId, Timestamp, role::Permission};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use transactional::{
@@ -131,10 +131,10 @@ pub struct OfferView {
     on_sale: bool,
 }
 
-impl From<Offer> for OfferView {
-    fn from(offer: Offer) -> Self {
+impl OfferView {
+    pub(super) fn new(offer: Offer, currency: Currency) -> Self {
         Self {
-            ticket_type: offer.ticket_type.into(),
+            ticket_type: TicketTypeResource::from(offer.ticket_type).with_currency(currency),
             price: offer.price.map(MoneyView::from),
             available: offer.available,
             on_sale: offer.on_sale,
@@ -212,14 +212,17 @@ pub async fn create_ticket_type(
     Id(event_id): Id<EventId>,
     Body(input): Body<TicketTypeInput>,
 ) -> Result<(StatusCode, Json<TicketTypeResource>)> {
-    require_event(&app, &identity, event_id, Permission::ManageEvents).await?;
+    let event = require_event(&app, &identity, event_id, Permission::ManageEvents).await?;
     let ticket_type = app
         .store
         .write(identity.actor(), move |tx| {
             Box::pin(async move { ticket_types::create(tx, event_id, input.into()).await })
         })
         .await?;
-    Ok((StatusCode::CREATED, Json(ticket_type.into())))
+    Ok((
+        StatusCode::CREATED,
+        Json(TicketTypeResource::from(ticket_type).with_currency(event.currency)),
+    ))
 }
 
 /// List an event's ticket types with price and availability
@@ -230,7 +233,12 @@ pub async fn list_ticket_types(
     identity: Identity,
     Id(event_id): Id<EventId>,
 ) -> Result<Json<Vec<OfferView>>> {
-    require_event(&app, &identity, event_id, Permission::CheckIn).await?;
+    let event = require_event(&app, &identity, event_id, Permission::CheckIn).await?;
     let offers = ticket_types::offers(&mut app.store.read().await?, event_id, Timestamp::now()).await?;
-    Ok(Json(offers.into_iter().map(OfferView::from).collect()))
+    Ok(Json(
+        offers
+            .into_iter()
+            .map(|offer| OfferView::new(offer, event.currency))
+            .collect(),
+    ))
 }

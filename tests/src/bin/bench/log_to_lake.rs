@@ -85,7 +85,7 @@ fn record(organizer_id: OrganizerId, event_id: EventId, number: usize) -> Record
         referrer: Some("https://search.example.org/".into()),
         utm_source: Some("newsletter".into()),
         utm_medium: None,
-        utm_campaign: (number % 3 == 0).then(|| "autumn".into()),
+        utm_campaign: (number.is_multiple_of(3)).then(|| "autumn".into()),
         properties: r#"{"position":3}"#.into(),
     });
     let key = format!("{organizer_id}:{visitor_id}").into();

@@ -1,7 +1,6 @@
 //! The machine, the versions, and how much data there was.
 
 use crate::report::Report;
-use serde_json::Value;
 use std::{
     fs,
     path::Path,
@@ -14,7 +13,7 @@ use tests::{Home, Server, program};
 pub(crate) fn settle(server: &Server) {
     let admin = server.admin();
     let started = Instant::now();
-    let behind = || admin.get("/v1/status").expect(200)["behind"] != Value::from(0);
+    let behind = || admin.get("/v1/status").expect(200)["behind"] != 0;
     while behind() && started.elapsed() < Duration::from_secs(60) {
         std::thread::sleep(Duration::from_millis(50));
     }
