@@ -46,6 +46,9 @@ use tokio_util::task::AbortOnDropHandle;
 /// Longer than any query a person writes; the planner's cost grows faster than the text, and so does its stack.
 const MAX_SQL_BYTES: usize = 16 * 1024;
 
+/// The planner's time grows with the square of a chain of operators, and planning can't be interrupted.
+const MAX_OPERATORS: usize = 1_000;
+
 /// The planner recurses over chains such as 1 + 1 + …, and a stack that overflows ends the whole process. A query of
 /// `MAX_SQL_BYTES` needs a part of this. Memory is taken only where a stack really grows.
 const STACK_BYTES: usize = 256 << 20;
@@ -223,6 +226,11 @@ impl Session {
         if sql.len() > MAX_SQL_BYTES {
             return Err(Error::InvalidQuery(format!(
                 "a query has at most {MAX_SQL_BYTES} bytes"
+            )));
+        }
+        if sql.bytes().filter(|byte| b"+-*/%|".contains(byte)).count() > MAX_OPERATORS {
+            return Err(Error::InvalidQuery(format!(
+                "a query has at most {MAX_OPERATORS} arithmetic operators"
             )));
         }
         let inner = &self.lake.inner;

@@ -1,15 +1,20 @@
 //! How a request becomes values: bodies and parameters are parsed here, and what is wrong is said with a pointer.
 
-use crate::problem::{Problem, Result};
+use crate::{
+    problem::{Problem, Result},
+    router::BATCH_LIMIT,
+};
 use axum::{
     body::Bytes,
     extract::{ConnectInfo, FromRequest, FromRequestParts, Path, Query, Request, rejection::BytesRejection},
     http::{StatusCode, header, request::Parts},
 };
+use flate2::read::MultiGzDecoder;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use std::{
     fmt::Display,
+    io::Read,
     net::{IpAddr, SocketAddr},
     str::FromStr,
 };
@@ -136,12 +141,42 @@ pub async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes>
             rejection if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
                 Problem::new("body_too_large", "the body is larger than this address takes")
             }
-            BytesRejection::FailedToBufferBody(_) => Problem::new(
-                "invalid_body",
-                "the body broke off, or is not what its Content-Encoding says",
-            ),
+            BytesRejection::FailedToBufferBody(_) => Problem::new("invalid_body", "the body broke off"),
             rejection => Problem::new("invalid_body", rejection.body_text()),
         })
+}
+
+/// The whole body of a batch, unpacked if it is gzip. It is taken in first and unpacked then, so that a client has sent
+/// everything before it is told no; the limit counts what comes out as well, so that a small bomb stays small.
+pub async fn batch<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes> {
+    let encoding = request.headers().get(header::CONTENT_ENCODING).cloned();
+    let body = bytes(request, state).await?;
+    match encoding.as_ref().map(|value| value.as_bytes()) {
+        None | Some(b"identity") => Ok(body),
+        Some(b"gzip") => tokio::task::spawn_blocking(move || unpack(&body))
+            .await
+            .map_err(Problem::internal)?,
+        Some(_) => Err(Problem::new(
+            "unsupported_media_type",
+            "bodies may be compressed with gzip only",
+        )),
+    }
+}
+
+fn unpack(packed: &[u8]) -> Result<Bytes> {
+    let mut unpacked = Vec::new();
+    let most = BATCH_LIMIT as u64 + 1;
+    MultiGzDecoder::new(packed)
+        .take(most)
+        .read_to_end(&mut unpacked)
+        .map_err(|error| Problem::new("invalid_body", format!("the body is not gzip: {error}")))?;
+    if unpacked.len() > BATCH_LIMIT {
+        return Err(Problem::new(
+            "body_too_large",
+            format!("unpacked, a body has at most {BATCH_LIMIT} bytes"),
+        ));
+    }
+    Ok(unpacked.into())
 }
 
 fn expect_json(request: &Request) -> Result<()> {

@@ -27,7 +27,6 @@ use tower_http::{
         CompressionLayer,
         predicate::{NotForContentType, Predicate, SizeAbove},
     },
-    decompression::RequestDecompressionLayer,
     request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
 };
 use utoipa::{
@@ -40,7 +39,7 @@ use utoipa_swagger_ui::SwaggerUi;
 /// The largest body of an ordinary request: forms and queries are far smaller.
 const BODY_LIMIT: usize = 256 << 10;
 /// The largest batch of interactions or imports, after decompression: it is held in memory while it is parsed.
-const BATCH_LIMIT: usize = 8 << 20;
+pub const BATCH_LIMIT: usize = 8 << 20;
 /// Longer than a query may run, so that the query's own limit speaks first.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -158,13 +157,12 @@ fn storefront() -> OpenApiRouter<Arc<App>> {
         .layer(middleware::from_fn(refuse_large::<BODY_LIMIT>))
 }
 
-/// Large bodies, which may be compressed. The limit counts what comes out, so that a small bomb stays small.
+/// Large bodies, which may be compressed.
 fn batches() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(interactions::collect))
         .routes(routes!(imports::import))
         .layer(DefaultBodyLimit::max(BATCH_LIMIT))
-        .layer(RequestDecompressionLayer::new().gzip(true))
         .layer(middleware::from_fn(refuse_large::<BATCH_LIMIT>))
 }
 

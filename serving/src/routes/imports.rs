@@ -1,6 +1,6 @@
 use crate::{
     auth::Identity,
-    extract::bytes,
+    extract::batch,
     problem::{Problem, Result},
     wiring::App,
 };
@@ -42,7 +42,7 @@ pub struct RefusedItem {
     responses((status = 200, body = ImportAnswer), (status = 400, body = Problem), (status = 403, body = Problem)))]
 pub async fn import(State(app): State<Arc<App>>, identity: Identity, request: Request) -> Result<Json<ImportAnswer>> {
     identity.require_platform()?;
-    let body = bytes(request, &app).await?;
+    let body = batch(request, &app).await?;
     let mut answer = ImportAnswer::default();
     let mut items = Vec::new();
     for (index, line) in body

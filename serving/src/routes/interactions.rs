@@ -1,5 +1,5 @@
 use crate::{
-    extract::{ClientAddress, bytes},
+    extract::{ClientAddress, batch},
     problem::{Problem, Result},
     wiring::App,
 };
@@ -37,6 +37,6 @@ pub async fn collect(
             return Err(Problem::new("unsupported_media_type", detail));
         }
     };
-    let body = bytes(request, &app).await?;
+    let body = batch(request, &app).await?;
     Ok(Json(app.collector.collect(&body, format).await?))
 }

@@ -93,7 +93,11 @@ fn a_backend_that_is_not_there_is_named() {
         ("EVENT_LOG_URL", "carrier-pigeon://x"),
         ("LAKE_URL", "ftp://x"),
     ] {
-        let output = home.command(&["status"]).env(variable, url).output().unwrap();
+        let output = home
+            .command(&["serve", "--listen", "127.0.0.1:0"])
+            .env(variable, url)
+            .output()
+            .unwrap();
         assert!(!output.status.success(), "{variable}={url}");
         let told = stderr(&output);
         assert!(told.contains("can't be opened") && !told.contains("panicked"), "{told}");

@@ -74,10 +74,8 @@ fn a_stop_waits_for_requests_that_are_under_way() {
         let (client, show) = (server.public(), &show);
         let buying = scope.spawn(move || {
             let mut paid = Vec::new();
-            loop {
-                let Ok(hold) = client.request("POST", "/v1/holds").json(&show.hold_body(1)).try_send() else {
-                    break;
-                };
+            let hold = || client.request("POST", "/v1/holds").json(&show.hold_body(1)).try_send();
+            while let Ok(hold) = hold() {
                 if hold.status != 201 {
                     break;
                 }

@@ -26,7 +26,7 @@ impl Source {
         let text = read(&path);
         let code = lexer::code_only(&text);
         let tests = if shown(&path).starts_with("tests/") {
-            Vec::from([0..code.len()])
+            std::iter::once(0..code.len()).collect()
         } else {
             test_items(&text, &code)
         };
@@ -77,7 +77,7 @@ fn sources() -> Vec<Source> {
             .ancestors()
             .any(|path| test_files.contains(&path.with_extension("rs")))
         {
-            source.tests = Vec::from([0..source.code.len()]);
+            source.tests = std::iter::once(0..source.code.len()).collect();
         }
     }
     sources
