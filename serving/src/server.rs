@@ -72,6 +72,11 @@ impl Server {
         self.wiring.failed().await
     }
 
+    /// Waits until queries see all that the core has committed: after a crash, the log is read again first.
+    pub async fn catch_up(&self) {
+        self.wiring.catch_up().await;
+    }
+
     /// Takes no more requests, lets those that run end, and closes everything in the order in which data flows.
     pub async fn stop(self) -> Result<()> {
         self.stop.cancel();

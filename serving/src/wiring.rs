@@ -23,6 +23,7 @@ use sha2::{Digest, Sha256};
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -43,6 +44,9 @@ pub struct App {
     pub last_audit: ArcSwapOption<(String, bool, i64)>,
     running_keys: Mutex<HashSet<(&'static str, String)>>,
 }
+
+/// The lake is a second behind at most; far more means that it stands still, and nobody waits for that.
+const CATCH_UP: Duration = Duration::from_secs(10);
 
 /// The app with its background work.
 pub struct Wiring {
@@ -113,8 +117,17 @@ impl Wiring {
         }
     }
 
-    /// Closes everything in the order in which data flows.
+    /// Waits until queries see all that the core had committed when this was called.
+    pub async fn catch_up(&self) {
+        let committed = *self.app.store.committed_seq().borrow();
+        if let Err(error) = self.app.lake.wait_for(committed, CATCH_UP).await {
+            tracing::warn!(%error, "the lake is behind the core; what it lacks stands in the log");
+        }
+    }
+
+    /// Closes everything in the order in which data flows, when it has flowed through.
     pub async fn close(self) -> Result<()> {
+        self.catch_up().await;
         for (stop, stage) in self.stages.running {
             stop.cancel();
             stage.await.context("a background task failed")?;

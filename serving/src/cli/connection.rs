@@ -40,6 +40,7 @@ impl Connection {
         loop {
             if let Some(held) = home.hold()? {
                 let server = Server::start(held, config, &ServeOptions::private()).await?;
+                server.catch_up().await;
                 return Self::to(
                     server.running().url.clone(),
                     server.running().admin_token.clone(),

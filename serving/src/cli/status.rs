@@ -6,9 +6,6 @@ use anyhow::Result;
 use clap::Args;
 use reqwest::Method;
 use serde_json::Value;
-use std::time::{Duration, Instant};
-
-const CATCH_UP: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Args)]
 pub(crate) struct StatusCommand {
@@ -20,7 +17,9 @@ pub(crate) struct StatusCommand {
 #[expect(clippy::print_stdout, reason = "this is the command line's own output")]
 pub(crate) async fn run(config: &Config, command: StatusCommand) -> Result<()> {
     let connection = Connection::to_existing(config).await?;
-    let status = settled(&connection).await;
+    let status = connection
+        .json::<Value>(connection.request(Method::GET, "/v1/status"))
+        .await;
     let was_running = connection.is_remote();
     connection.close().await?;
     let status = status?;
@@ -29,18 +28,6 @@ pub(crate) async fn run(config: &Config, command: StatusCommand) -> Result<()> {
         false => show(&status, was_running),
     }
     Ok(())
-}
-
-/// A server that we started for this look first takes up what the log holds.
-async fn settled(connection: &Connection) -> Result<Value> {
-    let started = Instant::now();
-    loop {
-        let status: Value = connection.json(connection.request(Method::GET, "/v1/status")).await?;
-        if connection.is_remote() || status["behind"] == 0 || started.elapsed() > CATCH_UP {
-            return Ok(status);
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
 }
 
 #[expect(clippy::print_stdout, reason = "this is the command line's own output")]
