@@ -1,9 +1,6 @@
 //! How a request becomes values: bodies and parameters are parsed here, and what is wrong is said with a pointer.
 
-use crate::{
-    problem::{Problem, Result},
-    router::BATCH_LIMIT,
-};
+use crate::problem::{Problem, Result};
 use axum::{
     body::Bytes,
     extract::{ConnectInfo, FromRequest, FromRequestParts, Path, Query, Request, rejection::BytesRejection},
@@ -18,6 +15,9 @@ use std::{
     net::{IpAddr, SocketAddr},
     str::FromStr,
 };
+
+/// The largest batch of interactions or imports, after decompression: it is held in memory while it is parsed.
+pub const BATCH_LIMIT: usize = 8 << 20;
 
 /// A JSON body. An unknown field is an error: a misspelt one would be lost in silence.
 pub struct Body<T>(pub T);

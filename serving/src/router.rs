@@ -1,7 +1,7 @@
 //! Every route in one list, from which the OpenAPI document is made, and what surrounds them all.
 
 use crate::{
-    extract::ClientAddress,
+    extract::{BATCH_LIMIT, ClientAddress},
     problem::Problem,
     routes::{
         access, audit, check_ins, events, health, holds, imports, interactions, metrics, orders, organizers, pages,
@@ -38,8 +38,6 @@ use utoipa_swagger_ui::SwaggerUi;
 
 /// The largest body of an ordinary request: forms and queries are far smaller.
 const BODY_LIMIT: usize = 256 << 10;
-/// The largest batch of interactions or imports, after decompression: it is held in memory while it is parsed.
-pub const BATCH_LIMIT: usize = 8 << 20;
 /// Longer than a query may run, so that the query's own limit speaks first.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
