@@ -1,6 +1,6 @@
 //! The embedded event log: one folder a partition, in it segments, in them frames.
 //!
-//! Why our own: of the embedded logs on crates.io none that is still kept promises all that [`EventLog`] does (durable
+//! Why our own: of the embedded logs in the registry none that is still kept promises all that [`EventLog`] does (durable
 //! when answered, atomic appends, a tail that is cut and reported after a crash, retention below a floor), and a
 //! general key-value store would write every record twice. This is all there is to it:
 //!
