@@ -10,11 +10,13 @@
 //!   released at once. Since admission takes from the front of each partition, what is released of a partition is always
 //!   a prefix of it, and one offset a partition says how far a release went. Call these offsets a *cut*: below it stand
 //!   exactly the changes up to some `seq`, all commands whole.
-//! - **Restart.** Each lake table commits a cut that was published, and cuts only grow, so the lowest committed offset
-//!   of each partition over all tables is one of those cuts again: the oldest table's. Reading starts there. Its `seq` is
-//!   the highest found right below it in any partition, since the change admitted last was the last of its partition.
-//!   So the sink has the log keep some records below the committed offsets ([`crate::sink::KEPT_BELOW`]). No other state
-//!   is needed; what the other tables hold beyond that cut, the lake drops by offset.
+//! - **Restart.** The lake says from which offset of each partition rows are wanted, and several sinks may have committed
+//!   them, so these offsets are no cut. But each record tells a *floor*: all changes up to it were in the log before this
+//!   record. With the highest floor in the log, reading starts in each partition at the first change above it, or where
+//!   the lake is if that comes earlier, and the chain begins with the floor as its `seq`: what comes above is put in
+//!   order; what comes below was committed or is read before the ends that the log had at the start, and until these are
+//!   passed nothing that is visible counts as a whole. So the sink has the log keep some records below the committed
+//!   offsets ([`crate::sink::KEPT_BELOW`]). What the tables hold already, the lake drops by offset.
 //! - **Twice.** A key's partition is fixed and the relay appends in order, so a change is there for the second time
 //!   if and only if its `seq` isn't above the one before it in its own partition. It is passed over. (Comparing with the
 //!   chain's `seq` instead would lose a change that comes late, after its gap was given up.)
@@ -78,9 +80,9 @@ pub(crate) struct Gap {
 }
 
 impl<T> Chain<T> {
-    /// Starts at a cut. `below` has for each partition the newest change under the cut, or 0.
-    pub(crate) fn new(below: &[i64]) -> Self {
-        let seq = below.iter().copied().max().unwrap_or(0);
+    /// Starts at a floor. `below` has for each partition the newest change before the first that will be pushed, or 0.
+    pub(crate) fn new(floor: i64, below: &[i64]) -> Self {
+        let seq = floor;
         let queue = |last: &i64| Queue {
             waiting: VecDeque::new(),
             last: *last,

@@ -1,6 +1,7 @@
 //! A change as a record of the log: a CloudEvents 1.0 message in binary mode, with extensions for what a lake's
 //! envelope and the order of changes need. `ce_prevseq` is the `seq` of the change before it, so that a reader of several
-//! partitions knows what it has not seen yet.
+//! partitions knows what it has not seen yet; `ce_floor` says up to which change all of them, to the end of a command, were
+//! in the log when this one was sent, so that a reader that begins in the middle knows what it need not wait for.
 
 use crate::{Headers, HeadersBuilder, Record, chain::Link};
 use domain::changes::Change;
@@ -8,8 +9,8 @@ use lakehouse::decode::Envelope;
 
 const SOURCE: &str = "urn:bilten:core";
 
-/// The record of a change, given the `seq` of the one before it.
-pub(crate) fn record(change: &Change, prev: i64) -> Record {
+/// The record of a change, given the `seq` of the one before it and the floor.
+pub(crate) fn record(change: &Change, prev: i64, floor: i64) -> Record {
     let number = |n: i64| n.to_string();
     let Change {
         entity,
@@ -24,6 +25,7 @@ pub(crate) fn record(change: &Change, prev: i64) -> Record {
         .push("ce_seq", &number(change.seq))
         .push("ce_prevseq", &number(prev))
         .push("ce_remaining", &number(change.remaining))
+        .push("ce_floor", &number(floor))
         .push("ce_specversion", "1.0")
         .push("ce_id", &change.change_id.to_string())
         .push("ce_type", &change.change_type)
@@ -61,6 +63,11 @@ pub(crate) fn link(headers: &Headers) -> Option<Link> {
         }
     }
     None
+}
+
+/// All changes up to this `seq` were in the log before this record.
+pub(crate) fn floor(headers: &Headers) -> Option<i64> {
+    headers.get("ce_floor")?.parse().ok()
 }
 
 /// What the headers say of the change, or why they can't be read.
@@ -147,13 +154,14 @@ mod tests {
     #[test]
     fn a_record_tells_all_of_its_change() {
         let change = change();
-        let record = record(&change, 9);
+        let record = record(&change, 9, 8);
         let expected = Link {
             seq: 12,
             prev: 9,
             remaining: 1,
         };
         assert_eq!(link(&record.headers), Some(expected));
+        assert_eq!(floor(&record.headers), Some(8));
         let envelope = envelope(&record.headers).unwrap();
         assert_eq!(
             (envelope.change_id, envelope.entity_id),

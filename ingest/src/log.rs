@@ -2,12 +2,15 @@
 
 pub mod file;
 mod frame;
+mod membership;
 mod partition;
 mod segment;
 mod writer;
 
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
+
+pub use membership::{Membership, Partitions};
 
 use crate::{CHANGES, INTERACTIONS, LogRecord, Record};
 use async_trait::async_trait;
@@ -58,6 +61,9 @@ pub trait EventLog: fmt::Debug + Send + Sync + 'static {
     /// Lets go of records that are older or more than the log's retention allows, but of none at `floor` or above:
     /// the caller still needs those. Answers the first offset that is kept. What stays may be more than was allowed.
     async fn retain(&self, topic: &str, partition: u32, floor: u64) -> Result<u64, LogError>;
+
+    /// Becomes a member of a group that shares all partitions out among its members.
+    async fn join(&self, group: &str) -> Result<Box<dyn Membership>, LogError>;
 
     /// Waits for the appends under way and lets go of the log. Later calls fail with [`LogError::Closed`].
     async fn close(&self);

@@ -4,7 +4,10 @@
 //! append is atomic and a partition's changes are in order, so whatever isn't above the newest change of its partition
 //! is there already. That also lets the cursor lag: it is saved now and then, not with each batch.
 
-use crate::{CHANGES, EventLog, LogError, Record, change, log, partition_for};
+use crate::{
+    CHANGES, EventLog, LogError, Record, change, log, partition_for,
+    sink::{KEPT_BELOW, newest},
+};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::watch,
@@ -75,12 +78,11 @@ struct Run<'a> {
     cursor: i64,
     saved: i64,
     saved_at: Instant,
+    /// The end of the newest command that is in the log as a whole, like all before it.
+    floor: i64,
     /// The newest change of each partition.
     newest: Vec<i64>,
 }
-
-/// How many of a partition's newest records are looked at for a change, should the last ones be no changes.
-const LOOK_BACK: u64 = 100;
 
 impl Relay {
     pub fn new(store: Store, log: Arc<dyn EventLog>, options: RelayOptions) -> Self {
@@ -97,7 +99,8 @@ impl Relay {
     }
 
     /// Works until it is told to stop, and then finishes the batch at hand. It fails only for what waiting can't mend.
-    pub async fn run(self, stop: CancellationToken) -> Result<(), RelayError> {
+    /// Should a relay elsewhere still be at work, what both send is there twice, and readers pass over it.
+    pub async fn run(&self, stop: CancellationToken) -> Result<(), RelayError> {
         let mut committed = self.store.committed_seq();
         let mut run = self.start(&stop).await?;
         while !stop.is_cancelled() {
@@ -127,11 +130,11 @@ impl Relay {
 
     async fn start<'a>(&'a self, stop: &'a CancellationToken) -> Result<Run<'a>, RelayError> {
         let cursor = self.store.relay_cursor().await?;
-        let mut newest = Vec::new();
+        let mut partitions = Vec::new();
         for partition in 0..self.log.partitions(CHANGES)? {
-            newest.push(newest_change(&*self.log, partition, u64::MAX, LOOK_BACK).await?);
+            partitions.push(newest(&*self.log, partition, u64::MAX, KEPT_BELOW).await?);
         }
-        let in_log = newest.iter().copied().max().unwrap_or(0);
+        let in_log = partitions.iter().map(|newest| newest.seq).max().unwrap_or(0);
         let in_core = *self.store.committed_seq().borrow();
         if in_log > in_core {
             return Err(RelayError::DatabaseIsOlder { in_log, in_core });
@@ -142,7 +145,8 @@ impl Relay {
             cursor,
             saved: cursor,
             saved_at: Instant::now(),
-            newest,
+            floor: partitions.iter().map(|newest| newest.floor).max().unwrap_or(0),
+            newest: partitions.iter().map(|newest| newest.seq).collect(),
         })
     }
 }
@@ -156,7 +160,7 @@ impl Run<'_> {
         let mut newest = self.newest.clone();
         let mut prev = self.cursor;
         for change in &changes {
-            let record = fit(change::record(change, prev));
+            let record = fit(change::record(change, prev, self.floor));
             let partition = partition_for(&record.key, batches.len() as u32) as usize;
             // What isn't above is in the log since before a crash.
             if change.seq > newest[partition] {
@@ -174,6 +178,9 @@ impl Run<'_> {
         }
         self.newest = newest;
         self.cursor = prev;
+        let ends = changes.iter().rev().find(|change| change.remaining == 0);
+        self.floor = ends.map_or(self.floor, |end| end.seq);
+        metrics::counter!("bilten_relay_changes_total").increment(changes.len() as u64);
         self.relay.position.send_replace(RelayPosition {
             end: *self.relay.store.committed_seq().borrow(),
             applied: self.cursor,
@@ -229,35 +236,6 @@ impl Run<'_> {
             Err(error) => tracing::warn!(%error, "the relay can't save its position; it tries again"),
         }
     }
-}
-
-/// The newest change among the last records below an offset, or 0.
-pub(crate) async fn newest_change(
-    log: &dyn EventLog,
-    partition: u32,
-    below: u64,
-    look_back: u64,
-) -> Result<i64, LogError> {
-    let below = below.min(log.end_offset(CHANGES, partition).await?);
-    let start = log.start_offset(CHANGES, partition).await?;
-    let (mut newest, mut at) = (0, below.saturating_sub(look_back).max(start));
-    while at < below {
-        let read = match log.read(CHANGES, partition, at, 1 << 20).await {
-            Err(LogError::Corrupt { resume, .. }) => {
-                at = resume.max(at + 1);
-                continue;
-            }
-            read => read?,
-        };
-        let Some(last) = read.last() else { break };
-        at = last.offset + 1;
-        let links = read
-            .iter()
-            .filter(|read| read.offset < below)
-            .filter_map(|read| change::link(&read.record.headers));
-        newest = links.map(|link| link.seq).fold(newest, i64::max);
-    }
-    Ok(newest)
 }
 
 /// A change that is too large for the log would stop all that follow. Its envelope goes alone, and since `null` is no

@@ -1,33 +1,56 @@
-//! Log → lake. One task reads all partitions, puts changes back into the order of the core (see `chain`),
-//! decodes, and publishes each round to the lake at one moment: rows of all tables, offsets, and the watermark up to
-//! which every command is there as a whole.
+//! Log → lake. One task reads partitions, decodes, and publishes each round to the lake at one moment: rows of all tables,
+//! and offsets.
+//!
+//! A process that answers queries reads all partitions, puts changes back into the order of the core (see `chain`), and
+//! publishes the watermark up to which every command is there as a whole. One that only commits reads the partitions
+//! that its group gave to it, each as it is: what they add up to, the readers find out.
 //!
 //! The lake is the only one who remembers how far this came. Whatever happens, the sink starts again at the offsets that
 //! the lake committed, and the lake drops the rows that a table already holds.
 
-use crate::{
-    CHANGES, EventLog, INTERACTIONS, LogError, LogRecord, RelayPosition,
-    chain::{Chain, Gap, Released},
-    change,
-    decode::{Decoders, Tables},
-    relay::newest_change,
-};
-use lakehouse::{Lag, Lake, Publish};
+mod begin;
+mod rounds;
+
+pub(crate) use begin::newest;
+
+use crate::{EventLog, LogError, RelayPosition, log::Membership};
+use lakehouse::Lake;
+use rounds::Run;
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::watch,
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
-/// Records that stay in the log below what the lake committed: they tell a restart where in the core's order it is.
-pub const KEPT_BELOW: u64 = 100;
+/// Records that stay in the log below what the lake committed: they tell a restart where in the core's order it is. Two
+/// of the relay's batches, should all of them have gone into one partition.
+pub const KEPT_BELOW: u64 = 4_096;
 
-/// A few hundred rows are decoded faster than another thread is woken.
-const DECODE_INLINE: usize = 500;
+/// The group that shares the partitions out among sinks.
+const GROUP: &str = "bilten-sink";
+
+/// What a sink is for. One may be for both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Purpose {
+    /// Rows become visible to queries, in the core's order.
+    pub answers: bool,
+    /// Rows are committed, those of the partitions that the group gives to this process.
+    pub commits: bool,
+}
+
+impl Default for Purpose {
+    fn default() -> Self {
+        Self {
+            answers: true,
+            commits: true,
+        }
+    }
+}
 
 #[derive(Clone, Debug)]
 pub struct SinkOptions {
+    pub purpose: Purpose,
     /// Publishes are at least so far apart: rows that come together are cheaper.
     pub publish_every: Duration,
     /// Bytes that are read of a partition in one round, and so what waits in memory of each.
@@ -46,6 +69,7 @@ pub struct SinkOptions {
 impl Default for SinkOptions {
     fn default() -> Self {
         Self {
+            purpose: Purpose::default(),
             publish_every: Duration::from_millis(20),
             read_bytes: 4 << 20,
             poll: Duration::from_secs(1),
@@ -85,7 +109,7 @@ impl SinkError {
             self,
             SinkError::LogIsBehind { .. }
                 | SinkError::Log(LogError::Closed | LogError::UnknownPartition { .. })
-                | SinkError::Lake(lakehouse::Error::Closed | lakehouse::Error::Fenced { .. })
+                | SinkError::Lake(lakehouse::Error::Closed)
         )
     }
 }
@@ -107,29 +131,10 @@ struct Reader {
     next: u64,
     /// The next offset to publish.
     applied: u64,
-}
-
-struct Run<'a> {
-    sink: &'a Sink,
-    readers: Vec<Reader>,
-    chain: Chain<LogRecord>,
-    decoders: Option<Decoders>,
-    published: Instant,
-    gap: Option<(Gap, Instant)>,
-    reported: Option<Instant>,
-    retained: Instant,
-}
-
-/// What a round brought.
-#[derive(Default)]
-struct Round {
-    changes: Vec<(u32, LogRecord)>,
-    interactions: Vec<(u32, LogRecord)>,
-    /// Something was read of the topic of changes; of any topic.
-    read_changes: bool,
-    read: bool,
-    /// Offsets moved.
-    moved: bool,
+    /// The end of the partition when reading began.
+    end_at_start: u64,
+    /// The newest change read, where no chain knows it.
+    newest: i64,
 }
 
 impl Sink {
@@ -160,13 +165,14 @@ impl Sink {
     pub async fn run(self, stop: CancellationToken) -> Result<(), SinkError> {
         let (first, longest) = self.options.backoff;
         let mut pause = first;
+        let mut membership: Option<Box<dyn Membership>> = None;
         while !stop.is_cancelled() {
             let begun = Instant::now();
             let work = async {
-                match self.start().await {
-                    Ok(mut run) => run.rounds().await,
-                    Err(error) => Err(error),
+                if self.options.purpose.commits && membership.is_none() {
+                    membership = Some(self.log.join(GROUP).await?);
                 }
+                Run::begin(&self, membership.as_deref()).await?.rounds().await
             };
             let error = tokio::select! {
                 result = work => match result {
@@ -186,248 +192,9 @@ impl Sink {
             let _ = timeout(pause, stop.cancelled()).await;
             pause = (pause * 2).min(longest);
         }
-        Ok(())
-    }
-
-    async fn start(&self) -> Result<Run<'_>, SinkError> {
-        let mut readers = Vec::new();
-        let mut below = Vec::new();
-        for topic in [CHANGES, INTERACTIONS] {
-            for partition in 0..self.log.partitions(topic)? {
-                let committed = self.lake.committed(topic, partition);
-                let end = self.log.end_offset(topic, partition).await?;
-                if committed > end {
-                    return Err(SinkError::LogIsBehind {
-                        topic,
-                        partition,
-                        committed,
-                        end,
-                    });
-                }
-                if topic == CHANGES {
-                    below.push(newest_change(&*self.log, partition, committed, KEPT_BELOW).await?);
-                }
-                readers.push(Reader {
-                    topic,
-                    partition,
-                    next: committed,
-                    applied: committed,
-                });
-            }
+        if let Some(membership) = membership {
+            membership.leave().await;
         }
-        Ok(Run {
-            sink: self,
-            readers,
-            chain: Chain::new(&below),
-            decoders: Some(Decoders::new()?),
-            published: Instant::now(),
-            gap: None,
-            reported: None,
-            retained: Instant::now(),
-        })
-    }
-}
-
-impl Run<'_> {
-    async fn rounds(&mut self) -> Result<std::convert::Infallible, SinkError> {
-        let log = &self.sink.log;
-        let mut changes = log.appended(CHANGES)?;
-        let mut interactions = log.appended(INTERACTIONS)?;
-        // What the lake has is whole up to here, even if nothing new ever comes.
-        self.publish(Vec::new()).await?;
-        loop {
-            changes.mark_unchanged();
-            interactions.mark_unchanged();
-            let round = self.read().await?;
-            let read = round.read;
-            let gave_up = self.watch_gap(round.read_changes);
-            if round.moved {
-                let tables = self.decode(round).await?;
-                self.publish(tables).await?;
-            }
-            self.housekeeping().await?;
-            if read || gave_up {
-                sleep_until(self.published + self.sink.options.publish_every).await;
-                continue;
-            }
-            self.sink.caught_up.send_replace(true);
-            tokio::select! {
-                _ = changes.changed() => {}
-                _ = interactions.changed() => {}
-                () = sleep(self.sink.options.poll.min(self.sink.options.report_every)) => {}
-            }
-            sleep_until(self.published + self.sink.options.publish_every).await;
-        }
-    }
-
-    /// Reads all partitions of which nothing waits, and takes what can be published.
-    async fn read(&mut self) -> Result<Round, SinkError> {
-        let (log, bytes) = (&self.sink.log, self.sink.options.read_bytes);
-        let wanted = |reader: &Reader| reader.topic != CHANGES || !self.chain.waits(reader.partition);
-        let reads = self.readers.iter().map(|reader| async {
-            match wanted(reader) {
-                true => log.read(reader.topic, reader.partition, reader.next, bytes).await,
-                false => Ok(Vec::new()),
-            }
-        });
-        let reads = futures::future::join_all(reads).await;
-        let mut round = Round::default();
-        for (reader, read) in self.readers.iter_mut().zip(reads) {
-            let records = match read {
-                Ok(records) => records,
-                Err(error) => {
-                    reader.pass(error)?;
-                    round.read = true;
-                    continue;
-                }
-            };
-            let Some(last) = records.last() else { continue };
-            reader.next = last.offset + 1;
-            round.read = true;
-            if reader.topic == CHANGES {
-                round.read_changes = true;
-                for record in records {
-                    let link = change::link(&record.record.headers);
-                    self.chain.push(reader.partition, record.offset, link, record);
-                }
-            } else {
-                reader.applied = reader.next;
-                round.moved = true;
-                round
-                    .interactions
-                    .extend(records.into_iter().map(|record| (reader.partition, record)));
-            }
-        }
-        self.take_released(&mut round);
-        Ok(round)
-    }
-
-    fn take_released(&mut self, round: &mut Round) {
-        let mut released = Vec::new();
-        self.chain.release(&mut released);
-        for Released {
-            partition,
-            offset,
-            item,
-        } in released
-        {
-            let mut of_changes = self.readers.iter_mut().filter(|reader| reader.topic == CHANGES);
-            if let Some(reader) = of_changes.find(|reader| reader.partition == partition) {
-                reader.applied = offset + 1;
-                round.moved = true;
-            }
-            round.changes.extend(item.map(|record| (partition, record)));
-        }
-    }
-
-    /// Gives up on changes that nobody can wait for any longer. Whether it did.
-    fn watch_gap(&mut self, read_changes: bool) -> bool {
-        let Some(gap) = self.chain.gap() else {
-            self.gap = None;
-            return false;
-        };
-        let since = match self.gap {
-            Some((known, since)) if known == gap && !read_changes => since,
-            _ => self.gap.insert((gap, Instant::now())).1,
-        };
-        if since.elapsed() < self.sink.options.gap_timeout {
-            return false;
-        }
-        tracing::error!(
-            after = gap.after,
-            up_to = gap.up_to,
-            "changes are missing in the log: the lake goes on without them; an audit will name them"
-        );
-        self.chain.give_up(gap);
-        self.gap = None;
-        true
-    }
-
-    async fn decode(&mut self, round: Round) -> Result<Tables, SinkError> {
-        let mut decoders = match self.decoders.take() {
-            Some(decoders) => decoders,
-            None => Decoders::new()?,
-        };
-        let many = round.changes.len() + round.interactions.len() > DECODE_INLINE;
-        let work = move || {
-            let mut tables = Tables::new();
-            decoders.decode(CHANGES, &round.changes, &mut tables)?;
-            decoders.decode(INTERACTIONS, &round.interactions, &mut tables)?;
-            Ok::<_, lakehouse::Error>((decoders, tables))
-        };
-        let (decoders, tables) = if many {
-            tokio::task::spawn_blocking(work).await??
-        } else {
-            work()?
-        };
-        self.decoders = Some(decoders);
-        Ok(tables)
-    }
-
-    async fn publish(&mut self, rows: Tables) -> Result<(), SinkError> {
-        let offsets = self.readers.iter();
-        let publish = Publish {
-            rows,
-            next_offsets: offsets
-                .map(|reader| (reader.topic.to_owned(), reader.partition, reader.applied))
-                .collect(),
-            watermark: Some(self.chain.released()),
-        };
-        self.sink.lake.publish(publish).await?;
-        self.published = Instant::now();
-        Ok(())
-    }
-
-    async fn housekeeping(&mut self) -> Result<(), SinkError> {
-        let options = &self.sink.options;
-        if self.reported.is_none_or(|at| at.elapsed() >= options.report_every) {
-            self.reported = Some(Instant::now());
-            self.report().await?;
-        }
-        if self.retained.elapsed() >= options.retain_every {
-            self.retained = Instant::now();
-            for reader in &self.readers {
-                let committed = self.sink.lake.committed(reader.topic, reader.partition);
-                let floor = committed.saturating_sub(KEPT_BELOW);
-                if let Err(error) = self.sink.log.retain(reader.topic, reader.partition, floor).await {
-                    tracing::warn!(%error, "the log can't let go of what is no longer needed");
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn report(&mut self) -> Result<(), SinkError> {
-        let mut lags = Vec::with_capacity(1 + self.readers.len());
-        if let Some(position) = self.sink.relay.as_ref().map(|position| *position.borrow()) {
-            lags.push(Lag {
-                source: "outbox".to_owned(),
-                end: position.end,
-                applied: position.applied,
-            });
-        }
-        for reader in &self.readers {
-            lags.push(Lag {
-                source: format!("{}/{}", reader.topic, reader.partition),
-                end: self.sink.log.end_offset(reader.topic, reader.partition).await? as i64,
-                applied: reader.applied as i64,
-            });
-        }
-        self.sink.lake.report_lag(lags);
-        Ok(())
-    }
-}
-
-impl Reader {
-    /// Goes on behind records that can't be read any more. Other errors stay errors.
-    fn pass(&mut self, error: LogError) -> Result<(), LogError> {
-        let resume = match &error {
-            LogError::OffsetOutOfRange { asked, start, .. } if asked < start => *start,
-            LogError::Corrupt { resume, .. } if *resume > self.next => *resume,
-            _ => return Err(error),
-        };
-        tracing::error!(%error, from = self.next, resume, "records are lost; the sink goes on behind them");
-        self.next = resume;
         Ok(())
     }
 }

@@ -1,9 +1,9 @@
 //! Tails become files. Each table's commit carries its rows, its rejects and the offsets they reach, or fails whole.
 
 use crate::{
-    error::{Error, Result},
+    error::Result,
     lake::{Lake, Progress},
-    store::Commit,
+    store::{Commit, Moves, Outcome},
     view::TableView,
 };
 use deltalake::protocol::{DeltaOperation, SaveMode};
@@ -32,10 +32,6 @@ pub(crate) async fn run(lake: Lake) {
         lake.report_trouble(&result);
         wait = match result {
             Ok(()) => tick,
-            Err(error @ Error::Fenced { .. }) => {
-                tracing::error!(%error, "stopped committing");
-                return;
-            }
             Err(error) => {
                 let next = (wait * 2).clamp(RETRY.0, RETRY.1);
                 tracing::warn!(%error, retry_in = ?next, "a commit failed");
@@ -76,16 +72,16 @@ async fn commit_table(lake: &Lake, index: usize, due: impl Fn(&TableView, Durati
     }
     let view = lake.view();
     let mine = &view.tables[index];
-    let reaches = mine.reaches(table.store.spec, &view.seen);
+    let owned = lake.owned();
+    let reaches = mine.reaches_of(table.store.spec, &view.seen, &owned);
     let committed = |key| mine.snapshot.offsets.get(key).copied().unwrap_or(0);
     let behind: u64 = reaches.iter().map(|(key, next)| next - committed(key)).sum();
     if behind == 0 && mine.open.is_empty() || !due(mine, progress.last.elapsed(), behind) {
         return Ok(());
     }
     lake.inner.change(|view| {
-        let to = view.tables[index].reaches(table.store.spec, &view.seen);
-        Arc::make_mut(&mut view.tables[index]).freeze(to);
-        Ok(())
+        let to = view.tables[index].reaches_of(table.store.spec, &view.seen, &owned);
+        Arc::make_mut(&mut view.tables[index]).freeze(to, &owned)
     })?;
     commit_frozen(lake, index, &mut progress).await
 }
@@ -105,23 +101,45 @@ async fn commit_frozen(lake: &Lake, index: usize, progress: &mut Progress) -> Re
                 partition_by: None,
                 predicate: None,
             };
-            Commit::new(adds, vec![], mine.frozen_to.clone(), operation)
+            let from = |key| mine.snapshot.offsets.get(key).copied().unwrap_or(0);
+            let moves: Moves = mine
+                .frozen_to
+                .iter()
+                .map(|(key, to)| (key.clone(), (from(key), *to)))
+                .collect();
+            Commit::new(adds, vec![], moves, operation)
         }
     };
+    let started = Instant::now();
     let snapshot = match store.commit(&mine.snapshot, &commit).await {
-        Ok(snapshot) => Arc::new(snapshot),
+        Ok(Outcome::Committed(snapshot)) => {
+            metrics::counter!("bilten_lake_commits_total").increment(1);
+            metrics::histogram!("bilten_lake_commit_seconds").record(started.elapsed().as_secs_f64());
+            lake.inner.change(|view| {
+                Arc::make_mut(&mut view.tables[index]).frozen = Default::default();
+                Arc::make_mut(&mut view.tables[index]).adopt(Arc::new(snapshot.clone()))
+            })?;
+            snapshot
+        }
+        Ok(Outcome::Overtaken(snapshot)) => {
+            tracing::warn!(
+                table = store.spec.name,
+                "another process has committed for a partition of this one"
+            );
+            metrics::counter!("bilten_lake_fenced_total").increment(1);
+            lake.inner.change(|view| {
+                Arc::make_mut(&mut view.tables[index]).thaw()?;
+                Arc::make_mut(&mut view.tables[index]).adopt(Arc::new(snapshot.clone()))
+            })?;
+            snapshot
+        }
         Err(error) => {
             progress.pending = Some(commit);
             return Err(error);
         }
     };
     progress.last = Instant::now();
-    lake.inner.change(|view| {
-        let table = Arc::make_mut(&mut view.tables[index]);
-        table.snapshot = snapshot;
-        table.frozen = Default::default();
-        Ok(())
-    })?;
+    store.forget_cached(&mine.snapshot, &snapshot);
     lake.inner.space.notify_waiters();
     Ok(())
 }
@@ -129,6 +147,6 @@ async fn commit_frozen(lake: &Lake, index: usize, progress: &mut Progress) -> Re
 /// Commits one table, as if the process died before the others' turn.
 #[cfg(test)]
 pub(crate) async fn commit_one(lake: &Lake, table: &str) -> Result<()> {
-    let index = crate::tables::table_index(table).ok_or(Error::Closed)?;
+    let index = crate::tables::table_index(table).ok_or(crate::Error::Closed)?;
     commit_table(lake, index, |_, _, _| true).await
 }

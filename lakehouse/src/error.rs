@@ -20,11 +20,6 @@ pub enum Error {
     ResourcesExhausted(String),
     #[error("too many queries are running; try again in a moment")]
     Busy,
-    /// Another process has committed for this pipeline: what this one holds may be there already.
-    #[error(
-        "another writer has committed to {table}: its offset is {stored}, ours would be {ours}; open the lake again"
-    )]
-    Fenced { table: String, stored: i64, ours: i64 },
     #[error("no space is left where the lake is stored; free some, and writing goes on by itself")]
     DiskFull,
     #[error("the lake is closed")]
@@ -54,9 +49,7 @@ impl Error {
             Error::Timeout(_) => ErrorKind::Timeout,
             Error::ResourcesExhausted(_) => ErrorKind::ResourcesExhausted,
             Error::Busy => ErrorKind::Busy,
-            Error::Fenced { .. } | Error::DiskFull | Error::Closed | Error::Unsupported(_) | Error::Unavailable(_) => {
-                ErrorKind::Unavailable
-            }
+            Error::DiskFull | Error::Closed | Error::Unsupported(_) | Error::Unavailable(_) => ErrorKind::Unavailable,
         }
     }
 

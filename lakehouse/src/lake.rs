@@ -1,19 +1,22 @@
 //! The lake as its users hold it: open, publish, ask, close.
 
 use crate::{
+    cache::FileCache,
     commit,
     error::{Error, Result},
-    maintain,
+    follow, maintain,
     options::LakeOptions,
+    remote::Remote,
     session::{Engine, Principal, Session},
     snapshot::Snapshot,
     store::{Commit, Store},
     tables::{table_index, table_specs},
-    view::{Tail, View, admit},
+    view::{Owned, Tail, View, admit},
 };
 use arc_swap::ArcSwap;
 use arrow::array::RecordBatch;
 use std::{
+    collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -23,9 +26,11 @@ use tokio::{
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
-/// All tables of one lake, open for writing by this process alone. Clones share it.
+/// All tables of one lake. Clones share it.
+///
+/// A process commits the rows of the partitions that it owns. Should two believe to own the same, the one that commits
+/// second finds the other's offsets in the table, drops what they cover, and goes on from there.
 #[derive(Clone)]
 pub struct Lake {
     pub(crate) inner: Arc<Inner>,
@@ -38,7 +43,8 @@ pub struct Publish {
     pub rows: Vec<(&'static str, RecordBatch)>,
     /// (topic, partition, next offset): every row of that partition before it has been published, now or earlier.
     pub next_offsets: Vec<(String, u32, u64)>,
-    /// Every change up to this `seq` is published.
+    /// Every change up to this `seq` is published, and none beyond it. None while that isn't known: in a process that
+    /// shares a lake queries wait for the first.
     pub watermark: Option<i64>,
 }
 
@@ -65,7 +71,9 @@ pub(crate) struct Inner {
     /// A tail has grown enough for a commit.
     pub(crate) due: Notify,
     pub(crate) lags: Mutex<Vec<Lag>>,
-    trouble: Mutex<Option<Trouble>>,
+    owned: Mutex<Owned>,
+    /// Why nothing is committed at present.
+    trouble: Mutex<Option<String>>,
     pub(crate) stop: CancellationToken,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -82,20 +90,18 @@ pub(crate) struct Progress {
     pub(crate) last: Instant,
 }
 
-/// Why nothing is committed at present.
-#[derive(Debug)]
-enum Trouble {
-    Passing(String),
-    Fenced { table: String, stored: i64, ours: i64 },
-}
-
 impl Lake {
-    /// Opens every table under `url`, creating those that are missing, and starts committing and maintenance.
+    /// Opens every table under `url`, creating those that are missing, and starts committing.
     pub async fn open(url: &str, options: LakeOptions) -> Result<Lake> {
-        let url = Url::parse(url).map_err(|error| Error::Unsupported(format!("{url}: {error}")))?;
-        let opened = futures::future::try_join_all(table_specs().iter().map(|spec| Store::open(&url, spec, &options)));
+        let remote = Remote::parse(url)?;
+        let cache = match &options.cache {
+            Some((folder, limit)) if !remote.is_local() => Some(Arc::new(FileCache::open(folder.clone(), *limit)?)),
+            _ => None,
+        };
+        let open = |spec| Store::open(&remote, spec, &options, cache.clone());
+        let opened = futures::future::try_join_all(table_specs().iter().map(open));
         let (stores, snapshots): (Vec<Store>, Vec<Snapshot>) = opened.await?.into_iter().unzip();
-        let view = View::new(snapshots);
+        let view = View::new(snapshots, !options.shared);
         let engine = Engine::new(&stores, &options)?;
         let tables = stores.into_iter().map(|store| Table {
             store,
@@ -115,6 +121,10 @@ impl Lake {
                 space: Notify::new(),
                 due: Notify::new(),
                 lags: Mutex::default(),
+                owned: Mutex::new(match options.shared {
+                    true => Owned::These(BTreeSet::new()),
+                    false => Owned::Everything,
+                }),
                 trouble: Mutex::default(),
                 stop: CancellationToken::new(),
                 tasks: Mutex::default(),
@@ -122,11 +132,38 @@ impl Lake {
             }),
         };
         let mut tasks = vec![tokio::spawn(commit::run(lake.clone()))];
-        if let Some(interval) = lake.inner.options.maintenance_interval {
-            tasks.push(tokio::spawn(maintain::run(lake.clone(), interval)));
+        if lake.inner.options.shared {
+            tasks.push(tokio::spawn(follow::run(lake.clone())));
         }
         *lock(&lake.inner.tasks) = tasks;
         Ok(lake)
+    }
+
+    /// Commits rows of these partitions from now on, and of no others. When it comes back, `committed` tells where
+    /// the partitions stand, whoever committed them before.
+    pub async fn own(&self, partitions: BTreeSet<(String, u32)>) -> Result<()> {
+        *lock(&self.inner.owned) = Owned::These(partitions);
+        self.refresh().await
+    }
+
+    pub(crate) fn owned(&self) -> Owned {
+        lock(&self.inner.owned).clone()
+    }
+
+    /// Takes over what others have committed.
+    pub async fn refresh(&self) -> Result<()> {
+        follow::all(self).await
+    }
+
+    /// Keeps the lake in order (compaction, checkpoints, vacuum) until it is told to stop. For one process at a time: two
+    /// would do the work twice, but no harm.
+    pub async fn maintain(&self, stop: CancellationToken) {
+        maintain::run(self.clone(), stop).await;
+    }
+
+    /// The newest change in the files of any table. What came before may still be missing in others.
+    pub fn highest_seq(&self) -> i64 {
+        self.view().highest_seq()
     }
 
     /// The offset from which a sink has to read: the least that all tables of the topic have committed. The log may
@@ -196,20 +233,12 @@ impl Lake {
         self.inner.stop.cancel();
         let tasks = std::mem::take(&mut *lock(&self.inner.tasks));
         futures::future::join_all(tasks).await;
-        match &*lock(&self.inner.trouble) {
-            Some(Trouble::Fenced { .. }) => return Ok(()),
-            Some(Trouble::Passing(_)) | None => {}
-        }
         commit::commit_all(self).await
     }
 
     /// Why commits fail at present, if they do.
     pub fn trouble(&self) -> Option<String> {
-        match &*lock(&self.inner.trouble) {
-            Some(Trouble::Passing(why)) => Some(why.clone()),
-            Some(Trouble::Fenced { table, .. }) => Some(format!("another writer has committed to {table}")),
-            None => None,
-        }
+        lock(&self.inner.trouble).clone()
     }
 
     pub(crate) fn view(&self) -> Arc<View> {
@@ -228,19 +257,7 @@ impl Lake {
     }
 
     pub(crate) fn report_trouble(&self, result: &Result<()>) {
-        let trouble = match result {
-            Ok(()) => None,
-            Err(Error::Fenced { table, stored, ours }) => Some(Trouble::Fenced {
-                table: table.clone(),
-                stored: *stored,
-                ours: *ours,
-            }),
-            Err(error) => Some(Trouble::Passing(error.to_string())),
-        };
-        let mut known = lock(&self.inner.trouble);
-        if !matches!(*known, Some(Trouble::Fenced { .. })) {
-            *known = trouble;
-        }
+        *lock(&self.inner.trouble) = result.as_ref().err().map(Error::to_string);
         self.inner.space.notify_waiters();
     }
 
@@ -249,14 +266,7 @@ impl Lake {
         if self.inner.stop.is_cancelled() {
             return Err(Error::Closed);
         }
-        match &*lock(&self.inner.trouble) {
-            Some(Trouble::Fenced { table, stored, ours }) => Err(Error::Fenced {
-                table: table.clone(),
-                stored: *stored,
-                ours: *ours,
-            }),
-            Some(Trouble::Passing(_)) | None => Ok(()),
-        }
+        Ok(())
     }
 }
 
@@ -289,7 +299,10 @@ fn apply(tables: &[Table], view: &mut View, batch: Publish) -> Result<()> {
         let seen = view.seen.entry((topic, partition)).or_default();
         *seen = (*seen).max(next);
     }
-    view.watermark = view.watermark.max(batch.watermark.unwrap_or(view.watermark));
+    if let Some(watermark) = batch.watermark {
+        view.settled = true;
+        view.watermark = view.watermark.max(watermark);
+    }
     Ok(())
 }
 

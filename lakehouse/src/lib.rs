@@ -6,17 +6,20 @@
 //!
 //! This crate knows no log, no core and no HTTP. It owns arrow, datafusion and deltalake, and hands on what others need.
 
+mod cache;
 mod catalog;
 mod commit;
 mod coop;
 mod current;
 pub mod decode;
 mod error;
+mod follow;
 mod guard;
 mod lake;
 mod maintain;
 mod options;
 pub mod output;
+mod remote;
 mod scan;
 mod session;
 mod snapshot;

@@ -2,11 +2,12 @@
 
 use crate::{
     error::{Error, Result},
+    follow::{self, adopt},
     lake::{Lake, Table},
     options::LakeOptions,
     scan::scan_stored,
     snapshot::{DataFile, Snapshot},
-    store::Commit,
+    store::{Commit, Moves, Outcome},
 };
 use datafusion::{
     physical_expr::{LexOrdering, PhysicalSortExpr, expressions::col},
@@ -30,6 +31,7 @@ use std::{
     time::Duration,
 };
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// Files below this size are always worth merging with each other.
 const TINY_BYTES: u64 = 1 << 20;
@@ -43,18 +45,24 @@ const SORT_MEMORY_BYTES: usize = 128 << 20;
 /// Vacuum lists a whole table, so not often.
 const VACUUM_EVERY: Duration = Duration::from_secs(3600);
 
-pub(crate) async fn run(lake: Lake, interval: Duration) {
+pub(crate) async fn run(lake: Lake, stop: CancellationToken) {
     let mut checkpointed: HashMap<usize, u64> = HashMap::new();
     let mut vacuumed = Instant::now();
-    while !lake.inner.stop.is_cancelled() {
+    let over = || stop.is_cancelled() || lake.inner.stop.is_cancelled();
+    while !over() {
         tokio::select! {
-            () = tokio::time::sleep(interval) => {}
+            () = tokio::time::sleep(lake.inner.options.maintenance_interval) => {}
+            () = stop.cancelled() => return,
             () = lake.inner.stop.cancelled() => return,
         }
         let vacuum_is_due = vacuumed.elapsed() >= VACUUM_EVERY;
         for (index, table) in lake.inner.tables.iter().enumerate() {
-            if lake.inner.stop.is_cancelled() {
+            if over() {
                 return;
+            }
+            if let Err(error) = follow::table(&lake, index).await {
+                tracing::warn!(table = table.store.spec.name, %error, "the table can't be read");
+                continue;
             }
             let version = lake.view().tables[index].snapshot.version;
             let last = checkpointed
@@ -119,12 +127,11 @@ pub(crate) async fn compact(lake: &Lake, index: usize) -> Result<bool> {
         predicate: None,
         target_size,
     };
-    let commit = Commit::new(adds, removes, base.offsets.clone(), operation);
-    let merged = Arc::new(table.store.commit(&base, &commit).await?);
-    lake.inner.change(|view| {
-        Arc::make_mut(&mut view.tables[index]).snapshot = merged;
-        Ok(())
-    })?;
+    // It moves no partition, so no other commit can overtake it.
+    let commit = Commit::new(adds, removes, Moves::new(), operation);
+    let (Outcome::Committed(merged) | Outcome::Overtaken(merged)) = table.store.commit(&base, &commit).await?;
+    metrics::counter!("bilten_lake_compactions_total").increment(1);
+    adopt(lake, index, Arc::new(merged))?;
     Ok(true)
 }
 
@@ -245,6 +252,7 @@ mod tests {
             version: 1,
             files: sizes.iter().enumerate().map(file).collect(),
             offsets: Default::default(),
+            read_at: Timestamp::now(),
         }
     }
 

@@ -1,11 +1,20 @@
 //! Every knob of the lake, with defaults for a laptop with two cores.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 #[derive(Clone, Debug)]
 pub struct LakeOptions {
     /// Names this writer in the application transactions. Two pipelines never share one.
     pub pipeline: String,
+    /// Other processes write to this lake too. Then nothing is committed but rows of the partitions that
+    /// [`crate::Lake::own`] names, and what others commit is followed.
+    pub shared: bool,
+    /// Queries are answered from here, so a commit of others is taken over only when every table has come as far.
+    pub answers: bool,
+    /// Others' commits are looked for so often where rows wait for them, and ten times as seldom elsewhere.
+    pub follow_interval: Duration,
+    /// Where files of a remote lake are kept once they were read, up to so many bytes. None: they are read again.
+    pub cache: Option<(PathBuf, u64)>,
     /// A table with rows in its tail is committed at least this often.
     pub commit_interval: Duration,
     /// …or as soon as its tail has so many rows,
@@ -26,8 +35,8 @@ pub struct LakeOptions {
     pub query_queue: Duration,
     /// Threads that compute queries, and parts into which each is split.
     pub target_partitions: usize,
-    /// None: no maintenance in the background.
-    pub maintenance_interval: Option<Duration>,
+    /// Between rounds of [`crate::Lake::maintain`].
+    pub maintenance_interval: Duration,
     /// A day that still grows is compacted when it has so many small files. More files make every query slower.
     pub compact_open_files: usize,
     /// The same for a day that is over.
@@ -48,6 +57,10 @@ impl Default for LakeOptions {
     fn default() -> Self {
         Self {
             pipeline: "sink".to_owned(),
+            shared: false,
+            answers: true,
+            follow_interval: Duration::from_millis(500),
+            cache: None,
             commit_interval: Duration::from_secs(2),
             commit_rows: 200_000,
             commit_bytes: 48 << 20,
@@ -59,7 +72,7 @@ impl Default for LakeOptions {
             query_slots: 6,
             query_queue: Duration::from_secs(10),
             target_partitions: 2,
-            maintenance_interval: Some(Duration::from_secs(5)),
+            maintenance_interval: Duration::from_secs(5),
             compact_open_files: 20,
             compact_closed_files: 5,
             compact_target_bytes: 64 << 20,

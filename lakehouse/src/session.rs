@@ -113,7 +113,7 @@ impl Engine {
     pub(crate) fn new(stores: &[Store], options: &LakeOptions) -> Result<Self> {
         let registry = Arc::new(DefaultObjectStoreRegistry::new());
         for store in stores {
-            registry.register_store(object_store_url(store.spec)?.as_ref(), Arc::clone(&store.objects));
+            registry.register_store(object_store_url(store.spec)?.as_ref(), store.files());
         }
         let disk = DiskManagerBuilder::default()
             .with_mode(DiskManagerMode::OsTmpDirectory)

@@ -10,6 +10,7 @@ use arrow::datatypes::{DataType, Schema, SchemaRef, TimeUnit};
 use chrono::{DateTime, NaiveDate};
 use datafusion::common::{Column, ScalarValue, pruning::PruningStatistics};
 use deltalake::kernel::{Action, Add, Transaction};
+use domain::Timestamp;
 use serde::Deserialize;
 use std::{
     collections::{BTreeMap, HashSet},
@@ -27,6 +28,8 @@ pub(crate) struct Snapshot {
     pub(crate) version: u64,
     pub(crate) files: Vec<Arc<DataFile>>,
     pub(crate) offsets: Offsets,
+    /// When it was known to be the newest.
+    pub(crate) read_at: Timestamp,
 }
 
 #[derive(Debug)]
@@ -71,6 +74,7 @@ impl Snapshot {
             version,
             files,
             offsets,
+            read_at: Timestamp::now(),
         })
     }
 

@@ -1,8 +1,10 @@
 //! One Delta table on disk: creating it, reading where it stands, writing files and committing them.
 
 use crate::{
+    cache::{CachedFiles, FileCache},
     error::{Error, Result},
     options::LakeOptions,
+    remote::Remote,
     snapshot::{DataFile, Offsets, Snapshot, offset_of, transaction},
     tables::{DAY, REJECTED, TableSpec},
 };
@@ -11,7 +13,7 @@ use arrow::{
     datatypes::{Schema, SchemaRef},
 };
 use deltalake::{
-    DeltaTable, DeltaTableBuilder, DeltaTableError, ObjectStore, ObjectStoreError, Path,
+    DeltaTable, DeltaTableError, ObjectStore, ObjectStoreError, Path,
     datafile::writer::{DeltaWriter, WriterConfig},
     kernel::{
         Action, Add, Remove, StructType, Transaction,
@@ -24,22 +26,24 @@ use deltalake::{
     },
     protocol::DeltaOperation,
 };
+use domain::Timestamp;
 use parquet::{
     basic::{Compression, ZstdLevel},
     file::properties::WriterProperties,
 };
 use serde_json::Value;
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap, HashSet},
     path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 use url::Url;
 
-/// Commits lost to other writers before we give up; each one brings us closer to the table's end.
+/// Commits lost to other writers before we give up for now; each one brings us closer to the table's end.
 const MAX_ATTEMPTS: usize = 30;
 
 /// More partitions than a topic is ever given.
@@ -53,11 +57,16 @@ pub(crate) struct Store {
     pub(crate) spec: &'static TableSpec,
     pub(crate) url: Url,
     pub(crate) objects: Arc<dyn ObjectStore>,
+    /// Keeps what is read of a remote lake's files.
+    cache: Option<Arc<FileCache>>,
     /// Where the files are, if they are on this machine.
     local: Option<PathBuf>,
     pub(crate) schema: SchemaRef,
     pipeline: String,
     fsync: bool,
+    /// Entries of the table's log that are older may be gone.
+    log_retention: Duration,
+    remote: Remote,
 }
 
 /// What one commit does. It keeps its mark through retries.
@@ -65,13 +74,32 @@ pub(crate) struct Store {
 pub(crate) struct Commit {
     pub(crate) adds: Vec<Add>,
     pub(crate) removes: Vec<Remove>,
-    pub(crate) offsets: Offsets,
+    /// For each partition whose rows it adds: the offset that the table has without it, and with it.
+    pub(crate) moves: Moves,
     pub(crate) operation: DeltaOperation,
     mark: String,
 }
 
+/// (from, to) of each (topic, partition).
+pub(crate) type Moves = BTreeMap<(String, u32), (u64, u64)>;
+
+/// How a commit ended.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Committed(Snapshot),
+    /// Another process has committed for one of its partitions: its rows may be there already, in part or as a whole.
+    Overtaken(Snapshot),
+}
+
+/// A table after commits of others.
+pub(crate) struct Newer {
+    pub(crate) snapshot: Snapshot,
+    /// The commit that was looked for is among them.
+    pub(crate) has_mark: bool,
+}
+
 impl Commit {
-    pub(crate) fn new(adds: Vec<Add>, removes: Vec<Remove>, offsets: Offsets, operation: DeltaOperation) -> Self {
+    pub(crate) fn new(adds: Vec<Add>, removes: Vec<Remove>, moves: Moves, operation: DeltaOperation) -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let nanos = chrono::Utc::now().timestamp_nanos_opt().unwrap_or_default();
         let mark = format!(
@@ -82,7 +110,7 @@ impl Commit {
         Self {
             adds,
             removes,
-            offsets,
+            moves,
             operation,
             mark,
         }
@@ -91,28 +119,45 @@ impl Commit {
 
 impl Store {
     /// Opens the table, or creates it.
-    pub(crate) async fn open(lake: &Url, spec: &'static TableSpec, options: &LakeOptions) -> Result<(Self, Snapshot)> {
-        let url = table_url(lake, spec.name)?;
+    pub(crate) async fn open(
+        lake: &Remote,
+        spec: &'static TableSpec,
+        options: &LakeOptions,
+        cache: Option<Arc<FileCache>>,
+    ) -> Result<(Self, Snapshot)> {
+        let url = table_url(&lake.url, spec.name)?;
         let local = url.to_file_path().ok().filter(|_| url.scheme() == "file");
         if let Some(path) = &local {
             tokio::fs::create_dir_all(path).await?;
         }
         let schema = spec.stored_schema();
-        let mut table = DeltaTableBuilder::from_url(url.clone())?.build()?;
-        match table.load().await {
-            Ok(()) => {}
-            Err(DeltaTableError::NotATable(_)) => table = create(table, spec, &schema, options).await?,
+        let table = match lake.table(&url)?.load().await {
+            Ok(table) => table,
+            Err(DeltaTableError::NotATable(_)) => {
+                match create(lake.table(&url)?.build()?, spec, &schema, options).await {
+                    Ok(table) => table,
+                    // Two processes that start together both find nothing.
+                    Err(error) => lake.table(&url)?.load().await.map_err(|_| error)?,
+                }
+            }
             Err(error) => return Err(error.into()),
-        }
-        let table = widen(table, spec, &schema).await?;
+        };
+        let table = match widen(table, spec, &schema).await {
+            Ok(table) => table,
+            Err(error @ Error::Unsupported(_)) => return Err(error),
+            Err(_) => widen(lake.table(&url)?.load().await?, spec, &schema).await?,
+        };
         let store = Self {
             spec,
             url,
             objects: table.log_store().object_store(None),
+            cache,
             local,
             schema,
             pipeline: options.pipeline.clone(),
             fsync: options.fsync,
+            log_retention: options.log_retention,
+            remote: lake.clone(),
         };
         let snapshot = store.snapshot(&table).await?;
         Ok((store, snapshot))
@@ -120,7 +165,29 @@ impl Store {
 
     /// A delta-rs table for what the hot path doesn't do: checkpoints, vacuum, history.
     pub(crate) async fn delta_table(&self) -> Result<DeltaTable> {
-        Ok(DeltaTableBuilder::from_url(self.url.clone())?.load().await?)
+        Ok(self.remote.table(&self.url)?.load().await?)
+    }
+
+    /// Where queries read files.
+    pub(crate) fn files(&self) -> Arc<dyn ObjectStore> {
+        match &self.cache {
+            Some(cache) => Arc::new(CachedFiles::new(
+                self.spec.name,
+                Arc::clone(&self.objects),
+                Arc::clone(cache),
+            )),
+            None => Arc::clone(&self.objects),
+        }
+    }
+
+    /// Lets go of cached files that the newer snapshot no longer names.
+    pub(crate) fn forget_cached(&self, before: &Snapshot, after: &Snapshot) {
+        let Some(cache) = &self.cache else { return };
+        let kept: HashSet<&str> = after.files.iter().map(|file| file.add.path.as_str()).collect();
+        let paths = before.files.iter().map(|file| file.add.path.as_str());
+        for path in paths.filter(|path| !kept.contains(path)) {
+            cache.forget(self.spec.name, path);
+        }
     }
 
     async fn snapshot(&self, table: &DeltaTable) -> Result<Snapshot> {
@@ -135,6 +202,7 @@ impl Store {
                 .map(|add| DataFile::new(add, &self.schema).map(Arc::new))
                 .collect::<Result<_>>()?,
             offsets: self.offsets(table).await?,
+            read_at: Timestamp::now(),
         })
     }
 
@@ -204,31 +272,33 @@ impl Store {
         Ok(adds)
     }
 
-    /// Commits on top of `base`, or of what others have committed meanwhile, and returns the table after it.
-    pub(crate) async fn commit(&self, base: &Snapshot, commit: &Commit) -> Result<Snapshot> {
+    /// Commits on top of `base`, or of what others have committed meanwhile.
+    pub(crate) async fn commit(&self, base: &Snapshot, commit: &Commit) -> Result<Outcome> {
         let mut latest = base.clone();
-        let (body, actions) = self.encode(commit)?;
+        // Versions behind the log's retention may have left it, and then their numbers look free.
+        if Timestamp::now().since(base.read_at) > self.log_retention / 2 {
+            latest = self.snapshot(&self.delta_table().await?).await?;
+        }
         for _ in 0..MAX_ATTEMPTS {
+            if self.is_overtaken(&latest, commit)? {
+                return Ok(Outcome::Overtaken(latest));
+            }
             let version = latest.version + 1;
             let path = commit_uri_from_version(Some(version));
-            match self
-                .objects
-                .put_opts(&path, body.clone().into(), PutMode::Create.into())
-                .await
-            {
+            let (body, actions) = self.encode(commit, &latest.offsets)?;
+            match self.objects.put_opts(&path, body.into(), PutMode::Create.into()).await {
                 Ok(_) => {
                     self.sync(vec![path]).await?;
-                    return latest.after(version, &actions, &self.schema, &self.pipeline);
+                    let after = latest.after(version, &actions, &self.schema, &self.pipeline)?;
+                    return Ok(Outcome::Committed(after));
                 }
+                // Another's commit, or our own whose answer was lost.
                 Err(ObjectStoreError::AlreadyExists { .. }) => {
-                    let winner = self.actions(version).await?.unwrap_or_default();
-                    latest = latest.after(version, &winner, &self.schema, &self.pipeline)?;
-                    if is_marked(&winner, &commit.mark) {
-                        return Ok(latest);
+                    let newer = self.newer(&latest, Some(&commit.mark), |_| true).await?;
+                    if newer.has_mark {
+                        return Ok(Outcome::Committed(newer.snapshot));
                     }
-                    if self.is_overtaken(base, &latest, commit)? {
-                        return Ok(latest);
-                    }
+                    latest = newer.snapshot;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -236,34 +306,49 @@ impl Store {
         Err(Error::Unavailable(format!("{}: too many writers", self.spec.name)))
     }
 
-    /// Whether another writer has committed our rows: exactly to where ours end is as good as our own commit,
-    /// anything else means that two sinks feed one lake.
-    fn is_overtaken(&self, base: &Snapshot, latest: &Snapshot, commit: &Commit) -> Result<bool> {
+    /// The table after the commits that follow `base`, up to the first that is not `wanted`.
+    pub(crate) async fn newer(
+        &self,
+        base: &Snapshot,
+        mark: Option<&str>,
+        wanted: impl Fn(&Snapshot) -> bool,
+    ) -> Result<Newer> {
+        let mut newer = Newer {
+            snapshot: base.clone(),
+            has_mark: false,
+        };
+        loop {
+            let version = newer.snapshot.version + 1;
+            let Some(actions) = self.actions(version).await? else {
+                newer.snapshot.read_at = Timestamp::now();
+                return Ok(newer);
+            };
+            let next = newer.snapshot.after(version, &actions, &self.schema, &self.pipeline)?;
+            if !wanted(&next) {
+                return Ok(newer);
+            }
+            newer.snapshot = next;
+            newer.has_mark |= mark.is_some_and(|mark| is_marked(&actions, mark));
+        }
+    }
+
+    /// Whether another process has committed for one of the commit's partitions since its rows were put together.
+    fn is_overtaken(&self, latest: &Snapshot, commit: &Commit) -> Result<bool> {
         let removed = commit.removes.iter().map(|remove| remove.path.clone()).collect();
         if !latest.holds_all(&removed) {
             return Err(Error::Unavailable("another compaction was faster".to_owned()));
         }
-        let differs = commit
-            .offsets
-            .iter()
-            .find(|(key, ours)| latest.offsets.get(*key) != Some(*ours));
-        match differs {
-            _ if latest.offsets == base.offsets => Ok(false),
-            None if commit.removes.is_empty() => Ok(true),
-            None => Ok(false),
-            Some((key, ours)) => Err(Error::Fenced {
-                table: self.spec.name.to_owned(),
-                stored: latest.offsets.get(key).map_or(-1, |stored| *stored as i64),
-                ours: *ours as i64,
-            }),
-        }
+        let stored = |key| latest.offsets.get(key).copied().unwrap_or(0);
+        Ok(commit.moves.iter().any(|(key, (from, _))| stored(key) != *from))
     }
 
-    fn encode(&self, commit: &Commit) -> Result<(bytes::Bytes, Vec<Action>)> {
+    /// Every commit tells all offsets of the table, so that the newest one tells them to whoever opens it.
+    fn encode(&self, commit: &Commit, stored: &Offsets) -> Result<(bytes::Bytes, Vec<Action>)> {
+        let mut offsets = stored.clone();
+        offsets.extend(commit.moves.iter().map(|(key, (_, to))| (key.clone(), *to)));
         let adds = commit.adds.iter().cloned().map(Action::Add);
         let removes = commit.removes.iter().cloned().map(Action::Remove);
-        let transactions = commit
-            .offsets
+        let transactions = offsets
             .iter()
             .map(|((topic, partition), next)| transaction(&self.pipeline, self.spec.name, topic, *partition, *next));
         let metadata = HashMap::from([(MARK.to_owned(), Value::String(commit.mark.clone()))]);

@@ -12,7 +12,10 @@ use arrow::{
     compute::{cast, concat_batches, filter_record_batch, not},
     datatypes::{DataType, SchemaRef},
 };
-use std::sync::Arc;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 /// Chunks of a tail grow up to so many rows; larger ones would be copied too often.
 const CHUNK_ROWS: usize = 8_192;
@@ -21,10 +24,28 @@ const CHUNK_ROWS: usize = 8_192;
 pub(crate) struct View {
     /// Every change up to this `seq` is visible.
     pub(crate) watermark: i64,
+    /// What is visible is known to be a whole: every change up to the watermark, and of none a part.
+    pub(crate) settled: bool,
     /// What has been published: each table's snapshot and tail together hold every row before these offsets.
     pub(crate) seen: Offsets,
     /// In the order of `table_specs`.
     pub(crate) tables: Vec<Arc<TableView>>,
+}
+
+/// The partitions whose rows this process commits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Owned {
+    Everything,
+    These(BTreeSet<(String, u32)>),
+}
+
+impl Owned {
+    fn has(&self, key: &(String, u32)) -> bool {
+        match self {
+            Owned::Everything => true,
+            Owned::These(partitions) => partitions.contains(key),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -46,7 +67,8 @@ pub(crate) struct Tail {
 }
 
 impl View {
-    pub(crate) fn new(snapshots: Vec<Snapshot>) -> Self {
+    /// `whole`: tables that stand at the same offsets show whole commands, since one process commits them all.
+    pub(crate) fn new(snapshots: Vec<Snapshot>, whole: bool) -> Self {
         let mut seen = Offsets::new();
         for (spec, snapshot) in table_specs().iter().zip(&snapshots) {
             for (topic, partition) in snapshot.offsets.keys().filter(|(topic, _)| topic == spec.topic) {
@@ -62,26 +84,36 @@ impl View {
             .collect();
         let mut view = Self {
             watermark: 0,
+            settled: true,
             seen,
             tables,
         };
-        if view.is_even() {
-            view.watermark = view
-                .tables
-                .iter()
-                .filter_map(|table| table.snapshot.highest_seq())
-                .max()
-                .unwrap_or(0);
+        view.settled = whole && view.is_even();
+        if view.settled {
+            view.watermark = view.highest_seq();
         }
         view
     }
 
+    /// The newest change in the files.
+    pub(crate) fn highest_seq(&self) -> i64 {
+        let tables = self.tables.iter();
+        tables
+            .filter_map(|table| table.snapshot.highest_seq())
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Whether everything before these offsets has been published.
+    pub(crate) fn reaches(&self, offsets: &Offsets) -> bool {
+        offsets
+            .iter()
+            .all(|(key, next)| self.seen.get(key).is_some_and(|seen| seen >= next))
+    }
+
     /// Whether all tables have come equally far. After a crash they haven't, until the log has been read again.
     pub(crate) fn is_even(&self) -> bool {
-        self.tables
-            .iter()
-            .flat_map(|table| &table.snapshot.offsets)
-            .all(|(key, next)| self.seen.get(key).is_some_and(|seen| seen >= next))
+        self.settled && self.tables.iter().all(|table| self.reaches(&table.snapshot.offsets))
     }
 
     pub(crate) fn committed(&self, topic: &str, partition: u32) -> u64 {
@@ -126,6 +158,13 @@ impl TableView {
         }
     }
 
+    /// The partitions that are `owned`, and how far this table would be there if its whole tail were committed.
+    pub(crate) fn reaches_of(&self, spec: &TableSpec, seen: &Offsets, owned: &Owned) -> Offsets {
+        let mut offsets = self.reaches(spec, seen);
+        offsets.retain(|key, _| owned.has(key));
+        offsets
+    }
+
     /// The offsets of this table if its whole tail were committed.
     pub(crate) fn reaches(&self, spec: &TableSpec, seen: &Offsets) -> Offsets {
         let mut offsets = self.snapshot.offsets.clone();
@@ -136,9 +175,33 @@ impl TableView {
         offsets
     }
 
-    pub(crate) fn freeze(&mut self, to: Offsets) {
-        self.frozen = std::mem::take(&mut self.open);
+    /// Sets the rows of some partitions apart, for a commit.
+    pub(crate) fn freeze(&mut self, to: Offsets, owned: &Owned) -> Result<()> {
+        let open = std::mem::take(&mut self.open);
+        (self.frozen, self.open) = match owned {
+            Owned::Everything => (open, Tail::default()),
+            Owned::These(_) => open.split(|partition, _| to.keys().any(|(_, owned)| i64::from(*owned) == partition))?,
+        };
         self.frozen_to = to;
+        Ok(())
+    }
+
+    /// Gives frozen rows back to the tail: another process has committed for their partitions.
+    pub(crate) fn thaw(&mut self) -> Result<()> {
+        let mut all = std::mem::take(&mut self.frozen);
+        all.extend(std::mem::take(&mut self.open))?;
+        self.open = all;
+        self.frozen_to.clear();
+        Ok(())
+    }
+
+    /// Stands on a newer snapshot, without the rows that it holds.
+    pub(crate) fn adopt(&mut self, snapshot: Arc<Snapshot>) -> Result<()> {
+        let held = by_partition(&snapshot.offsets);
+        let fresh = |partition, offset| held.get(&partition).is_none_or(|next| offset >= *next);
+        self.open = std::mem::take(&mut self.open).split(fresh)?.0;
+        self.snapshot = snapshot;
+        Ok(())
     }
 
     pub(crate) fn tail(&self, rejected: bool) -> impl Iterator<Item = &RecordBatch> {
@@ -164,14 +227,55 @@ impl Tail {
     pub(crate) fn extend(&mut self, chunk: Tail) -> Result<()> {
         grow(&mut self.good, chunk.good)?;
         grow(&mut self.rejects, chunk.rejects)?;
-        self.bytes = self
-            .good
-            .iter()
-            .chain(&self.rejects)
-            .map(RecordBatch::get_array_memory_size)
-            .sum();
+        self.measure();
         Ok(())
     }
+
+    /// The rows whose (partition, offset) are `wanted`, and the others.
+    fn split(self, wanted: impl Fn(i64, i64) -> bool) -> Result<(Tail, Tail)> {
+        let (mut first, mut second) = (Tail::default(), Tail::default());
+        (first.good, second.good) = split_chunks(self.good, &wanted)?;
+        (first.rejects, second.rejects) = split_chunks(self.rejects, &wanted)?;
+        first.measure();
+        second.measure();
+        Ok((first, second))
+    }
+
+    fn measure(&mut self) {
+        let chunks = self.good.iter().chain(&self.rejects);
+        self.bytes = chunks.map(RecordBatch::get_array_memory_size).sum();
+    }
+}
+
+fn split_chunks(
+    chunks: Vec<RecordBatch>,
+    wanted: impl Fn(i64, i64) -> bool,
+) -> Result<(Vec<RecordBatch>, Vec<RecordBatch>)> {
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    for chunk in chunks {
+        let rows: Vec<bool> = match origins(&chunk) {
+            Some(origins) => origins.map(|(partition, offset)| wanted(partition, offset)).collect(),
+            None => continue,
+        };
+        let rows = BooleanArray::from(rows);
+        match rows.true_count() {
+            0 => second.push(chunk),
+            count if count == chunk.num_rows() => first.push(chunk),
+            _ => {
+                first.push(filter_record_batch(&chunk, &rows)?);
+                second.push(filter_record_batch(&chunk, &not(&rows)?)?);
+            }
+        }
+    }
+    Ok((first, second))
+}
+
+/// Offsets of one topic, as rows name their partition.
+fn by_partition(offsets: &Offsets) -> HashMap<i64, i64> {
+    let offsets = offsets.iter();
+    offsets
+        .map(|((_, partition), next)| (i64::from(*partition), *next as i64))
+        .collect()
 }
 
 /// Appends, and merges small neighbours of similar size: each row is copied a few times at most, and a tail of many
@@ -202,11 +306,7 @@ pub(crate) fn admit(spec: &TableSpec, stored: &SchemaRef, batch: &RecordBatch, h
     let Some(origins) = origins(batch) else {
         return Ok(Tail::default());
     };
-    let held: std::collections::HashMap<i64, i64> = held
-        .iter()
-        .filter(|((topic, _), _)| topic == spec.topic)
-        .map(|((_, partition), next)| (i64::from(*partition), *next as i64))
-        .collect();
+    let held = by_partition(held);
     let fresh: Vec<bool> = origins
         .map(|(partition, offset)| held.get(&partition).is_none_or(|next| offset >= *next))
         .collect();

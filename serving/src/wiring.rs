@@ -99,6 +99,11 @@ impl Wiring {
             sweep::run(sweeping, stop).await;
             Ok(())
         });
+        let keeper = app.lake.clone();
+        stages.add("maintenance", |stop| async move {
+            keeper.maintain(stop).await;
+            Ok(())
+        });
         stages.add("relay", |stop| async move { Ok(relay.run(stop).await?) });
         stages.add("sink", |stop| async move { Ok(sink.run(stop).await?) });
         Ok(Self { app, stages })

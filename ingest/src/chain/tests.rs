@@ -16,7 +16,7 @@ fn released(chain: &mut Chain<&'static str>) -> Vec<&'static str> {
 
 #[test]
 fn a_command_comes_out_whole_and_in_order_whatever_is_read_first() {
-    let mut chain = Chain::new(&[0, 0]);
+    let mut chain = Chain::new(0, &[0, 0]);
     chain.push(1, 0, link(2, 1, 0), "tickets");
     assert_eq!(released(&mut chain), [""; 0]);
     assert_eq!(chain.gap(), Some(Gap { after: 0, up_to: 1 }));
@@ -29,7 +29,7 @@ fn a_command_comes_out_whole_and_in_order_whatever_is_read_first() {
 
 #[test]
 fn garbage_keeps_its_place_and_a_second_delivery_is_passed_over() {
-    let mut chain = Chain::new(&[0]);
+    let mut chain = Chain::new(0, &[0]);
     chain.push(0, 0, None, "garbage");
     chain.push(0, 1, link(1, 0, 1), "half");
     chain.push(0, 2, None, "garbage in a command");
@@ -41,7 +41,7 @@ fn garbage_keeps_its_place_and_a_second_delivery_is_passed_over() {
 
 #[test]
 fn a_change_that_comes_after_its_gap_was_given_up_is_not_lost() {
-    let mut chain = Chain::new(&[0, 0]);
+    let mut chain = Chain::new(0, &[0, 0]);
     chain.push(1, 0, link(2, 1, 0), "second");
     chain.push(1, 1, link(3, 2, 1), "half");
     chain.give_up(Gap { after: 0, up_to: 1 });
@@ -147,7 +147,7 @@ impl World {
             logs,
             shown: vec![0; PARTITIONS],
             read: vec![0; PARTITIONS],
-            chain: Chain::new(&[0; PARTITIONS]),
+            chain: Chain::new(0, &[0; PARTITIONS]),
             cut: vec![0; PARTITIONS],
             stored: vec![vec![]; TABLES],
             tails: vec![vec![]; TABLES],
@@ -228,7 +228,7 @@ impl World {
                 .max()
         };
         let below: Vec<i64> = (0..PARTITIONS).map(|p| below(p).unwrap_or(0)).collect();
-        self.chain = Chain::new(&below);
+        self.chain = Chain::new(below.iter().copied().max().unwrap_or(0), &below);
         self.check_cut();
     }
 }

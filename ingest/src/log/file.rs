@@ -14,7 +14,7 @@
 //! before it is durable. Age, for retention, is the file's time of modification.
 
 use super::{
-    APPEND_LIMIT, EventLog, LogError, LogOptions, RECORD_LIMIT, Retention, frame,
+    APPEND_LIMIT, EventLog, LogError, LogOptions, Membership, RECORD_LIMIT, Retention, frame, membership::Alone,
     partition::{Partition, sync_folder},
     writer::{Append, Writer},
 };
@@ -230,6 +230,12 @@ impl EventLog for FileLog {
         let keep = self.retention;
         self.with(topic, partition, move |partition| partition.retain(floor, keep))
             .await
+    }
+
+    async fn join(&self, _group: &str) -> Result<Box<dyn Membership>, LogError> {
+        let topics = self.topics.iter();
+        let all = topics.flat_map(|(name, topic)| (0..topic.partitions.len() as u32).map(|number| (name.clone(), number)));
+        Ok(Box::new(Alone::with(all.collect())))
     }
 
     async fn close(&self) {

@@ -1,5 +1,8 @@
 use super::*;
-use crate::{LogOptions, LogRecord, log::file::FileLog};
+use crate::{
+    LogOptions, LogRecord,
+    log::{Membership, file::FileLog},
+};
 use async_trait::async_trait;
 use domain::OrganizerId;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -48,7 +51,7 @@ impl World {
     ) -> (CancellationToken, JoinHandle<Result<(), RelayError>>) {
         let stop = CancellationToken::new();
         let relay = Relay::new(self.store.clone(), log, options);
-        (stop.clone(), tokio::spawn(relay.run(stop)))
+        (stop.clone(), tokio::spawn(async move { relay.run(stop).await }))
     }
 
     /// Waits until the log has the core's newest change, and checks that it has all, once, each linked to the one before.
@@ -238,6 +241,10 @@ impl EventLog for Flaky {
 
     async fn retain(&self, topic: &str, partition: u32, floor: u64) -> Result<u64, LogError> {
         self.log.retain(topic, partition, floor).await
+    }
+
+    async fn join(&self, group: &str) -> Result<Box<dyn Membership>, LogError> {
+        self.log.join(group).await
     }
 
     async fn close(&self) {

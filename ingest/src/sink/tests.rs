@@ -1,5 +1,5 @@
 use super::*;
-use crate::{LogOptions, Record, log::file::FileLog, partition_for};
+use crate::{CHANGES, INTERACTIONS, LogOptions, Record, change, log::file::FileLog, partition_for};
 use domain::{
     ChangeId, OrganizerId, Timestamp,
     changes::{Change, Organizer},
@@ -8,7 +8,7 @@ use domain::{
 use lakehouse::{LakeOptions, Principal, arrow::array::AsArray, arrow::datatypes::Int64Type};
 use std::path::Path;
 use tempfile::TempDir;
-use tokio::task::JoinHandle;
+use tokio::{task::JoinHandle, time::sleep};
 
 struct World {
     log: Arc<FileLog>,
@@ -29,7 +29,6 @@ async fn open_lake(folder: &Path) -> Lake {
     let options = LakeOptions {
         commit_interval: Duration::from_millis(200),
         fsync: false,
-        maintenance_interval: None,
         ..LakeOptions::default()
     };
     Lake::open(&format!("file://{}", folder.join("lake").display()), options)
@@ -130,7 +129,8 @@ fn change(seq: i64, remaining: i64, change_type: &str) -> Record {
         actor: "test".to_owned(),
         payload: serde_json::to_string(&organizer).unwrap(),
     };
-    change::record(&change, seq - 1)
+    // Tests append ten changes at a time.
+    change::record(&change, seq - 1, (seq - 1) / 10 * 10)
 }
 
 fn created(seq: i64, remaining: i64) -> Record {

@@ -5,6 +5,7 @@ mod decoding;
 mod isolation;
 mod limits;
 mod outputs;
+mod shared;
 mod tail;
 mod upkeep;
 
@@ -27,7 +28,6 @@ pub(super) fn manual() -> LakeOptions {
     LakeOptions {
         // Commits and upkeep happen when a test asks for them.
         commit_interval: Duration::from_secs(3600),
-        maintenance_interval: None,
         ..Default::default()
     }
 }
@@ -103,6 +103,10 @@ pub(super) fn ticket(seq: i64, organizer: u64, order: &str) -> Told {
 
 /// One batch a table; a change's offset is its `seq`, in partition 0.
 pub(super) fn publish(changes: &[Told]) -> Publish {
+    publish_in(0, changes)
+}
+
+pub(super) fn publish_in(partition: u32, changes: &[Told]) -> Publish {
     let mut rows = Vec::new();
     for spec in table_specs().iter().filter(|spec| spec.topic == CHANGES) {
         let mut decoder = Decoder::new(spec).unwrap();
@@ -126,7 +130,7 @@ pub(super) fn publish(changes: &[Told]) -> Publish {
                 envelope: Some(envelope),
                 value: change.payload.as_bytes(),
                 topic: CHANGES,
-                partition: 0,
+                partition,
                 offset: change.seq as u64,
                 ingested_at: NOON,
                 reject: None,
@@ -139,7 +143,7 @@ pub(super) fn publish(changes: &[Told]) -> Publish {
     let last = changes.iter().map(|change| change.seq).max().unwrap();
     Publish {
         rows,
-        next_offsets: vec![(CHANGES.to_owned(), 0, last as u64 + 1)],
+        next_offsets: vec![(CHANGES.to_owned(), partition, last as u64 + 1)],
         watermark: Some(last),
     }
 }

@@ -71,7 +71,6 @@ async fn queries_see_whole_commands_while_rows_are_published_committed_and_compa
     let options = LakeOptions {
         commit_interval: Duration::from_millis(20),
         compact_open_files: 3,
-        maintenance_interval: None,
         fsync: false,
         ..Default::default()
     };

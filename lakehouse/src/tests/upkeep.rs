@@ -111,19 +111,24 @@ async fn upkeep_runs_by_itself() {
     let (_folder, url) = folder();
     let options = LakeOptions {
         commit_interval: Duration::from_millis(10),
-        maintenance_interval: Some(Duration::from_millis(20)),
+        maintenance_interval: Duration::from_millis(20),
         compact_open_files: 3,
         checkpoint_commits: 5,
         fsync: false,
         ..Default::default()
     };
     let lake = Lake::open(&url, options).await.unwrap();
+    let stop = tokio_util::sync::CancellationToken::new();
+    let (keeper, until) = (lake.clone(), stop.clone());
+    let upkeep = tokio::spawn(async move { keeper.maintain(until).await });
     for seq in 1..=60 {
         lake.publish(publish(&[order(seq, 1, &format!("o{seq}"), 1, 1)]))
             .await
             .unwrap();
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+    stop.cancel();
+    upkeep.await.unwrap();
     lake.close().await.unwrap();
     let view = lake.view();
     let snapshot = &view.tables[table_index("order_changes").unwrap()].snapshot;
