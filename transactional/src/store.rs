@@ -258,12 +258,13 @@ impl Store {
 }
 
 /// In order; a new one goes to the end, and none is changed once it has been released.
-const MIGRATIONS: [(&str, &str); 5] = [
+const MIGRATIONS: [(&str, &str); 6] = [
     ("access", include_str!("../migrations/0001_access.sql")),
     ("events", include_str!("../migrations/0002_events.sql")),
     ("sales", include_str!("../migrations/0003_sales.sql")),
     ("doors", include_str!("../migrations/0004_doors.sql")),
     ("outbox", include_str!("../migrations/0005_outbox.sql")),
+    ("processes", include_str!("../migrations/0006_processes.sql")),
 ];
 
 fn migrations() -> Migrator {
