@@ -15,7 +15,7 @@ pub mod sink;
 pub use log::{EventLog, LogError, LogOptions, Retention, partition_for};
 pub use record::{Headers, HeadersBuilder, LogRecord, Record};
 pub use relay::{Relay, RelayError, RelayOptions, RelayPosition};
-pub use sink::{Sink, SinkError, SinkOptions};
+pub use sink::{Purpose, Sink, SinkError, SinkOptions};
 
 /// The topic of every change of the core, keyed by organizer and entity.
 pub const CHANGES: &str = lakehouse::CHANGES;

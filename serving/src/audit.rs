@@ -61,7 +61,7 @@ pub async fn audit(app: &App) -> Result<AuditReport> {
     let started = Instant::now();
     let mut core = AuditSnapshot::open(&app.store).await?;
     let position = core.position();
-    app.lake.wait_for(position, CATCH_UP).await?;
+    app.queries()?.wait_for(position, CATCH_UP).await?;
     let mut entities = Vec::with_capacity(ENTITIES.len());
     for entity in ENTITIES {
         entities.push(audit_entity(app, &mut core, entity, position).await?);
@@ -131,7 +131,7 @@ async fn lake_totals(app: &App, entity: &Entity, position: i64) -> Result<SideTo
          from ({newest}) as newest",
         entity.table
     );
-    let rows = rows::values(app.lake.session(&auditor()).sql(&sql).await?).await?;
+    let rows = rows::values(app.queries()?.session(&auditor()).sql(&sql).await?).await?;
     let number = |name: &str| rows.first().and_then(|row| row[name].as_i64()).unwrap_or_default();
     Ok(SideTotals {
         rows: number("row_count"),
@@ -187,7 +187,7 @@ async fn lake_rows(app: &App, entity: &Entity, position: i64, after: &str) -> Re
         "select entity_id, entity_version, money from ({newest}) as newest where entity_id > '{after}' \
          order by entity_id limit {CHUNK}"
     );
-    let stream = app.lake.session(&auditor()).sql(&sql).await?;
+    let stream = app.queries()?.session(&auditor()).sql(&sql).await?;
     let objects = rows::values(stream).await?;
     Ok(objects
         .into_iter()

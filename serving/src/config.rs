@@ -1,7 +1,10 @@
 //! What can be set, from flags and environment variables. The three addresses choose the backends, and no code after
 //! `wiring` asks which ones they are.
 
-use crate::home::Home;
+use crate::{
+    home::Home,
+    roles::{ProcessRole, ProcessRoles},
+};
 use clap::Args;
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -17,7 +20,22 @@ pub struct Config {
     )]
     pub home: PathBuf,
 
-    /// The core's database, sqlite://PATH [default: in the data folder]
+    /// The server that a command talks to, instead of the one on the data folder: the address of any process with the
+    /// roles api and query, or of what stands before them
+    #[arg(long, env = "BILTEN_SERVER", global = true, value_name = "URL", requires = "token")]
+    pub server: Option<String>,
+
+    /// A platform token, for --server
+    #[arg(
+        long,
+        env = "BILTEN_TOKEN",
+        global = true,
+        hide_env_values = true,
+        value_name = "TOKEN"
+    )]
+    pub token: Option<String>,
+
+    /// The core's database, sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME [default: in the data folder]
     #[arg(
         long,
         env = "DATABASE_URL",
@@ -28,7 +46,7 @@ pub struct Config {
     )]
     pub database_url: Option<String>,
 
-    /// The log of changes and interactions, file://DIR [default: in the data folder]
+    /// The log of changes and interactions, file://DIR or kafka://HOST:PORT,… [default: in the data folder]
     #[arg(
         long,
         env = "EVENT_LOG_URL",
@@ -39,7 +57,7 @@ pub struct Config {
     )]
     pub event_log_url: Option<String>,
 
-    /// The Delta Lake, file://DIR [default: in the data folder]
+    /// The Delta Lake, file://DIR or s3://BUCKET/PREFIX [default: in the data folder]
     #[arg(
         long,
         env = "LAKE_URL",
@@ -66,6 +84,14 @@ pub struct ServeOptions {
     /// Requests a second that one address may make to the public routes; 0: no limit
     #[arg(long, env = "BILTEN_RATE_LIMIT", default_value_t = 100, value_name = "N")]
     pub rate_limit: u32,
+
+    /// What this process does, of api, relay, sink, query and worker, separated by commas
+    #[arg(long = "role", env = "BILTEN_ROLE", default_value = "all", value_name = "ROLES")]
+    pub roles: ProcessRoles,
+
+    /// Most bytes of a remote lake's files that are kept in the data folder; 0: none
+    #[arg(long, env = "BILTEN_CACHE_BYTES", default_value_t = 2 << 30, value_name = "N")]
+    pub cache_bytes: u64,
 }
 
 impl Config {
@@ -87,6 +113,11 @@ impl Config {
         self.lake_url.clone().unwrap_or_else(|| self.inside("file", "lake"))
     }
 
+    /// Whether several processes can work on the same database and log.
+    pub fn is_shared(&self) -> bool {
+        self.database_url().starts_with("postgres") && self.event_log_url().starts_with("kafka://")
+    }
+
     fn inside(&self, scheme: &str, name: &str) -> String {
         let home = std::path::absolute(&self.home).unwrap_or_else(|_| self.home.clone());
         format!("{scheme}://{}", home.join(name).display())
@@ -94,11 +125,17 @@ impl Config {
 }
 
 impl ServeOptions {
-    /// For a command that opens the folder itself: any free port, nobody else's business.
-    pub fn private() -> Self {
+    /// For a command that opens the folder itself: any free port, nobody else's business. Where others may be at work,
+    /// it leaves their work to them.
+    pub fn private(config: &Config) -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             rate_limit: 0,
+            roles: match config.is_shared() {
+                true => ProcessRoles::of([ProcessRole::Api, ProcessRole::Query]),
+                false => ProcessRoles::all(),
+            },
+            cache_bytes: 0,
         }
     }
 }

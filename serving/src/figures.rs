@@ -90,7 +90,9 @@ async fn write_positions(out: &mut String, app: &App) -> std::fmt::Result {
         "gauge",
         "The last change that queries see.",
     )?;
-    writeln!(out, "bilten_lake_visible_seq {}", app.lake.watermark())?;
+    if let Ok(lake) = app.queries() {
+        writeln!(out, "bilten_lake_visible_seq {}", lake.watermark())?;
+    }
     head(
         out,
         "bilten_log_end_offset",
@@ -105,7 +107,8 @@ async fn write_positions(out: &mut String, app: &App) -> std::fmt::Result {
                     "bilten_log_end_offset{{topic=\"{topic}\",partition=\"{partition}\"}} {end}"
                 )?;
             }
-            let committed = app.lake.committed(topic, partition);
+            let Some(lake) = &app.lake else { continue };
+            let committed = lake.committed(topic, partition);
             writeln!(
                 out,
                 "bilten_lake_committed_offset{{topic=\"{topic}\",partition=\"{partition}\"}} {committed}"

@@ -21,6 +21,15 @@ pub struct HeldHome {
     _lock: File,
 }
 
+/// This process, as others of the installation know it.
+#[derive(Clone, Debug)]
+pub struct OwnProcess {
+    /// Stays with the data folder, which one process holds at a time: one that comes back after a crash is known.
+    pub process_id: String,
+    pub url: String,
+    pub admin_token: String,
+}
+
 /// Where the server on a folder listens, for commands run by the same operating-system user.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RunningServer {
@@ -79,6 +88,20 @@ impl Home {
 }
 
 impl HeldHome {
+    /// The name of whoever holds this folder, now and after a restart.
+    pub fn process_id(&self) -> Result<String> {
+        let path = self.home.0.join("process.id");
+        match fs::read_to_string(&path) {
+            Ok(known) if !known.trim().is_empty() => return Ok(known.trim().to_owned()),
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error).with_context(|| format!("{} can't be read", path.display())),
+        }
+        let new = uuid::Uuid::now_v7().to_string();
+        fs::write(&path, &new).with_context(|| format!("{} can't be written", path.display()))?;
+        Ok(new)
+    }
+
     /// Tells other commands where we listen. The file holds a secret, so only its owner may read it.
     pub fn announce(&self, server: &RunningServer) -> Result<()> {
         let (path, new) = (self.home.server_file(), self.home.0.join("server.json.new"));

@@ -33,6 +33,7 @@ const CODES: &[(&str, u16, &str)] = &[
     ("conflict", 409, "The present state does not allow this"),
     ("body_too_large", 413, "The body is too large"),
     ("unsupported_media_type", 415, "This type of body is not taken here"),
+    ("wrong_role", 421, "Another process is for this"),
     ("invalid_field", 422, "A field is wrong"),
     ("idempotency_key_reused", 422, "This key was used with another body"),
     ("too_many_requests", 429, "Too many requests"),

@@ -3,6 +3,7 @@
 use crate::{
     extract::{BATCH_LIMIT, ClientAddress},
     problem::Problem,
+    roles::ProcessRole,
     routes::{
         access, audit, check_ins, events, health, holds, imports, interactions, metrics, orders, organizers, pages,
         payments, session, sql, status, ticket_types, venues,
@@ -78,9 +79,14 @@ impl Modify for Schemes {
 
 pub fn build(app: &Arc<App>) -> Router {
     let (routes, document) = OpenApiRouter::with_openapi(Document::openapi())
-        .merge(staff())
-        .merge(storefront().layer(middleware::from_fn_with_state(app.clone(), limit_strangers)))
-        .merge(batches())
+        .merge(operation())
+        .merge(lake())
+        .merge(
+            staff()
+                .merge(storefront().layer(middleware::from_fn_with_state(app.clone(), limit_strangers)))
+                .merge(batches())
+                .layer(middleware::from_fn_with_state(app.clone(), require_api)),
+        )
         .split_for_parts();
     let compress = SizeAbove::new(1024).and(NotForContentType::new("application/vnd.apache.parquet"));
     routes
@@ -97,6 +103,26 @@ pub fn build(app: &Arc<App>) -> Router {
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
         .with_state(app.clone())
+}
+
+/// For whoever runs the program: each process answers.
+fn operation() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(status::show_status))
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(health::prometheus))
+}
+
+/// Questions, for processes with the role `query`.
+fn lake() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(sql::query))
+        .routes(routes!(metrics::list_metrics))
+        .routes(routes!(metrics::show_metric))
+        .routes(routes!(audit::run_audit))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(middleware::from_fn(refuse_large::<BODY_LIMIT>))
 }
 
 /// For members and tokens.
@@ -126,16 +152,8 @@ fn staff() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(check_ins::create_check_in_list, check_ins::list_check_in_lists))
         .routes(routes!(check_ins::redeem))
         .routes(routes!(check_ins::list_check_ins))
-        .routes(routes!(sql::query))
-        .routes(routes!(metrics::list_metrics))
-        .routes(routes!(metrics::show_metric))
-        .routes(routes!(audit::run_audit))
-        .routes(routes!(status::show_status))
         .routes(routes!(payments::take_report))
         .routes(routes!(payments::show_test_provider))
-        .routes(routes!(health::healthz))
-        .routes(routes!(health::readyz))
-        .routes(routes!(health::prometheus))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn(refuse_large::<BODY_LIMIT>))
 }
@@ -173,6 +191,14 @@ async fn refuse_large<const LIMIT: usize>(request: Request, next: Next) -> Respo
             Problem::new("body_too_large", format!("this address takes at most {LIMIT} bytes")).into_response()
         }
         _ => next.run(request).await,
+    }
+}
+
+/// Commands and interactions are for processes with the role `api`.
+async fn require_api(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    match app.roles.has(ProcessRole::Api) {
+        true => next.run(request).await,
+        false => app.misdirected(ProcessRole::Api).into_response(),
     }
 }
 

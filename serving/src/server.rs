@@ -2,7 +2,7 @@
 
 use crate::{
     config::{Config, ServeOptions},
-    home::{HeldHome, RunningServer},
+    home::{HeldHome, OwnProcess, RunningServer},
     router,
     wiring::{App, Wiring},
 };
@@ -35,7 +35,12 @@ impl Server {
             )
         })?;
         let url = format!("http://{}", listener.local_addr()?);
-        let wiring = Wiring::open(config, options, &admin_token).await?;
+        let own = OwnProcess {
+            process_id: held.process_id()?,
+            url: url.clone(),
+            admin_token: admin_token.clone(),
+        };
+        let wiring = Wiring::open(config, options, &own).await?;
         let stop = CancellationToken::new();
         let service = router::build(wiring.app()).into_make_service_with_connect_info::<std::net::SocketAddr>();
         // Answers are small and complete: waiting to join them into larger packets would only delay them.

@@ -5,16 +5,23 @@ use crate::{
     auth::TokenMemory,
     config::{Config, ServeOptions},
     figures::Figures,
-    jobs::{payments::Payments, sweep},
+    home::OwnProcess,
+    jobs::{
+        announce,
+        payments::{PaymentReports, Payments},
+        sweep,
+    },
     limits::Limits,
     problem::{Problem, Result as ProblemResult},
+    roles::{ProcessRole, ProcessRoles},
+    stages::Stages,
 };
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use arc_swap::ArcSwapOption;
 use domain::Timestamp;
 use futures::future::BoxFuture;
 use ingest::{
-    EventLog, LogOptions, Relay, RelayOptions, Sink, SinkOptions,
+    EventLog, LogOptions, Purpose, Relay, RelayOptions, Sink, SinkOptions,
     collector::{Collector, VisitorKeys},
 };
 use lakehouse::{Lake, LakeOptions};
@@ -25,15 +32,15 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::{sync::watch, task::JoinHandle};
-use tokio_util::sync::CancellationToken;
 use transactional::{IdempotencyKey, Store, StoreOptions, Tx};
 
 /// What every route can reach.
 pub struct App {
     pub store: Store,
     pub log: Arc<dyn EventLog>,
-    pub lake: Lake,
+    /// None in a process whose roles need none.
+    pub lake: Option<Lake>,
+    pub roles: ProcessRoles,
     pub collector: Collector,
     pub payments: Payments,
     pub limits: Limits,
@@ -54,24 +61,25 @@ pub struct Wiring {
     stages: Stages,
 }
 
-/// Background work, in the order in which data flows through it.
-#[derive(Default)]
-struct Stages {
-    running: Vec<(CancellationToken, JoinHandle<()>)>,
-    failed: watch::Sender<Option<String>>,
-}
-
 impl Wiring {
-    pub async fn open(config: &Config, options: &ServeOptions, admin_token: &str) -> Result<Self> {
+    pub async fn open(config: &Config, options: &ServeOptions, own: &OwnProcess) -> Result<Self> {
+        let (roles, shared) = (options.roles.clone(), config.is_shared());
+        if !shared && roles != ProcessRoles::all() {
+            bail!(
+                "an embedded database or log belongs to one process: use --role all, or DATABASE_URL=postgres://… and \
+                 EVENT_LOG_URL=kafka://…"
+            );
+        }
         let store = Store::open(&config.database_url(), StoreOptions::default())
             .await
             .context("the core's database can't be opened")?;
         let log = ingest::log::open(&config.event_log_url(), LogOptions::default())
             .await
             .context("the event log can't be opened")?;
-        let lake = Lake::open(&config.lake_url(), LakeOptions::default())
-            .await
-            .context("the lake can't be opened")?;
+        let lake = match roles.has_any(&[ProcessRole::Sink, ProcessRole::Query, ProcessRole::Worker]) {
+            true => Some(open_lake(config, options, shared).await?),
+            false => None,
+        };
         let (payments, reports) = Payments::new(store.clone());
         let app = Arc::new(App {
             collector: Collector::new(log.clone(), VisitorKeys::in_file(config.home.join("visitors.key"))),
@@ -79,33 +87,17 @@ impl Wiring {
             limits: Limits::new(options.rate_limit),
             tokens: TokenMemory::default(),
             figures: Figures::default(),
-            admin_token_hash: Sha256::digest(admin_token.as_bytes()).into(),
+            admin_token_hash: Sha256::digest(own.admin_token.as_bytes()).into(),
             started_at: Timestamp::now(),
             last_audit: ArcSwapOption::empty(),
             running_keys: Mutex::default(),
-            store: store.clone(),
-            log: log.clone(),
-            lake: lake.clone(),
+            roles,
+            store,
+            log,
+            lake,
         });
-        let relay = Relay::new(store, log.clone(), RelayOptions::default());
-        let sink = Sink::new(log, lake, SinkOptions::default()).reporting(relay.position());
         let mut stages = Stages::default();
-        let (paying, sweeping) = (app.clone(), app.clone());
-        stages.add("payments", |stop| async move {
-            reports.run(paying, stop).await;
-            Ok(())
-        });
-        stages.add("sweep", |stop| async move {
-            sweep::run(sweeping, stop).await;
-            Ok(())
-        });
-        let keeper = app.lake.clone();
-        stages.add("maintenance", |stop| async move {
-            keeper.maintain(stop).await;
-            Ok(())
-        });
-        stages.add("relay", |stop| async move { Ok(relay.run(stop).await?) });
-        stages.add("sink", |stop| async move { Ok(sink.run(stop).await?) });
+        start(&mut stages, &app, reports, own);
         Ok(Self { app, stages })
     }
 
@@ -115,33 +107,29 @@ impl Wiring {
 
     /// Comes back if something fails that waiting can't mend: then going on would only hide it.
     pub async fn failed(&self) -> String {
-        let mut failed = self.stages.failed.subscribe();
-        match failed.wait_for(Option::is_some).await.map(|failed| failed.clone()) {
-            Ok(Some(why)) => why,
-            _ => std::future::pending().await,
-        }
+        self.stages.failed().await
     }
 
     /// Waits until queries see all that the core had committed when this was called.
     pub async fn catch_up(&self) {
         let committed = *self.app.store.committed_seq().borrow();
-        if let Err(error) = self.app.lake.wait_for(committed, CATCH_UP).await {
+        let Ok(lake) = self.app.queries() else { return };
+        if let Err(error) = lake.wait_for(committed, CATCH_UP).await {
             tracing::warn!(%error, "the lake is behind the core; what it lacks stands in the log");
         }
     }
 
     /// Closes everything in the order in which data flows, when it has flowed through.
     pub async fn close(self) -> Result<()> {
-        self.catch_up().await;
-        for (stop, stage) in self.stages.running {
-            stop.cancel();
-            stage.await.context("a background task failed")?;
+        if self.app.roles.has(ProcessRole::Sink) {
+            self.catch_up().await;
         }
-        self.app
-            .lake
-            .close()
-            .await
-            .context("the lake could not take what waited; the log still has it")?;
+        self.stages.stop().await?;
+        if let Some(lake) = &self.app.lake {
+            lake.close()
+                .await
+                .context("the lake could not take what waited; the log still has it")?;
+        }
         self.app.log.close().await;
         self.app
             .store
@@ -152,23 +140,93 @@ impl Wiring {
     }
 }
 
-impl Stages {
-    fn add<F>(&mut self, name: &'static str, run: impl FnOnce(CancellationToken) -> F)
-    where
-        F: Future<Output = Result<()>> + Send + 'static,
-    {
-        let stop = CancellationToken::new();
-        let (work, failed) = (run(stop.clone()), self.failed.clone());
-        let task = tokio::spawn(async move {
-            if let Err(error) = work.await {
-                failed.send_replace(Some(format!("the {name} can't go on: {error:#}")));
+async fn open_lake(config: &Config, options: &ServeOptions, shared: bool) -> Result<Lake> {
+    let answers = options.roles.has(ProcessRole::Query);
+    let cache = (answers && options.cache_bytes > 0).then(|| (config.home.join("cache"), options.cache_bytes));
+    let options = LakeOptions {
+        shared,
+        answers,
+        cache,
+        ..LakeOptions::default()
+    };
+    let opened = Lake::open(&config.lake_url(), options).await;
+    opened.context("the lake can't be opened")
+}
+
+/// Starts what the process's roles ask for.
+fn start(stages: &mut Stages, app: &Arc<App>, reports: PaymentReports, own: &OwnProcess) {
+    let (roles, store) = (&app.roles, &app.store);
+    if roles.has(ProcessRole::Api) {
+        let paying = app.clone();
+        stages.add("payments", |stop| async move {
+            reports.run(paying, stop).await;
+            Ok(())
+        });
+    }
+    if roles.has(ProcessRole::Worker) {
+        let worker = app.clone();
+        stages.lead("worker", store.clone(), own.process_id.clone(), move |stop| {
+            let app = worker.clone();
+            async move {
+                let maintain = async {
+                    match &app.lake {
+                        Some(lake) => lake.maintain(stop.clone()).await,
+                        None => stop.cancelled().await,
+                    }
+                };
+                tokio::join!(maintain, sweep::run(app.clone(), stop.clone()));
+                Ok(())
             }
         });
-        self.running.push((stop, task));
     }
+    let relay = Arc::new(Relay::new(store.clone(), app.log.clone(), RelayOptions::default()));
+    let relayed = relay.position();
+    if roles.has(ProcessRole::Relay) {
+        stages.lead("relay", store.clone(), own.process_id.clone(), move |stop| {
+            let relay = relay.clone();
+            async move { Ok(relay.run(stop).await?) }
+        });
+    }
+    let purpose = Purpose {
+        answers: roles.has(ProcessRole::Query),
+        commits: roles.has(ProcessRole::Sink),
+    };
+    if let Some(lake) = app.lake.clone().filter(|_| purpose.answers || purpose.commits) {
+        let options = SinkOptions {
+            purpose,
+            ..SinkOptions::default()
+        };
+        let mut sink = Sink::new(app.log.clone(), lake, options);
+        if roles.has(ProcessRole::Relay) {
+            sink = sink.reporting(relayed);
+        }
+        stages.add("sink", |stop| async move { Ok(sink.run(stop).await?) });
+    }
+    let (announcing, process, leads) = (app.clone(), own.clone(), stages.leads());
+    stages.add("announcement", |stop| async move {
+        announce::run(announcing, process, leads, stop).await;
+        Ok(())
+    });
 }
 
 impl App {
+    /// The lake, to ask it: a process without the role `query` has none that is up to date.
+    pub fn queries(&self) -> ProblemResult<&Lake> {
+        let lake = self.lake.as_ref().filter(|_| self.roles.has(ProcessRole::Query));
+        lake.ok_or_else(|| self.misdirected(ProcessRole::Query))
+    }
+
+    /// The answer to a request that another process of the installation is for.
+    pub fn misdirected(&self, wanted: ProcessRole) -> Problem {
+        Problem::new(
+            "wrong_role",
+            format!(
+                "this process has the role {}; ask one with the role {wanted}",
+                self.roles
+            ),
+        )
+    }
+
     /// Runs a command at most once for an idempotency key. Without a key it is just run.
     pub async fn write_once<T, F>(
         &self,

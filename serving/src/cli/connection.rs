@@ -25,7 +25,7 @@ pub(crate) struct Connection {
 impl Connection {
     /// For a command that only looks: an empty folder would give an answer about nothing.
     pub(crate) async fn to_existing(config: &Config) -> Result<Self> {
-        if config.database_url.is_none() && !config.home.join("core.db").exists() {
+        if config.server.is_none() && config.database_url.is_none() && !config.home.join("core.db").exists() {
             bail!(
                 "there is no data folder at {}; start with `bilten serve` or `bilten demo`, or name another with --home",
                 config.home.display()
@@ -35,11 +35,14 @@ impl Connection {
     }
 
     pub(crate) async fn open(config: &Config) -> Result<Self> {
+        if let Some((server, token)) = config.server.clone().zip(config.token.clone()) {
+            return Self::to(server.trim_end_matches('/').to_owned(), token, None);
+        }
         let home = config.home();
         let started = Instant::now();
         loop {
             if let Some(held) = home.hold()? {
-                let server = Server::start(held, config, &ServeOptions::private()).await?;
+                let server = Server::start(held, config, &ServeOptions::private(config)).await?;
                 server.catch_up().await;
                 return Self::to(
                     server.running().url.clone(),
@@ -98,10 +101,7 @@ impl Connection {
 
 /// Sends, and turns a problem into an error that reads as a sentence.
 pub(crate) async fn send(request: RequestBuilder) -> Result<Response> {
-    let response = request
-        .send()
-        .await
-        .context("the server on this data folder does not answer")?;
+    let response = request.send().await.context("the server does not answer")?;
     if response.status().is_success() {
         return Ok(response);
     }

@@ -40,7 +40,10 @@ fn show(status: &Value, was_running: bool) {
         ),
         false => println!("server     not running (the folder was opened for this look)"),
     }
-    println!("core       last change {}", status["committed_seq"]);
+    println!(
+        "core       last change {}, in the log up to {}",
+        status["committed_seq"], status["relayed_seq"]
+    );
     println!(
         "lake       shows changes up to {}, {} behind",
         status["visible_seq"], status["behind"]
@@ -52,6 +55,27 @@ fn show(status: &Value, was_running: bool) {
             partition["partition"],
             partition["end_offset"],
             partition["committed_offset"]
+        );
+    }
+    for process in status["processes"].as_array().into_iter().flatten() {
+        let leads: Vec<&str> = process["leads"].as_array().into_iter().flatten().map(text).collect();
+        println!(
+            "process    {} ({}){}{}{}",
+            text(&process["url"]),
+            text(&process["roles"]),
+            if leads.is_empty() {
+                String::new()
+            } else {
+                format!(", leads {}", leads.join(" and "))
+            },
+            process["visible_seq"]
+                .as_i64()
+                .map(|seq| format!(", shows changes up to {seq}"))
+                .unwrap_or_default(),
+            process["trouble"]
+                .as_str()
+                .map(|why| format!(", IN TROUBLE: {why}"))
+                .unwrap_or_default(),
         );
     }
     match &status["last_audit"] {

@@ -1,4 +1,5 @@
 //! Work that no request asks for.
 
+pub mod announce;
 pub mod payments;
 pub mod sweep;

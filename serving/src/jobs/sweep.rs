@@ -16,6 +16,5 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
         if let Err(error) = app.store.sweep().await {
             tracing::warn!(%error, "what has expired could not be swept; the next second tries again");
         }
-        app.limits.forget_the_quiet();
     }
 }

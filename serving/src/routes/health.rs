@@ -11,9 +11,12 @@ use utoipa::ToSchema;
 #[derive(Serialize, ToSchema)]
 pub struct Readiness {
     ready: bool,
+    role: String,
     store: ComponentState,
     log: ComponentState,
-    lake: ComponentState,
+    /// Where the process's roles need the lake.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lake: Option<ComponentState>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -49,8 +52,12 @@ pub async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Json<Readiness>
         organizer: None,
         personal_data: false,
     };
-    let lake: ComponentState = app.lake.session(&principal).sql("select 1").await.map(drop).into();
-    let ready = store.ok && log.ok && lake.ok;
+    let lake: Option<ComponentState> = match (app.queries(), &app.lake) {
+        (Ok(lake), _) => Some(lake.session(&principal).sql("select 1").await.map(drop).into()),
+        (Err(_), Some(lake)) => Some(lake.trouble().map_or(Ok(()), Err).into()),
+        (Err(_), None) => None,
+    };
+    let ready = store.ok && log.ok && lake.as_ref().is_none_or(|lake| lake.ok);
     let status = if ready {
         StatusCode::OK
     } else {
@@ -60,6 +67,7 @@ pub async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Json<Readiness>
         status,
         Json(Readiness {
             ready,
+            role: app.roles.to_string(),
             store,
             log,
             lake,

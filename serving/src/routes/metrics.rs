@@ -58,7 +58,7 @@ pub async fn show_metric(
     let metric = transforms::metrics().iter().find(|metric| metric.name == name);
     let metric = metric.ok_or_else(|| Problem::not_found("metric; GET /v1/metrics lists them"))?;
     let principal = identity.principal(query.organizer_id)?;
-    let answer = app.lake.session(&principal).sql(&metric.sql).await?;
+    let answer = app.queries()?.session(&principal).sql(&metric.sql).await?;
     let mut response = Response::new(rows::body(answer, Format::Json).await?);
     response
         .headers_mut()

@@ -46,7 +46,7 @@ pub async fn query(
 ) -> Result<Response> {
     let (format, media_type) = accepted(&headers)?;
     let principal = identity.principal(query.organizer_id)?;
-    let answer = app.lake.session(&principal).sql(&query.sql).await?;
+    let answer = app.queries()?.session(&principal).sql(&query.sql).await?;
     let position = HeaderValue::from(answer.watermark());
     let mut response = Response::new(rows::body(answer, format).await?);
     response
