@@ -2,6 +2,7 @@
 
 pub mod file;
 mod frame;
+pub mod kafka;
 mod membership;
 mod partition;
 mod segment;
@@ -14,7 +15,12 @@ pub use membership::{Membership, Partitions};
 
 use crate::{CHANGES, INTERACTIONS, LogRecord, Record};
 use async_trait::async_trait;
-use std::{fmt, io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt, io,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::sync::watch;
 
 /// Most bytes of one record. A change is an entity's state and an interaction at most some KiB, so what is larger is a
@@ -27,19 +33,23 @@ pub const APPEND_LIMIT: usize = 16 << 20;
 ///
 /// Every adapter promises:
 /// - **Durable.** When `append` has returned an offset, the records survive the end of the process and of the power.
-/// - **Atomic.** After a crash either all records of one append are there or none is.
-/// - **Ordered.** Offsets of a partition rise by one a record, in the order of the appends; they are never used twice
-///   for different records that anyone has read.
+/// - **No gaps within.** After a crash or an error, what is there of an append is all of it, nothing or, with Kafka, a
+///   prefix: never a record without those before it.
+/// - **Ordered.** Offsets of a partition rise in the order of the appends, and by one a record unless other clients of
+///   Kafka use transactions; they are never used twice for different records that anyone has read.
 /// - **Only what is durable is read.** `read` and `end_offset` never show a record that a crash could take back.
-/// - **An error may leave a trace.** When `append` fails, the records are not readable now, but if the process dies
-///   at that moment they may be found afterwards. A writer that must not write twice looks at `last`.
-/// - **Kept.** Records stay until `retain` was given a floor above them.
+/// - **An error may leave a trace.** When `append` fails, records of it may be found afterwards: at once with Kafka,
+///   after the death of the process in a folder. A writer that tries again writes them twice, and so readers pass over
+///   what they have seen.
+/// - **Kept.** In a folder, records stay until `retain` was given a floor above them. Kafka keeps them for the time and
+///   size that the topic was created with, whoever still needs them.
 #[async_trait]
 pub trait EventLog: fmt::Debug + Send + Sync + 'static {
     /// How many partitions the topic has: 0 to n-1. It never changes while the log is open.
     fn partitions(&self, topic: &str) -> Result<u32, LogError>;
 
-    /// Appends the records together and answers the offset of the first, once they are durable.
+    /// Appends the records in their order and answers the offset of the first, once they are durable. Other processes'
+    /// records may come between them, this process's don't.
     async fn append(&self, topic: &str, partition: u32, records: Vec<Record>) -> Result<u64, LogError>;
 
     /// Records from an offset on: about `max_bytes` of them, at least one if there is one, none at the end.
@@ -52,14 +62,17 @@ pub trait EventLog: fmt::Debug + Send + Sync + 'static {
     /// The offset that the next record will get.
     async fn end_offset(&self, topic: &str, partition: u32) -> Result<u64, LogError>;
 
-    /// The newest record. Retention never takes it away, so `None` means that nothing was ever written.
+    /// The newest record. In a folder, retention never takes it away, so that `None` means that nothing was ever
+    /// written; Kafka's retention may.
     async fn last(&self, topic: &str, partition: u32) -> Result<Option<LogRecord>, LogError>;
 
-    /// Changes whenever there may be more to read in any partition of the topic. The number itself means nothing.
+    /// Changes whenever there may be more to read in any partition of the topic, of those that other processes append to
+    /// if `read` was called for it. The number itself means nothing.
     fn appended(&self, topic: &str) -> Result<watch::Receiver<u64>, LogError>;
 
     /// Lets go of records that are older or more than the log's retention allows, but of none at `floor` or above:
-    /// the caller still needs those. Answers the first offset that is kept. What stays may be more than was allowed.
+    /// the caller still needs those. Answers the first offset that is kept. What stays may be more than was allowed, and
+    /// where the log does this by itself, the call only asks.
     async fn retain(&self, topic: &str, partition: u32, floor: u64) -> Result<u64, LogError>;
 
     /// Becomes a member of a group that shares all partitions out among its members.
@@ -104,7 +117,7 @@ impl Default for LogOptions {
 pub async fn open(url: &str, options: LogOptions) -> Result<Arc<dyn EventLog>, LogError> {
     match url.split_once("://") {
         Some(("file", path)) => Ok(Arc::new(file::FileLog::open(path, options).await?)),
-        Some(("kafka", _)) => Err(LogError::NotBuiltIn { scheme: "kafka" }),
+        Some(("kafka", rest)) => Ok(Arc::new(kafka::KafkaLog::open(rest, options).await?)),
         _ => Err(LogError::UnknownUrl),
     }
 }
@@ -133,6 +146,48 @@ pub(crate) fn within_limits(records: Vec<Record>) -> Vec<Vec<Record>> {
         }
     }
     appends
+}
+
+/// The size of an append, if it is within the limits.
+fn check_size(records: &[Record]) -> Result<usize, LogError> {
+    if let Some(record) = records.iter().find(|record| record.size() > RECORD_LIMIT) {
+        return Err(LogError::TooLarge {
+            what: "a record",
+            bytes: record.size(),
+            limit: RECORD_LIMIT,
+        });
+    }
+    let bytes = records.iter().map(frame::encoded_len).sum();
+    if bytes > APPEND_LIMIT {
+        return Err(LogError::TooLarge {
+            what: "an append",
+            bytes,
+            limit: APPEND_LIMIT,
+        });
+    }
+    Ok(bytes)
+}
+
+/// Counts what an append did, in every adapter alike.
+async fn measured(
+    topic: &str,
+    count: usize,
+    append: impl Future<Output = Result<u64, LogError>> + Send,
+) -> Result<u64, LogError> {
+    let begun = Instant::now();
+    let result = append.await;
+    match &result {
+        Ok(_) => {
+            metrics::histogram!("bilten_log_append_seconds").record(begun.elapsed());
+            metrics::counter!("bilten_log_appended_records_total", "topic" => topic.to_owned()).increment(count as u64);
+        }
+        Err(error) => count_error(error),
+    }
+    result
+}
+
+fn count_error(error: &LogError) {
+    metrics::counter!("bilten_log_errors_total", "kind" => error.kind()).increment(1);
 }
 
 fn murmur2(data: &[u8]) -> u32 {
@@ -193,8 +248,14 @@ pub enum LogError {
     InUse { folder: PathBuf, pid: Option<u32> },
     #[error("an event log's URL begins with file:// or kafka://")]
     UnknownUrl,
-    #[error("{scheme}:// logs are not built into this program yet; use file://")]
-    NotBuiltIn { scheme: &'static str },
+    #[error("in the event log's URL, {name} {problem}")]
+    Setting { name: String, problem: String },
+    #[error("the settings of Kafka's client don't work: {reason}")]
+    Client { reason: String },
+    #[error("Kafka refuses: {reason}")]
+    Refused { reason: String },
+    #[error("Kafka is not reached: {reason}")]
+    Unreachable { reason: String },
     #[error("the log is closed")]
     Closed,
     #[error("{}: {source}", file.display())]
@@ -218,7 +279,24 @@ impl LogError {
 
     /// The caller may try the same again later.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Full { .. } | Self::Io { .. })
+        matches!(self, Self::Full { .. } | Self::Io { .. } | Self::Unreachable { .. })
+    }
+
+    /// A word for metrics.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::UnknownPartition { .. } => "unknown_partition",
+            Self::OffsetOutOfRange { .. } => "offset_out_of_range",
+            Self::TooLarge { .. } => "too_large",
+            Self::Full { .. } => "full",
+            Self::Corrupt { .. } => "corrupt",
+            Self::InUse { .. } => "in_use",
+            Self::UnknownUrl | Self::Setting { .. } | Self::Client { .. } => "settings",
+            Self::Refused { .. } => "refused",
+            Self::Unreachable { .. } => "unreachable",
+            Self::Closed => "closed",
+            Self::Io { .. } => "io",
+        }
     }
 }
 
@@ -245,7 +323,8 @@ mod tests {
     #[tokio::test]
     async fn a_url_that_means_no_log_is_refused() {
         for (url, said) in [
-            ("kafka://localhost:9092", "not built into"),
+            ("kafka://", "HOST:PORT"),
+            ("kafka://localhost:9092?topics=3", "topics"),
             ("./log", "file://"),
             ("", "file://"),
         ] {

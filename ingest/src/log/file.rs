@@ -14,7 +14,8 @@
 //! before it is durable. Age, for retention, is the file's time of modification.
 
 use super::{
-    APPEND_LIMIT, EventLog, LogError, LogOptions, Membership, RECORD_LIMIT, Retention, frame, membership::Alone,
+    EventLog, LogError, LogOptions, Membership, Retention, check_size, frame, measured,
+    membership::Alone,
     partition::{Partition, sync_folder},
     writer::{Append, Writer},
 };
@@ -168,25 +169,14 @@ impl Door {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         writer.clone().ok_or(LogError::Closed)
     }
-}
 
-#[async_trait]
-impl EventLog for FileLog {
-    fn partitions(&self, topic: &str) -> Result<u32, LogError> {
-        Ok(self.topic(topic)?.partitions.len() as u32)
-    }
-
-    async fn append(&self, topic: &str, partition: u32, records: Vec<Record>) -> Result<u64, LogError> {
-        let door = self.door(topic, partition)?;
-        let sender = door.sender()?;
-        let size = check_size(&records)?;
-        if records.is_empty() {
-            return Ok(door.partition.end());
-        }
+    async fn append(&self, records: &[Record]) -> Result<u64, LogError> {
+        let sender = self.sender()?;
+        let size = check_size(records)?;
         let permits = size.div_ceil(ROOM) as u32;
-        let room = door.room.clone().acquire_many_owned(permits).await;
+        let room = self.room.clone().acquire_many_owned(permits).await;
         let mut body = Vec::with_capacity(size);
-        for record in &records {
+        for record in records {
             frame::encode(record, &mut body);
         }
         let (answer, answered) = oneshot::channel();
@@ -199,6 +189,21 @@ impl EventLog for FileLog {
         sender.send(append).await.map_err(|_| LogError::Closed)?;
         drop(sender);
         answered.await.unwrap_or(Err(LogError::Closed))
+    }
+}
+
+#[async_trait]
+impl EventLog for FileLog {
+    fn partitions(&self, topic: &str) -> Result<u32, LogError> {
+        Ok(self.topic(topic)?.partitions.len() as u32)
+    }
+
+    async fn append(&self, topic: &str, partition: u32, records: Vec<Record>) -> Result<u64, LogError> {
+        let door = self.door(topic, partition)?;
+        if records.is_empty() {
+            return door.sender().map(|_| door.partition.end());
+        }
+        measured(topic, records.len(), door.append(&records)).await
     }
 
     async fn read(&self, topic: &str, partition: u32, from: u64, max_bytes: usize) -> Result<Vec<LogRecord>, LogError> {
@@ -234,7 +239,8 @@ impl EventLog for FileLog {
 
     async fn join(&self, _group: &str) -> Result<Box<dyn Membership>, LogError> {
         let topics = self.topics.iter();
-        let all = topics.flat_map(|(name, topic)| (0..topic.partitions.len() as u32).map(|number| (name.clone(), number)));
+        let all =
+            topics.flat_map(|(name, topic)| (0..topic.partitions.len() as u32).map(|number| (name.clone(), number)));
         Ok(Box::new(Alone::with(all.collect())))
     }
 
@@ -253,26 +259,6 @@ impl EventLog for FileLog {
         })
         .await;
     }
-}
-
-/// The encoded size, if it is within the limits.
-fn check_size(records: &[Record]) -> Result<usize, LogError> {
-    if let Some(record) = records.iter().find(|record| record.size() > RECORD_LIMIT) {
-        return Err(LogError::TooLarge {
-            what: "a record",
-            bytes: record.size(),
-            limit: RECORD_LIMIT,
-        });
-    }
-    let bytes = records.iter().map(frame::encoded_len).sum();
-    if bytes > APPEND_LIMIT {
-        return Err(LogError::TooLarge {
-            what: "an append",
-            bytes,
-            limit: APPEND_LIMIT,
-        });
-    }
-    Ok(bytes)
 }
 
 /// How many partitions the topic has; it is created if it isn't there, all of it or nothing.
