@@ -1,4 +1,6 @@
 # The four things that are done with this repository. Cargo does the work; this file only knows the order.
+#
+# Tests and benchmarks run against real servers too (see tests/services). EMBEDDED=1 does without them.
 
 # Where build output goes. Set CARGO_TARGET_DIR to share it between clones.
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
@@ -9,12 +11,20 @@ ARGS ?=
 CARGO := cargo
 WORKSPACE := --workspace --locked
 PYTHON := $(CARGO_TARGET_DIR)/python
+SERVICES := tests/services/services.sh
+# Runs a command with the servers up, and stops them whatever becomes of it.
+ifdef EMBEDDED
+with_services = BILTEN_EMBEDDED=1 $(1)
+else
+with_services = $(SERVICES) start && eval "$$($(SERVICES) env)" && \
+    trap '$(SERVICES) stop' EXIT && trap 'exit 130' INT TERM && $(1)
+endif
 
 .PHONY: demo test bench lint build needs python help
 
 help:
 	@echo "make demo   build, and serve a made-up world with live traffic"
-	@echo "make test   all tests"
+	@echo "make test   all tests; with EMBEDDED=1 those that need no servers"
 	@echo "make bench  measure against the budgets; writes JSON and Markdown to $(CARGO_TARGET_DIR)/bench"
 	@echo "make lint   formatting, clippy, documentation"
 
@@ -23,11 +33,11 @@ demo: build
 
 # The tests start the program itself, so it is built first.
 test: build python
-	BILTEN_PYTHON=$(PYTHON)/bin/python $(CARGO) test $(WORKSPACE) $(ARGS)
+	$(call with_services,BILTEN_PYTHON=$(PYTHON)/bin/python $(CARGO) test $(WORKSPACE) $(ARGS))
 
-bench: build
+bench: build python
 	$(CARGO) build $(WORKSPACE) --bin bench
-	$(CARGO_TARGET_DIR)/debug/bench --output $(CARGO_TARGET_DIR)/bench $(ARGS)
+	$(call with_services,BILTEN_PYTHON=$(PYTHON)/bin/python $(CARGO_TARGET_DIR)/debug/bench --output $(CARGO_TARGET_DIR)/bench $(ARGS))
 
 lint: needs
 	$(CARGO) fmt --all --check
@@ -39,7 +49,7 @@ build: needs
 
 # What the machine must have; says how to get what is missing.
 needs:
-	@tests/needs.sh
+	@EMBEDDED=$(EMBEDDED) tests/needs.sh
 
 python: $(PYTHON)/ready
 

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Says what this machine lacks to build and test Bilten, and how to get it. With --install, and as root, gets it.
+# With EMBEDDED=1 the servers that the tests run against are not asked for.
 set -eu
 
 missing=""
@@ -8,6 +9,7 @@ need() { # program, Debian package
 }
 
 need cc gcc
+need c++ g++
 need make make
 need python3 python3
 # A Debian python3 comes without the module that fills a virtual environment.
@@ -15,6 +17,18 @@ python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-ven
 # A C compiler without the C library's headers can't build SQLite.
 if command -v cc >/dev/null 2>&1; then
     echo '#include <stdlib.h>' | cc -E - >/dev/null 2>&1 || missing="$missing libc6-dev"
+    # Kafka's client is built against OpenSSL and zlib.
+    echo '#include <openssl/ssl.h>' | cc -E - >/dev/null 2>&1 || missing="$missing libssl-dev"
+    echo '#include <zlib.h>' | cc -E - >/dev/null 2>&1 || missing="$missing zlib1g-dev"
+fi
+need pkg-config pkg-config
+if [ -z "${EMBEDDED:-}" ]; then
+    ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need initdb postgresql
+    need java openjdk-17-jre-headless
+    need mvn maven
+    need curl curl
+    # The S3 server wants a newer Go than some distributions have; Go gets it by itself from 1.21 on.
+    need go golang-go
 fi
 
 if [ -n "$missing" ] && [ "${1:-}" = "--install" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
