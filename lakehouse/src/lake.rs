@@ -82,6 +82,8 @@ pub(crate) struct Table {
     pub(crate) store: Store,
     /// Held by whoever commits to this table.
     pub(crate) committing: tokio::sync::Mutex<Progress>,
+    /// Held by whoever rewrites files of this table: compaction would carry on what an erasure takes out.
+    pub(crate) rewriting: tokio::sync::Mutex<()>,
 }
 
 pub(crate) struct Progress {
@@ -109,6 +111,7 @@ impl Lake {
                 pending: None,
                 last: Instant::now(),
             }),
+            rewriting: tokio::sync::Mutex::new(()),
         });
         let lake = Lake {
             inner: Arc::new(Inner {

@@ -12,6 +12,7 @@ mod commit;
 mod coop;
 mod current;
 pub mod decode;
+pub mod erase;
 mod error;
 mod follow;
 mod guard;

@@ -100,6 +100,7 @@ async fn keep(lake: &Lake, index: usize, checkpointed: &mut u64, vacuum_is_due: 
 /// Merges one group of small files into one, sorted by organizer. Returns whether there was one.
 pub(crate) async fn compact(lake: &Lake, index: usize) -> Result<bool> {
     let table = &lake.inner.tables[index];
+    let _alone = table.rewriting.lock().await;
     let snapshot = Arc::clone(&lake.view().tables[index].snapshot);
     let Some(files) = choose(&snapshot, &lake.inner.options, Timestamp::now()) else {
         return Ok(false);

@@ -97,18 +97,29 @@ impl LakeTable {
             .filter(|file| file.rejected == self.rejected)
             .cloned()
             .collect();
-        let Some(predicate) = predicate else { return Ok(files) };
-        let pruning = PruningPredicateBuilder::new().with_file_schema(Arc::clone(&self.stored));
-        let Some(pruning) = pruning.build(Arc::clone(predicate)) else {
-            return Ok(files);
-        };
-        let ranges = FileRanges {
-            files: &files,
-            schema: Arc::clone(&self.stored),
-        };
-        let mut wanted = pruning.prune(&ranges)?.into_iter();
-        Ok(files.into_iter().filter(|_| wanted.next().unwrap_or(true)).collect())
+        match predicate {
+            Some(predicate) => prune(files, &self.stored, predicate),
+            None => Ok(files),
+        }
     }
+}
+
+/// The files whose ranges don't rule out a row that fulfils the predicate.
+pub(crate) fn prune(
+    files: Vec<Arc<DataFile>>,
+    stored: &SchemaRef,
+    predicate: &Arc<dyn PhysicalExpr>,
+) -> Result<Vec<Arc<DataFile>>> {
+    let pruning = PruningPredicateBuilder::new().with_file_schema(Arc::clone(stored));
+    let Some(pruning) = pruning.build(Arc::clone(predicate)) else {
+        return Ok(files);
+    };
+    let ranges = FileRanges {
+        files: &files,
+        schema: Arc::clone(stored),
+    };
+    let mut wanted = pruning.prune(&ranges)?.into_iter();
+    Ok(files.into_iter().filter(|_| wanted.next().unwrap_or(true)).collect())
 }
 
 #[async_trait]
@@ -174,7 +185,7 @@ pub(crate) fn scan_stored(
     scan_files(state, spec, files, &all, None)
 }
 
-fn scan_files(
+pub(crate) fn scan_files(
     state: &dyn Session,
     spec: &'static TableSpec,
     files: &[Arc<DataFile>],

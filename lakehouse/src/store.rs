@@ -190,6 +190,12 @@ impl Store {
         }
     }
 
+    pub(crate) fn forget_file(&self, path: &str) {
+        if let Some(cache) = &self.cache {
+            cache.forget(self.spec.name, path);
+        }
+    }
+
     async fn snapshot(&self, table: &DeltaTable) -> Result<Snapshot> {
         let state = table.snapshot()?;
         let version = state.version();

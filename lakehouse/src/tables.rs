@@ -133,6 +133,10 @@ impl TableSpec {
             .collect()
     }
 
+    pub(crate) fn personal_columns(&self) -> &'static [&'static str] {
+        self.personal
+    }
+
     pub(crate) fn has_personal_data(&self) -> bool {
         !self.personal.is_empty()
     }
