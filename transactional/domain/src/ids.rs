@@ -59,7 +59,7 @@ macro_rules! ids {
 }
 
 ids! {
-    ApiTokenId ChangeId CheckInId CheckInListId EventId HoldId InteractionId MembershipId OrderId OrganizerId PaymentId
+    ApiTokenId ChangeId CheckInId CheckInListId ErasureId EventId HoldId InteractionId MembershipId OrderId OrganizerId PaymentId
     PersonId PoolId PriceId SessionId TicketId TicketTypeId UserId VenueId
 }
 

@@ -23,6 +23,8 @@ pub enum Role {
 pub enum Permission {
     /// Members and API tokens.
     ManageAccess,
+    /// Take a person's data out of everything, for good.
+    ErasePeople,
     /// Venues, events, ticket types, check-in lists.
     ManageEvents,
     /// Orders and the people behind them.
@@ -40,7 +42,7 @@ impl Role {
         use Permission as P;
         match self {
             Role::Owner => true,
-            Role::Manager => permission != P::ManageAccess,
+            Role::Manager => !matches!(permission, P::ManageAccess | P::ErasePeople),
             Role::Marketer | Role::Analyst => matches!(permission, P::ReadLake),
             Role::Door => permission == P::CheckIn,
         }
@@ -83,12 +85,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_door_only_checks_in_and_only_an_owner_makes_members() {
+    fn a_door_only_checks_in_and_only_an_owner_makes_members_or_erases_people() {
         assert!(Role::Door.may(Permission::CheckIn) && !Role::Door.may(Permission::ReadOrders));
-        let managers: Vec<Role> = Role::ALL
-            .into_iter()
-            .filter(|role| role.may(Permission::ManageAccess))
-            .collect();
-        assert_eq!(managers, [Role::Owner]);
+        for owners in [Permission::ManageAccess, Permission::ErasePeople] {
+            let may: Vec<Role> = Role::ALL.into_iter().filter(|role| role.may(owners)).collect();
+            assert_eq!(may, [Role::Owner]);
+        }
     }
 }
