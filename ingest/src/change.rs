@@ -40,6 +40,14 @@ pub(crate) fn record(change: &Change, prev: i64, floor: i64) -> Record {
         .push("ce_occurredat", &number(change.occurred_at.as_micros()))
         .push("ce_recordedat", &number(change.recorded_at.as_micros()))
         .push("ce_actor", &change.actor);
+    for (name, value) in [
+        ("ce_correlationid", &change.correlation_id),
+        ("ce_traceparent", &change.traceparent),
+    ] {
+        if let Some(value) = value {
+            headers.push(name, value);
+        }
+    }
     Record {
         key: format!("{organizer}:{entity_id}").into(),
         headers: headers.build(),
@@ -65,9 +73,18 @@ pub(crate) fn link(headers: &Headers) -> Option<Link> {
     None
 }
 
+pub(crate) fn change_type(headers: &Headers) -> Option<&str> {
+    headers.get("ce_type")
+}
+
 /// All changes up to this `seq` were in the log before this record.
 pub(crate) fn floor(headers: &Headers) -> Option<i64> {
     headers.get("ce_floor")?.parse().ok()
+}
+
+/// The place in a trace of what made the change.
+pub(crate) fn traceparent(record: &Record) -> Option<&str> {
+    record.headers.get("ce_traceparent")
 }
 
 /// What the headers say of the change, or why they can't be read.
@@ -84,6 +101,7 @@ pub(crate) fn envelope(headers: &Headers) -> Result<Envelope<'_>, String> {
         occurred_at: 0,
         recorded_at: 0,
         actor: "",
+        correlation_id: None,
     };
     let mut seen = 0_u16;
     for pair in headers.iter() {
@@ -105,6 +123,10 @@ pub(crate) fn envelope(headers: &Headers) -> Result<Envelope<'_>, String> {
             "ce_occurredat" => (envelope.occurred_at = number()?, 8).1,
             "ce_recordedat" => (envelope.recorded_at = number()?, 9).1,
             "ce_actor" => (envelope.actor = value, 10).1,
+            "ce_correlationid" => {
+                envelope.correlation_id = Some(value);
+                continue;
+            }
             _ => continue,
         };
         seen |= 1 << bit;
@@ -148,6 +170,8 @@ mod tests {
             recorded_at: Timestamp::from_micros(7),
             actor: "user-1".to_owned(),
             payload: "{}".to_owned(),
+            correlation_id: Some("r-1".to_owned()),
+            traceparent: None,
         }
     }
 
@@ -171,6 +195,8 @@ mod tests {
             (envelope.occurred_at, envelope.recorded_at, envelope.actor),
             (5, 7, "user-1")
         );
+        assert_eq!(envelope.correlation_id, Some("r-1"));
+        assert_eq!(record.headers.get("ce_traceparent"), None);
         assert_eq!(record.key, format!("{}:o-1", change.organizer_id));
         assert_eq!(record.headers.get("ce_time"), Some("1970-01-01T00:00:00.000005Z"));
     }

@@ -32,6 +32,7 @@ pub struct Envelope<'a> {
     pub occurred_at: i64,
     pub recorded_at: i64,
     pub actor: &'a str,
+    pub correlation_id: Option<&'a str>,
 }
 
 /// One record of the log on its way into a table.
@@ -302,7 +303,7 @@ fn timestamps() -> TimestampMicrosecondBuilder {
 #[derive(Debug)]
 struct EnvelopeColumns {
     numbers: [Int64Builder; 3],
-    texts: [StringBuilder; 6],
+    texts: [StringBuilder; 7],
     times: [TimestampMicrosecondBuilder; 2],
 }
 
@@ -321,12 +322,13 @@ impl EnvelopeColumns {
         let numbers = envelope.map(|e| [e.seq, e.schema_version, e.entity_version]);
         let texts = envelope.map(|e| {
             [
-                e.change_id,
-                e.change_type,
-                e.organizer_id,
-                e.entity,
-                e.entity_id,
-                e.actor,
+                Some(e.change_id),
+                Some(e.change_type),
+                Some(e.organizer_id),
+                Some(e.entity),
+                Some(e.entity_id),
+                Some(e.actor),
+                e.correlation_id,
             ]
         });
         let in_range = |time: i64| TIMES.contains(&time).then_some(time);
@@ -335,7 +337,7 @@ impl EnvelopeColumns {
             column.append_option(numbers.map(|n| n[i]));
         }
         for (i, column) in self.texts.iter_mut().enumerate() {
-            column.append_option(texts.map(|t| t[i]));
+            column.append_option(texts.and_then(|t| t[i]));
         }
         for (i, column) in self.times.iter_mut().enumerate() {
             column.append_option(times.and_then(|t| t[i]));
@@ -344,7 +346,15 @@ impl EnvelopeColumns {
 
     fn finish(&mut self) -> Vec<ArrayRef> {
         let [seq, schema_version, entity_version] = &mut self.numbers;
-        let [change_id, change_type, organizer_id, entity, entity_id, actor] = &mut self.texts;
+        let [
+            change_id,
+            change_type,
+            organizer_id,
+            entity,
+            entity_id,
+            actor,
+            correlation_id,
+        ] = &mut self.texts;
         let [occurred_at, recorded_at] = &mut self.times;
         vec![
             Arc::new(seq.finish()),
@@ -358,6 +368,7 @@ impl EnvelopeColumns {
             Arc::new(occurred_at.finish().with_timezone("UTC")),
             Arc::new(recorded_at.finish().with_timezone("UTC")),
             Arc::new(actor.finish()),
+            Arc::new(correlation_id.finish()),
         ]
     }
 }

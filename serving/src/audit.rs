@@ -16,7 +16,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use transactional::audit::{AuditRow, AuditSnapshot, Side, Totals, digest_sql};
+use transactional::audit::{AuditRow, AuditSnapshot, Totals, digest_sql};
 use utoipa::ToSchema;
 
 /// The lake is a second behind at most; far more means that it stands still, which the report then says.
@@ -123,7 +123,7 @@ fn rows_at(entity: &Entity, position: i64) -> String {
 }
 
 async fn lake_totals(app: &App, entity: &Entity, position: i64) -> Result<SideTotals> {
-    let digest = digest_sql("entity_id", "entity_version", Side::Lake);
+    let digest = digest_sql("entity_id", "entity_version", "strpos");
     let newest = rows_at(entity, position);
     let sql = format!(
         "select count(*) as row_count, (select count(*) from {} where seq <= {position}) as change_count, \

@@ -38,6 +38,7 @@ const CODES: &[(&str, u16, &str)] = &[
     ("idempotency_key_reused", 422, "This key was used with another body"),
     ("too_many_requests", 429, "Too many requests"),
     ("internal", 500, "The server failed"),
+    ("outcome_unknown", 500, "It is unknown whether this was done"),
     ("busy", 503, "The server is busy"),
     ("unavailable", 503, "The server can't serve this now"),
     ("disk_full", 507, "The disk is full"),
@@ -174,6 +175,12 @@ impl From<transactional::Error> for Problem {
                 "disk_full",
                 "nothing was stored; free some space on the server's disk and try again",
             ),
+            E::Unavailable(why) => {
+                tracing::error!(%why, "the database can't be reached");
+                let detail = "the database can't be reached at present; nothing was done, try again in a moment";
+                Self::new("unavailable", detail)
+            }
+            E::Unknown => Self::new("outcome_unknown", E::Unknown.to_string()),
             E::Closed => Self::new("unavailable", "the server is stopping"),
             other => Self::internal(other),
         }

@@ -1,9 +1,7 @@
 //! What the core says of itself at one position, in sums that SQL over the lake can compute too.
 
 use crate::{
-    Reader, Result, Store,
-    dialect::POSITION,
-    outbox,
+    Reader, Result, Source, Store, dialect, outbox,
     sql::{self, Columns, binds},
 };
 use domain::changes::{ENTITIES, Entity};
@@ -31,13 +29,6 @@ pub struct AuditRow {
     pub money: i64,
 }
 
-/// Whose SQL it is: the two name one function differently.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    Core,
-    Lake,
-}
-
 impl AuditSnapshot {
     pub async fn open(store: &Store) -> Result<Self> {
         let mut reader = store.read().await?;
@@ -51,7 +42,7 @@ impl AuditSnapshot {
     }
 
     pub async fn totals(&mut self, entity: &Entity) -> Result<Totals> {
-        let sql = totals_sql(entity);
+        let sql = totals_sql(entity, dialect::position_function(self.reader.session().connection));
         let row = sql::one(&mut self.reader, sql, vec![]).await?;
         Ok(Totals {
             rows: row.int("rows")?,
@@ -86,13 +77,13 @@ impl AuditSnapshot {
     }
 }
 
-fn totals_sql(entity: &Entity) -> String {
+fn totals_sql(entity: &Entity, position: &str) -> String {
     format!(
         "select count(*) as rows, cast(coalesce(sum(version), 0) as bigint) as versions, \
          cast(coalesce(sum({money}), 0) as bigint) as money, \
          cast(coalesce(sum({digest}), 0) as bigint) as digest from {view}",
         money = entity.money.unwrap_or("0"),
-        digest = digest_sql(entity.key, "version", Side::Core),
+        digest = digest_sql(entity.key, "version", position),
         view = entity.view,
     )
 }
@@ -102,12 +93,9 @@ fn totals_sql(entity: &Entity) -> String {
 const PRIME: i64 = 2_147_483_647;
 
 /// One row's part of the digest, by integer arithmetic that every engine does alike: the last 12 hexadecimal digits of
-/// the id, times a number made from the version, modulo a prime.
-pub fn digest_sql(id_column: &str, version_column: &str, side: Side) -> String {
-    let position = match side {
-        Side::Core => POSITION,
-        Side::Lake => "strpos",
-    };
+/// the id, times a number made from the version, modulo a prime. `position` is the engine's name of the function that
+/// finds a text in a text.
+pub fn digest_sql(id_column: &str, version_column: &str, position: &str) -> String {
     let digit = |place: u32| {
         let weight = 16_i64.pow(12 - place);
         format!(

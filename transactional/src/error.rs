@@ -22,6 +22,12 @@ pub enum Error {
     Full(String),
     #[error("the database failed: {0}")]
     Storage(String),
+    /// The database can't be reached. Nothing was done, so it is safe to try again.
+    #[error("the database can't be reached at present; nothing was done, try again in a moment: {0}")]
+    Unavailable(String),
+    /// The connection broke at the commit, and no trace of the command tells whether it was made.
+    #[error("the connection to the database broke at the commit: it is unknown whether this was done; look first")]
+    Unknown,
     #[error("the command failed on a fault in this program; nothing of it was kept")]
     Panicked,
     #[error("the store is shutting down")]
@@ -51,6 +57,8 @@ pub enum Kind {
     Busy,
     Full,
     Storage,
+    Unavailable,
+    Unknown,
     Panicked,
     Closed,
 }
@@ -85,6 +93,8 @@ impl Error {
             Error::Busy => Kind::Busy,
             Error::Full(_) => Kind::Full,
             Error::Storage(_) => Kind::Storage,
+            Error::Unavailable(_) => Kind::Unavailable,
+            Error::Unknown => Kind::Unknown,
             Error::Panicked => Kind::Panicked,
             Error::Closed => Kind::Closed,
         }
@@ -98,6 +108,8 @@ impl Error {
             Error::Busy => "busy",
             Error::Full(_) => "storage_full",
             Error::Storage(_) => "storage_failed",
+            Error::Unavailable(_) => "storage_unavailable",
+            Error::Unknown => "outcome_unknown",
             Error::Panicked => "internal",
             Error::Closed => "closed",
         }
@@ -135,6 +147,10 @@ impl From<Invalid> for Error {
 
 impl From<serde_json::Error> for Error {
     fn from(error: serde_json::Error) -> Self {
-        Error::Storage(format!("a stored value can't be read: {error}"))
+        // Its own words quote the value, which may be somebody's name.
+        let (kind, line, column) = (error.classify(), error.line(), error.column());
+        Error::Storage(format!(
+            "a stored value can't be read: {kind:?} error at line {line}, column {column}"
+        ))
     }
 }

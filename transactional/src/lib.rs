@@ -6,6 +6,7 @@
 pub mod access;
 pub mod audit;
 pub mod check_ins;
+pub mod correlation;
 mod dialect;
 mod error;
 pub mod events;

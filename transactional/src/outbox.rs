@@ -2,9 +2,10 @@
 
 use crate::{
     Result, Source, Tx,
-    dialect::Row,
+    correlation::Correlation,
+    dialect::{self, Row},
     rows::placeholders,
-    sql::{self, Columns, Value, binds},
+    sql::{self, Bind, Columns, Value, binds},
 };
 use domain::{
     ChangeId, OrganizerId, Timestamp,
@@ -24,9 +25,10 @@ pub(crate) struct Pending {
     pub(crate) payload: String,
     pub(crate) remaining: i64,
     pub(crate) actor: String,
+    pub(crate) correlation: Correlation,
 }
 
-const COLUMNS: usize = 13;
+const COLUMNS: usize = 15;
 const MOST_ROWS: usize = 32;
 
 static INSERTS: LazyLock<Vec<Arc<String>>> = LazyLock::new(|| {
@@ -35,15 +37,24 @@ static INSERTS: LazyLock<Vec<Arc<String>>> = LazyLock::new(|| {
             let rows = placeholders(1 << power, COLUMNS);
             Arc::new(format!(
                 "insert into outbox (seq, remaining, change_id, change_type, schema_version, organizer_id, entity, \
-                 entity_id, entity_version, occurred_at, recorded_at, actor, payload) values {rows}"
+                 entity_id, entity_version, occurred_at, recorded_at, actor, payload, correlation_id, traceparent) \
+                 values {rows}"
             ))
         })
         .collect()
 });
 
-/// Gives the batch's changes their places and writes them. The last thing before the commit: from here on, another
-/// process that writes to this database waits. Returns the last place that is taken.
-pub(crate) async fn commit(tx: &mut Tx) -> Result<i64> {
+/// Where a batch ends in the order of changes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End {
+    /// The last place that is taken.
+    pub(crate) position: i64,
+    /// The change of this batch that has it. None: the batch changed nothing.
+    pub(crate) change_id: Option<ChangeId>,
+}
+
+/// Gives the batch's changes their places. The last thing before [`commit`].
+pub(crate) async fn number(tx: &mut Tx) -> Result<End> {
     let changes = std::mem::take(&mut tx.changes);
     let recorded_at = tx.batch_time;
     let sql = "update positions set value = value + $1, at = $2 where name = 'committed' returning value";
@@ -51,25 +62,52 @@ pub(crate) async fn commit(tx: &mut Tx) -> Result<i64> {
         .await?
         .int("value")?;
     let mut seq = position - changes.len() as i64;
+    let mut change_id = None;
     let mut changes = changes.into_iter();
     while changes.len() > 0 {
         let power = changes.len().min(MOST_ROWS).ilog2() as usize;
         let mut values = Vec::with_capacity(COLUMNS << power);
         for change in changes.by_ref().take(1 << power) {
             seq += 1;
-            values.extend(values_of(change, seq, recorded_at));
+            let id = *change_id.insert(ChangeId::new());
+            values.extend(values_of(change, id, seq, recorded_at));
         }
         tx.defer(INSERTS[power].clone(), values, 1 << power);
     }
-    sql::execute(tx, "commit", vec![]).await?;
-    Ok(position)
+    Ok(End { position, change_id })
 }
 
-fn values_of(change: Pending, seq: i64, recorded_at: Timestamp) -> [Value; COLUMNS] {
+/// Writes the changes and commits them with all else, in one message.
+pub(crate) async fn commit(tx: &mut Tx, end: End) -> Result<()> {
+    if end.change_id.is_some()
+        && let Some(announcement) = dialect::announcement(&tx.connection, end.position)
+    {
+        tx.waiting.writes.push(announcement);
+    }
+    sql::execute(tx, "commit", vec![]).await?;
+    Ok(())
+}
+
+/// Whether a batch was committed whose commit was never answered. None: no trace of it is left that could tell. Only
+/// for the owner of the writers' lock, when the transaction in question has ended.
+pub(crate) async fn was_committed(db: &mut impl Source, end: End) -> Result<Option<bool>> {
+    let Some(change_id) = end.change_id else {
+        return Ok(None);
+    };
+    let sql = "select change_id from outbox where seq = $1";
+    if let Some(row) = sql::optional(db, sql, binds![end.position]).await? {
+        return Ok(Some(row.text("change_id")? == change_id.to_string()));
+    }
+    // Its place is taken and the row relayed and trimmed already; or the place was never taken.
+    let (position, _) = committed(db).await?;
+    Ok((position < end.position).then_some(false))
+}
+
+fn values_of(change: Pending, id: ChangeId, seq: i64, recorded_at: Timestamp) -> [Value; COLUMNS] {
     [
         Value::Int(seq),
         Value::Int(change.remaining),
-        Value::Text(ChangeId::new().to_string()),
+        Value::Text(id.to_string()),
         Value::Text(change.change_type.to_owned()),
         Value::Int(SCHEMA_VERSION),
         Value::Text(change.organizer_id.to_string()),
@@ -80,11 +118,15 @@ fn values_of(change: Pending, seq: i64, recorded_at: Timestamp) -> [Value; COLUM
         Value::Int(recorded_at.as_micros()),
         Value::Text(change.actor),
         Value::Text(change.payload),
+        change.correlation.correlation_id.value(),
+        change.correlation.traceparent.value(),
     ]
 }
 
 pub(crate) async fn changes_after(db: &mut impl Source, seq: i64, limit: usize) -> Result<Vec<Change>> {
-    let sql = "select * from outbox where seq > $1 order by seq limit $2";
+    let sql = "select seq, remaining, change_id, change_type, schema_version, organizer_id, entity, entity_id,
+                   entity_version, occurred_at, recorded_at, actor, payload, correlation_id, traceparent
+               from outbox where seq > $1 order by seq limit $2";
     let rows = sql::all(db, sql, binds![seq, limit as i64]).await?;
     rows.iter().map(read).collect()
 }
@@ -104,6 +146,8 @@ fn read(row: &Row) -> Result<Change> {
         recorded_at: row.time("recorded_at")?,
         actor: row.text("actor")?,
         payload: row.text("payload")?,
+        correlation_id: row.maybe_text("correlation_id")?,
+        traceparent: row.maybe_text("traceparent")?,
     })
 }
 

@@ -64,7 +64,8 @@ impl Store {
 
     /// The processes that were seen a moment ago.
     pub async fn processes(&self) -> Result<Vec<Process>> {
-        let sql = "select * from processes where seen_at > $1 order by started_at, process_id";
+        let sql = "select process_id, roles, url, started_at, seen_at, report from processes
+                   where seen_at > $1 order by started_at, process_id";
         let since = Timestamp::now() - SILENT;
         let rows = sql::all(&mut self.peek().await?, sql, binds![since]).await?;
         let process = |row: &crate::dialect::Row| {

@@ -1,6 +1,11 @@
 //! Random secrets, their hashes, and the one key of this database from which other secrets are derived.
 
-use crate::{Result, dialect::Connection, store};
+use crate::{
+    Error, Result, Store,
+    dialect::Connection,
+    sql::{self, Columns, binds},
+    store,
+};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use rand::Rng;
@@ -29,6 +34,26 @@ pub(crate) fn decode(text: &str) -> Option<[u8; 32]> {
 
 pub(crate) fn encode(bytes: &[u8; 32]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
+}
+
+impl Store {
+    /// A purpose's secret of a day, the same in all processes on this database. Those of earlier days are gone for good.
+    /// Days are counted from 1970 on.
+    pub async fn daily_secret(&self, purpose: &'static str, day: i64) -> Result<[u8; 32]> {
+        let command = move |tx: &mut crate::Tx| -> futures::future::BoxFuture<'_, Result<String>> {
+            Box::pin(async move {
+                let (first, today) = (format!("{purpose}:"), format!("{purpose}:{day:08}"));
+                let sql = "delete from secrets where name >= $1 and name < $2";
+                sql::execute(tx, sql, binds![first, today]).await?;
+                let sql = "insert into secrets (name, value) values ($1, $2) on conflict (name) do nothing";
+                sql::execute(tx, sql, binds![today, random()]).await?;
+                let sql = "select value from secrets where name = $1";
+                sql::one(tx, sql, binds![today]).await?.text("value")
+            })
+        };
+        let text = self.write("system", command).await?;
+        decode(&text).ok_or_else(|| Error::Storage("a day's secret is unreadable".into()))
+    }
 }
 
 /// The key of this database. What it signs can be shown again at any time and is stored nowhere.

@@ -2,7 +2,7 @@
 
 use crate::{
     Error, Result, Source,
-    dialect::{self, Connection, Row},
+    dialect::{self, Connection, Prepared, Row},
 };
 use domain::{Timestamp, check_in, event, order};
 use sqlx::Row as _;
@@ -162,6 +162,19 @@ pub(crate) struct Waiting {
     pub(crate) opened: bool,
     /// Sending one failed: it is unknown where a rollback would lead to.
     pub(crate) lost: bool,
+    /// What the connection knows of earlier batches.
+    pub(crate) prepared: Prepared,
+}
+
+impl Waiting {
+    /// Forgets what belongs to a batch.
+    pub(crate) fn clear(&mut self) {
+        let prepared = std::mem::take(&mut self.prepared);
+        *self = Self {
+            prepared,
+            ..Self::default()
+        };
+    }
 }
 
 /// A connection with what waits for it.
@@ -208,7 +221,8 @@ async fn send(db: &mut impl Source, last: Option<Statement>) -> Result<(Vec<Row>
     }
     statements.extend(last);
     let (mut rows, mut done) = (Vec::new(), Vec::with_capacity(statements.len()));
-    let sent = dialect::send(connection, &statements, &mut rows, &mut done).await;
+    let prepared = waiting.as_mut().map(|waiting| &mut waiting.prepared);
+    let sent = dialect::send(connection, prepared, &statements, &mut rows, &mut done).await;
     if let Some(waiting) = waiting {
         waiting.lost |= done.len() < savepoints;
     }

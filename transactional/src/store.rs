@@ -1,26 +1,23 @@
 //! The store: one writer, a few readers, and the secrets that belong to this database.
 
 use crate::{
-    Error, IdempotencyKey, Once, Result, Source, Tx, check_ins,
-    dialect::{self, Connection, Db, PRAGMAS},
+    Error, IdempotencyKey, Once, Result, Source, Tx, check_ins, correlation,
+    dialect::{self, Connection, Database, Db},
     outbox, secrets,
     sql::{self, Columns, Session},
     tickets::EventKeys,
-    writer::{Codec, Command, Job, Writer},
+    writer::{Codec, Command, Queued, Writer},
 };
 use domain::{CheckInListId, EventId, OrganizerId, changes::Change};
 use futures::future::BoxFuture;
 use serde::{Serialize, de::DeserializeOwned};
-use sqlx::{
-    Connection as _, Pool, SqlSafeStr, Transaction,
-    migrate::{Migration, MigrationType, Migrator},
-    pool::{PoolConnection, PoolOptions},
-};
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use sqlx::{Pool, Transaction, pool::PoolConnection};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 use tokio::{
     sync::{Mutex, mpsc, oneshot, watch},
     task::JoinHandle,
 };
+use tokio_util::task::AbortOnDropHandle;
 
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
@@ -50,8 +47,9 @@ pub struct Store(Arc<Inner>);
 
 struct Inner {
     /// None once the store is closing.
-    queue: std::sync::RwLock<Option<mpsc::Sender<Box<dyn Job>>>>,
+    queue: std::sync::RwLock<Option<mpsc::Sender<Queued>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    follower: AbortOnDropHandle<()>,
     readers: Pool<Db>,
     committed: watch::Receiver<i64>,
     key: secrets::Key,
@@ -79,7 +77,7 @@ impl Source for Reader {
 }
 
 /// A connection for single statements, which need no snapshot.
-pub(crate) struct Peek(PoolConnection<Db>);
+pub(crate) struct Peek(pub(crate) PoolConnection<Db>);
 
 impl Source for Peek {
     fn session(&mut self) -> Session<'_> {
@@ -93,38 +91,29 @@ impl Source for Peek {
 impl Store {
     /// Opens the database, creates or migrates its tables, and starts the writer.
     pub async fn open(url: &str, options: StoreOptions) -> Result<Store> {
-        sqlx::any::install_default_drivers();
-        let url = dialect::prepare(url)?;
-        let mut connection = Connection::connect(&url).await?;
-        sql::raw(&mut connection, PRAGMAS).await?;
-        let migrated = migrations().run_direct(None, &mut connection, false).await;
-        migrated.map_err(|error| Error::Storage(format!("can't bring the database to this version: {error}")))?;
+        let database = Database::at(url)?;
+        let mut connection = database.connect().await?;
+        database.migrate(&mut connection, &MIGRATIONS).await?;
         let key = secrets::Key::load(&mut connection).await?;
-        let readers = PoolOptions::new()
-            .max_connections(options.readers.max(1))
-            .acquire_timeout(Duration::from_secs(10))
-            .test_before_acquire(false)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .after_connect(|connection, _| {
-                Box::pin(async move { sqlx::raw_sql(PRAGMAS).execute(connection).await.map(drop) })
-            })
-            .connect(&url)
-            .await?;
-        let mut tx = Tx::new(connection);
-        let (position, last_time) = outbox::committed(&mut tx).await?;
+        let readers = database.readers(options.readers).await?;
+        let (position, last_time) = outbox::committed(&mut connection).await?;
         let (sender, queue) = mpsc::channel(options.queue.max(1));
         let (committed_sender, committed) = watch::channel(position);
+        let committed_sender = Arc::new(committed_sender);
         let writer = Writer {
+            database: database.clone(),
             queue,
-            committed: committed_sender,
+            committed: committed_sender.clone(),
             most_commands: options.batch.max(1),
             last_time,
+            lost: false,
         };
-        let writer = tokio::spawn(writer.run(tx.into_connection()));
+        let writer = tokio::spawn(writer.run(Tx::new(connection)));
+        let follower = tokio::spawn(database.follow_commits(readers.clone(), committed_sender));
         Ok(Store(Arc::new(Inner {
             queue: std::sync::RwLock::new(Some(sender)),
             writer: Mutex::new(Some(writer)),
+            follower: AbortOnDropHandle::new(follower),
             readers,
             committed,
             key,
@@ -166,15 +155,20 @@ impl Store {
         let (reply, answer) = oneshot::channel();
         let command = Command {
             actor,
+            correlation: correlation::current(),
             key,
             body,
             codec,
             reply,
         };
+        let queued = Queued {
+            job: Box::new(command),
+            since: Instant::now(),
+        };
         let queue = self.0.queue.read().map_err(|_| Error::Closed)?.clone();
         queue
             .ok_or(Error::Closed)?
-            .try_send(Box::new(command))
+            .try_send(queued)
             .map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => Error::Busy,
                 mpsc::error::TrySendError::Closed(_) => Error::Closed,
@@ -184,11 +178,24 @@ impl Store {
 
     /// A snapshot to read from.
     pub async fn read(&self) -> Result<Reader> {
-        Ok(Reader(self.0.readers.begin().await?))
+        let readers = &self.0.readers;
+        let begun = readers.begin_with(dialect::begin_snapshot(readers)).await;
+        Ok(Reader(begun.map_err(|error| self.unread(error))?))
     }
 
     pub(crate) async fn peek(&self) -> Result<Peek> {
-        Ok(Peek(self.0.readers.acquire().await?))
+        let acquired = self.0.readers.acquire().await;
+        Ok(Peek(acquired.map_err(|error| self.unread(error))?))
+    }
+
+    /// No connection was to be had in time: either all of them are in use, or none can be made.
+    fn unread(&self, error: sqlx::Error) -> Error {
+        let readers = &self.0.readers;
+        let full = readers.size() >= readers.options().get_max_connections();
+        match error {
+            sqlx::Error::PoolTimedOut if !full => Error::Unavailable("no connection can be made to it".into()),
+            error => error.into(),
+        }
     }
 
     /// Changes after a position, in commit order.
@@ -196,7 +203,7 @@ impl Store {
         outbox::changes_after(&mut self.peek().await?, seq, limit).await
     }
 
-    /// The position of the last commit, and every later one.
+    /// The position of the last commit, and every later one, by this process or another.
     pub fn committed_seq(&self) -> watch::Receiver<i64> {
         self.0.committed.clone()
     }
@@ -252,6 +259,7 @@ impl Store {
                 .await
                 .map_err(|error| Error::Storage(format!("the writer failed: {error}")))?;
         }
+        self.0.follower.abort();
         self.0.readers.close().await;
         Ok(())
     }
@@ -266,13 +274,6 @@ const MIGRATIONS: [(&str, &str); 6] = [
     ("outbox", include_str!("../migrations/0005_outbox.sql")),
     ("processes", include_str!("../migrations/0006_processes.sql")),
 ];
-
-fn migrations() -> Migrator {
-    let migrations = (1..).zip(MIGRATIONS).map(|(number, (name, sql))| {
-        Migration::new(number, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
-    });
-    Migrator::with_migrations(migrations.collect())
-}
 
 impl Source for Connection {
     fn session(&mut self) -> Session<'_> {

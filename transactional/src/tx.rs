@@ -2,6 +2,7 @@
 
 use crate::{
     Error, Result,
+    correlation::Correlation,
     dialect::Connection,
     outbox::Pending,
     pools::PoolsOfTypes,
@@ -46,6 +47,7 @@ pub struct Tx {
     pub(crate) waiting: Waiting,
     pub(crate) changes: Vec<Pending>,
     pub(crate) actor: String,
+    pub(crate) correlation: Correlation,
     pub(crate) batch_time: Timestamp,
     pub(crate) original: Option<Timestamp>,
     pub(crate) pools_of_types: PoolsOfTypes,
@@ -69,6 +71,7 @@ impl Tx {
             waiting: Waiting::default(),
             changes: Vec::new(),
             actor: String::new(),
+            correlation: Correlation::default(),
             batch_time: Timestamp::from_micros(0),
             original: None,
             broken: None,
@@ -78,7 +81,7 @@ impl Tx {
 
     /// Opens the command's savepoint, once it sends anything.
     pub(crate) fn begin_command(&mut self) {
-        (self.original, self.actor) = (None, String::new());
+        (self.original, self.actor, self.correlation) = (None, String::new(), Correlation::default());
         let savepoint = &mut self.waiting.savepoint;
         if savepoint.is_empty() {
             if self.waiting.opened {
@@ -212,6 +215,7 @@ impl Tx {
             payload: serde_json::to_string(&stored.value)?,
             remaining: 0,
             actor: String::new(),
+            correlation: Correlation::default(),
         });
         Ok(())
     }

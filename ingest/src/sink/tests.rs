@@ -128,6 +128,8 @@ fn change(seq: i64, remaining: i64, change_type: &str) -> Record {
         recorded_at: now,
         actor: "test".to_owned(),
         payload: serde_json::to_string(&organizer).unwrap(),
+        correlation_id: None,
+        traceparent: None,
     };
     // Tests append ten changes at a time.
     change::record(&change, seq - 1, (seq - 1) / 10 * 10)

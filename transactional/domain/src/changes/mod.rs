@@ -92,6 +92,10 @@ pub struct Change {
     pub actor: String,
     /// JSON: the entity's record.
     pub payload: String,
+    /// The request that made it.
+    pub correlation_id: Option<String>,
+    /// That request's place in a trace, in the form of W3C Trace Context.
+    pub traceparent: Option<String>,
 }
 
 /// The version of every payload's schema; raised when a field changes its meaning.
@@ -138,6 +142,11 @@ pub const ENVELOPE: &[Field] = &[
         nullable: false,
     },
     text("actor"),
+    Field {
+        name: "correlation_id",
+        kind: Kind::Text,
+        nullable: true,
+    },
 ];
 
 macro_rules! entity {
