@@ -1,4 +1,4 @@
-# The four things that are done with this repository. Cargo does the work; this file only knows the order.
+# The things that are done with this repository. Cargo does the work; this file only knows the order.
 #
 # Tests and benchmarks run against real servers too (see tests/services). EMBEDDED=1 does without them.
 
@@ -16,17 +16,20 @@ SERVICES := tests/services/services.sh
 ifdef EMBEDDED
 with_services = BILTEN_EMBEDDED=1 $(1)
 else
-with_services = $(SERVICES) start && eval "$$($(SERVICES) env)" && \
-    trap '$(SERVICES) stop' EXIT && trap 'exit 130' INT TERM && $(1)
+# A shell that has their variables already has them from `make services`: there they go on running.
+stop_services = $(if $(BILTEN_SERVICES),:,$(SERVICES) stop)
+with_services = trap '$(stop_services)' EXIT && trap 'exit 130' INT TERM && \
+    $(SERVICES) start && eval "$$($(SERVICES) env)" && $(1)
 endif
 
-.PHONY: demo test bench lint build needs python help
+.PHONY: demo test bench lint services services-stop build needs python help
 
 help:
 	@echo "make demo   build, and serve a made-up world with live traffic"
 	@echo "make test   all tests; with EMBEDDED=1 those that need no servers"
 	@echo "make bench  measure against the budgets; writes JSON and Markdown to $(CARGO_TARGET_DIR)/bench"
 	@echo "make lint   formatting, clippy, documentation"
+	@echo "make services, make services-stop   the servers of the tests, left running for work on them"
 
 demo: build
 	$(CARGO_TARGET_DIR)/debug/bilten demo $(ARGS)
@@ -43,6 +46,13 @@ lint: needs
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(WORKSPACE) --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(WORKSPACE) --no-deps
+
+services: needs
+	@$(SERVICES) start
+	@echo 'Now: eval "$$($(SERVICES) env)"'
+
+services-stop:
+	@$(SERVICES) stop
 
 build: needs
 	$(CARGO) build $(WORKSPACE) --bin bilten

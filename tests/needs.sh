@@ -24,10 +24,12 @@ fi
 need pkg-config pkg-config
 if [ -z "${EMBEDDED:-}" ]; then
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need initdb postgresql
-    need java openjdk-17-jre-headless
+    need java default-jre-headless
     need mvn maven
     need curl curl
-    # The S3 server wants a newer Go than some distributions have; Go gets it by itself from 1.21 on.
+    need psql postgresql-client
+    need flock util-linux
+    # The S3 server wants a newer Go than distributions have. From 1.21 on Go fetches the version that a program wants.
     need go golang-go
 fi
 
@@ -39,6 +41,12 @@ if [ -n "$missing" ] && [ "${1:-}" = "--install" ] && [ "$(id -u)" = 0 ] && comm
 fi
 if ! command -v cargo >/dev/null 2>&1; then
     echo "The Rust toolchain is missing: install rustup, or the version that rust-toolchain.toml names." >&2
+    exit 1
+fi
+go_version=$(go env GOVERSION 2>/dev/null | sed 's/^go1\.\([0-9]*\).*/\1/')
+if [ -z "${EMBEDDED:-}" ] && command -v go >/dev/null 2>&1 && [ "${go_version:-0}" -lt 21 ]; then
+    echo "Go is older than 1.21, and the S3 server of the tests needs a newer one: take it from Debian's backports or" \
+        "from go.dev. EMBEDDED=1 does without servers." >&2
     exit 1
 fi
 if [ -n "$missing" ]; then

@@ -2,8 +2,16 @@
 
 kafka_libs=$cache/kafka-4.1.0
 
+# Asks for the cluster's metadata: an open port is not enough, the broker must count itself among those that are alive.
 kafka_answers() {
-    (exec 3<>"/dev/tcp/127.0.0.1/$kafka_port")
+    local brokers
+    exec 3<>"/dev/tcp/127.0.0.1/$kafka_port" || return 1
+    # Length, metadata request of version 1, correlation id, no client id, no topics.
+    printf '\x00\x00\x00\x0e\x00\x03\x00\x01\x00\x00\x00\x01\xff\xff\x00\x00\x00\x00' >&3
+    # Length, correlation id, number of brokers.
+    brokers=$(timeout 2 head -c 12 <&3 | od -An -tu1 | tr -s ' \n' ' ')
+    exec 3>&-
+    [ "$(echo "$brokers" | cut -d' ' -f13)" = 1 ]
 }
 
 kafka_java() {

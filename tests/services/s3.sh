@@ -13,7 +13,7 @@ s3_answers() {
 s3_start() {
     local program=$cache/versitygw-$s3_version/versitygw
     if [ ! -x "$program" ]; then
-        command -v go >/dev/null || fail "Go is missing: install Go 1.24 or newer"
+        command -v go >/dev/null || fail "Go is missing: install Go 1.21 or newer"
         GOBIN=$(dirname "$program") go install "github.com/versity/versitygw/cmd/versitygw@$s3_version" >&2 ||
             fail "the S3 gateway can't be built"
     fi

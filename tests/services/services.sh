@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Real servers for the tests: PostgreSQL, Apache Kafka, and one that speaks S3.
 #
-#   services.sh start|stop|kill|status [postgres|kafka|s3]…   all of them if none is named
-#   services.sh env                                           the variables by which tests find them
+#   services.sh start|stop|kill|restart|status [postgres|kafka|s3]…   all of them if none is named
+#   services.sh env                                                   the variables by which tests find them
 #
-# `start` does nothing for what runs already; `kill` is kill -9, and a later `start` goes on with the same data. Data and
-# logs stand in $BILTEN_SERVICES_DIR, programs in the user's cache. Only processes that were started here are stopped.
+# `start` does nothing for what runs already; `kill` is kill -9, `restart` is `kill` and `start`, and the data stay. Data
+# and logs stand in $BILTEN_SERVICES_DIR, programs in the user's cache. Only processes that were started here are stopped.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -42,7 +42,7 @@ launch() {
     local name=$1
     shift
     local log=$dir/$name.log
-    BILTEN_SERVICE=$dir/$name setsid nohup "$@" >>"$log" 2>&1 </dev/null &
+    BILTEN_SERVICE=$dir/$name setsid nohup "$@" >>"$log" 2>&1 </dev/null 9>&- &
     echo $! >"$dir/$name.pid"
     local i
     for i in $(seq 1 600); do
@@ -57,15 +57,28 @@ launch() {
     fail "$name did not start; its log is $log"
 }
 
-start() {
+# One at a time changes a service: two who start it at once would both find it stopped.
+lock() {
     mkdir -p "$dir" "$cache"
     chmod 755 "$dir"
+    exec 9>"$dir/$1.lock"
+    flock -w 120 9 || fail "$1 is being started or stopped by another process for too long"
+}
+
+start() {
+    lock "$1"
     if pid_of "$1" >/dev/null && "$1_answers" >/dev/null 2>&1; then
         echo "$1 runs; its log is $dir/$1.log" >&2
         return 0
     fi
     end "$1" KILL
+    ! "$1_answers" >/dev/null 2>&1 || fail "another server has the port of $1: stop it, or set BILTEN_${1^^}_PORT"
     "$1_start"
+}
+
+stop() {
+    lock "$1"
+    end "$1" "$2"
 }
 
 # Ends a service by its process id, and whatever it started.
@@ -100,13 +113,14 @@ names=("$@")
 [ ${#names[@]} -gt 0 ] || names=(postgres kafka s3)
 case $command in
 start) for name in "${names[@]}"; do start "$name"; done ;;
-stop) for name in "${names[@]}"; do end "$name" TERM; done ;;
-kill) for name in "${names[@]}"; do end "$name" KILL; done ;;
+stop) for name in "${names[@]}"; do stop "$name" TERM; done ;;
+kill) for name in "${names[@]}"; do stop "$name" KILL; done ;;
+restart) for name in "${names[@]}"; do stop "$name" KILL && start "$name"; done ;;
 status)
     for name in "${names[@]}"; do
         pid=$(pid_of "$name") && echo "$name runs as $pid; its log is $dir/$name.log" || echo "$name does not run"
     done
     ;;
 env) variables ;;
-*) fail "usage: services.sh start|stop|kill|status|env [postgres|kafka|s3]…" ;;
+*) fail "usage: services.sh start|stop|kill|restart|status|env [postgres|kafka|s3]…" ;;
 esac
