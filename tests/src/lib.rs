@@ -10,6 +10,7 @@
 )]
 
 mod http;
+pub mod proxy;
 mod random;
 mod server;
 mod world;
