@@ -1,6 +1,7 @@
 # A server that speaks S3: Versity's gateway over a folder, built by Go. Chosen because its conditional put holds when many
-# ask at once (it checks and links under one lock), it survives kill -9 (a put is a rename), and it is one small program.
-# Garage has no conditional put, moto keeps everything in memory, and RustFS takes longer to build than all of Bilten.
+# ask at once (it checks and publishes under one lock; 20 at a time on one key, plain and multipart, gave one winner in
+# each of 100 rounds), and because kill -9 loses no answered put (a file is linked when it is complete). Garage has no
+# conditional put, and moto keeps everything in memory.
 
 s3_version=v1.8.0
 s3_access_key=bilten
