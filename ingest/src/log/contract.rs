@@ -3,8 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a check that fails must say where")]
 
 use super::{APPEND_LIMIT, EventLog, LogError, RECORD_LIMIT};
-use crate::{CHANGES, HeadersBuilder, INTERACTIONS, Record};
+use crate::{
+    CHANGES, HeadersBuilder, INTERACTIONS, LogRecord, Record,
+    log::{Membership, Partitions},
+};
 use std::{sync::Arc, time::Duration};
+use tokio::time::timeout;
 
 /// Runs all checks. `open` opens the same log each time, and is called only when the one before is closed.
 pub async fn holds(open: impl AsyncFn() -> Arc<dyn EventLog>) {
@@ -15,7 +19,11 @@ pub async fn holds(open: impl AsyncFn() -> Arc<dyn EventLog>) {
     appends_at_once_all_get_their_own_offsets(log.clone()).await;
     what_is_too_large_is_refused_and_harms_nothing(&*log).await;
     nothing_above_the_floor_is_let_go(&*log).await;
+    reads_go_back_and_forth(&*log).await;
+    members_have_all_partitions_between_them(&*log).await;
     log.close().await;
+    assert!(matches!(log.read(CHANGES, 0, 0, 1).await, Err(LogError::Closed)));
+    assert!(matches!(log.join("group").await.err(), Some(LogError::Closed)));
     assert!(matches!(
         log.append(CHANGES, 0, vec![record("x")]).await,
         Err(LogError::Closed)
@@ -31,6 +39,19 @@ fn record(value: &str) -> Record {
     }
 }
 
+/// A read gives what is at hand, and nothing only at the end.
+async fn read_to_the_end(log: &dyn EventLog, topic: &str, partition: u32, from: u64) -> Vec<LogRecord> {
+    let mut all: Vec<LogRecord> = Vec::new();
+    loop {
+        let next = all.last().map_or(from, |last| last.offset + 1);
+        let read = log.read(topic, partition, next, 1 << 20).await.unwrap();
+        if read.is_empty() {
+            return all;
+        }
+        all.extend(read);
+    }
+}
+
 async fn what_is_appended_is_read_in_order(log: &dyn EventLog) {
     let first = log.end_offset(CHANGES, 0).await.unwrap();
     let other = log.end_offset(CHANGES, 1).await.unwrap();
@@ -38,7 +59,7 @@ async fn what_is_appended_is_read_in_order(log: &dyn EventLog) {
     assert_eq!(log.append(CHANGES, 0, batch.clone()).await.unwrap(), first);
     assert_eq!(log.append(CHANGES, 0, vec![record("d")]).await.unwrap(), first + 3);
     assert_eq!(log.append(CHANGES, 0, vec![]).await.unwrap(), first + 4);
-    let read = log.read(CHANGES, 0, first, 1 << 20).await.unwrap();
+    let read = read_to_the_end(log, CHANGES, 0, first).await;
     let offsets: Vec<u64> = read.iter().map(|read| read.offset).collect();
     assert_eq!(offsets, [first, first + 1, first + 2, first + 3]);
     assert_eq!(
@@ -135,13 +156,60 @@ async fn nothing_above_the_floor_is_let_go(log: &dyn EventLog) {
     let start = log.retain(CHANGES, 0, floor).await.unwrap();
     assert!(start <= floor, "{start} {floor}");
     assert_eq!(log.start_offset(CHANGES, 0).await.unwrap(), start);
-    assert_eq!(log.read(CHANGES, 0, floor, 1 << 20).await.unwrap().len(), 2);
+    assert_eq!(read_to_the_end(log, CHANGES, 0, floor).await.len(), 2);
     log.retain(CHANGES, 0, end).await.unwrap();
     assert_eq!(
         log.last(CHANGES, 0).await.unwrap().unwrap().offset,
         end - 1,
         "the newest record stays"
     );
+}
+
+async fn reads_go_back_and_forth(log: &dyn EventLog) {
+    let (start, end) = (
+        log.start_offset(INTERACTIONS, 0).await.unwrap(),
+        log.end_offset(INTERACTIONS, 0).await.unwrap(),
+    );
+    let all = read_to_the_end(log, INTERACTIONS, 0, start).await;
+    assert_eq!(all.len() as u64, end - start);
+    for from in [start + 7, end - 1, start + 8, start + 9, start] {
+        let read = log.read(INTERACTIONS, 0, from, 1).await.unwrap();
+        assert_eq!(read[0], all[(from - start) as usize], "{from}");
+    }
+}
+
+async fn members_have_all_partitions_between_them(log: &dyn EventLog) {
+    let topics = [CHANGES, INTERACTIONS];
+    let of = |topic: &'static str| (0..log.partitions(topic).unwrap()).map(move |number| (topic.to_owned(), number));
+    let all: Partitions = topics.into_iter().flat_map(of).collect();
+    let first = log.join("group").await.unwrap();
+    until_they_have(&all, &[&*first]).await;
+    first.record(&[(CHANGES.to_owned(), 0, 1)]).await;
+    let second = log.join("group").await.unwrap();
+    until_they_have(&all, &[&*second, &*first]).await;
+    first.leave().await;
+    until_they_have(&all, &[&*second]).await;
+    second.leave().await;
+}
+
+/// Waits until each member has some partition, and all together have all.
+pub(super) async fn until_they_have(all: &Partitions, members: &[&dyn Membership]) {
+    let mut assigned: Vec<_> = members.iter().map(|member| member.assigned()).collect();
+    let settled = async {
+        loop {
+            let parts: Vec<_> = assigned
+                .iter_mut()
+                .map(|one| Arc::clone(&one.borrow_and_update()))
+                .collect();
+            let together: Partitions = parts.iter().flat_map(|part| part.iter().cloned()).collect();
+            if together == *all && parts.iter().all(|part| !part.is_empty()) {
+                return;
+            }
+            let changes = assigned.iter_mut().map(|one| Box::pin(one.changed()));
+            futures::future::select_all(changes).await.0.unwrap();
+        }
+    };
+    timeout(Duration::from_secs(30), settled).await.unwrap();
 }
 
 async fn what_was_answered_survives_reopening(open: impl AsyncFn() -> Arc<dyn EventLog>) {

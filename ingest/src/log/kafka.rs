@@ -29,9 +29,15 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 use tokio::sync::{Notify, watch};
 use trouble::Trouble;
+
+/// A program that starts together with Kafka waits so long for it.
+const OPEN_TIME: Duration = Duration::from_secs(30);
+/// Who appends is answered after this time, however it went.
+const APPEND_TIME: Duration = Duration::from_secs(15);
 
 pub struct KafkaLog {
     settings: Settings,
@@ -69,11 +75,20 @@ struct Partition {
 impl KafkaLog {
     /// Opens the log that `kafka://` and this name; topics that are missing are created.
     pub async fn open(rest: &str, options: LogOptions) -> Result<Self, LogError> {
+        Self::open_within(rest, options, OPEN_TIME, APPEND_TIME).await
+    }
+
+    async fn open_within(
+        rest: &str,
+        options: LogOptions,
+        open_time: Duration,
+        append_time: Duration,
+    ) -> Result<Self, LogError> {
         let settings = Settings::parse(rest)?;
         let trouble = Trouble::default();
         let reader = Reader::new(&settings, &trouble)?;
-        let appender = Appender::new(settings.producer(), trouble.clone())?;
-        let counts = topics::ensure(&settings, &options, reader.consumer(), &trouble).await?;
+        let appender = Appender::new(settings.producer(), trouble.clone(), append_time)?;
+        let counts = topics::ensure(&settings, &options, reader.consumer(), &trouble, open_time).await?;
         let topics = counts.into_iter().map(|(name, count)| {
             let topic = Topic::new(&settings, &name, count);
             (name, topic)

@@ -28,8 +28,6 @@ use tokio::{
     time::timeout,
 };
 
-/// A caller is answered after this time, however it went.
-const APPEND_TIME: Duration = Duration::from_secs(15);
 /// Appends under way hold at most this much memory; more wait for room.
 const QUEUE_BYTES: usize = 64 << 20;
 /// One permit of the queue's room.
@@ -42,6 +40,7 @@ pub(super) struct Appender {
     trouble: Trouble,
     current: Mutex<Option<Arc<Generation>>>,
     room: Arc<Semaphore>,
+    time: Duration,
 }
 
 /// A producer, and whether it may still be given records.
@@ -62,12 +61,13 @@ struct Pending {
 }
 
 impl Appender {
-    pub(super) fn new(config: ClientConfig, trouble: Trouble) -> Result<Self, LogError> {
+    pub(super) fn new(config: ClientConfig, trouble: Trouble, time: Duration) -> Result<Self, LogError> {
         let appender = Self {
             config,
             trouble,
             current: Mutex::default(),
             room: Arc::new(Semaphore::new(QUEUE_BYTES / ROOM)),
+            time,
         };
         appender.generation()?;
         Ok(appender)
@@ -82,7 +82,7 @@ impl Appender {
     ) -> Result<u64, LogError> {
         let mut used = Weak::new();
         let append = self.append_all(partition, records, bytes, &mut used);
-        let result = match timeout(APPEND_TIME, append).await {
+        let result = match timeout(self.time, append).await {
             Ok(result) => result,
             Err(_) => Err(self.trouble.out_of_time("an append")),
         };
@@ -165,8 +165,9 @@ impl Appender {
         self.room.close();
         let generation = self.current.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(generation) = generation else { return };
+        let time = self.time;
         let flush = move || {
-            if let Err(error) = generation.producer.flush(APPEND_TIME) {
+            if let Err(error) = generation.producer.flush(time) {
                 tracing::warn!(%error, "some appends were not confirmed before the log was closed");
             }
         };
@@ -212,21 +213,26 @@ impl Generation {
 }
 
 impl Pending {
-    /// The first error tells most: those after it follow from it.
+    /// The first error is the answer: those after it follow from it, and may take their time.
     fn fail(&self, error: KafkaError, count: usize) {
         self.error
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .get_or_insert(error);
-        self.finish(count);
+        self.left.fetch_sub(count, Ordering::AcqRel);
+        self.answer();
     }
 
-    fn finish(&self, count: usize) {
-        if self.left.fetch_sub(count, Ordering::AcqRel) == count {
-            let done = self.done.lock().unwrap_or_else(PoisonError::into_inner).take();
-            // The caller may have gone.
-            let _ = done.map(|done| done.send(()));
+    fn finish(&self) {
+        if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.answer();
         }
+    }
+
+    fn answer(&self) {
+        let done = self.done.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // The caller may have gone.
+        let _ = done.map(|done| done.send(()));
     }
 }
 
@@ -249,7 +255,7 @@ impl ProducerContext for Deliveries {
                 let offset = u64::try_from(message.offset()).unwrap_or(u64::MAX);
                 pending.first.fetch_min(offset, Ordering::AcqRel);
                 self.0.over();
-                pending.finish(1);
+                pending.finish();
             }
             Err((error, _)) => pending.fail(error.clone(), 1),
         }

@@ -189,6 +189,11 @@ impl Drop for Reader {
 }
 
 impl Cursor {
+    #[cfg(test)]
+    pub(super) fn is_paused(&self) -> bool {
+        self.paused
+    }
+
     fn position(
         &mut self,
         consumer: &Arc<BaseConsumer<Trouble>>,

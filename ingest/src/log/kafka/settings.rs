@@ -292,7 +292,7 @@ mod tests {
             ("h:1?topic_prefix=a%20b", "topic_prefix"),
             ("h:1?topics=4", "topics"),
             ("h:1?sasl.pasword=secret", "sasl.pasword"),
-            ("h:1?ssl.key.pem=secret", "ssl.key.pem"),
+            ("h:1?socket.timeout.ms=secret", "socket.timeout.ms"),
             ("h:1?security.protocol=secret", "security.protocol"),
             ("h:1?sasl.password=%secret", "sasl.password"),
             ("h:1?acks=1", "acks"),

@@ -17,8 +17,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A program that starts together with Kafka waits so long for it.
-const OPEN_TIME: Duration = Duration::from_secs(30);
 const ASK_TIME: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(100);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -32,8 +30,9 @@ pub(super) async fn ensure(
     options: &LogOptions,
     consumer: &Asker,
     trouble: &Trouble,
+    within: Duration,
 ) -> Result<Vec<(String, i32)>, LogError> {
-    let deadline = Instant::now() + OPEN_TIME;
+    let deadline = Instant::now() + within;
     let admin: Admin = settings
         .admin()
         .create_with_context(trouble.clone())
