@@ -8,6 +8,7 @@ mod change;
 pub mod collector;
 mod decode;
 pub mod log;
+mod people;
 mod record;
 pub mod relay;
 pub mod sink;

@@ -22,6 +22,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 use tokio_util::sync::CancellationToken;
+use transactional::Store;
 
 /// Records that stay in the log below what the lake committed: they tell a restart where in the core's order it is. Two
 /// of the relay's batches, should all of them have gone into one partition.
@@ -98,6 +99,8 @@ pub enum SinkError {
     Log(#[from] LogError),
     #[error(transparent)]
     Lake(#[from] lakehouse::Error),
+    #[error("the keys that open what the log holds of people can't be had: {0}")]
+    Keys(#[from] transactional::Error),
     #[error("decoding broke off: {0}")]
     Decode(#[from] tokio::task::JoinError),
 }
@@ -119,6 +122,7 @@ pub struct Sink {
     lake: Lake,
     options: SinkOptions,
     relay: Option<watch::Receiver<RelayPosition>>,
+    keys: Option<Store>,
     caught_up: watch::Sender<bool>,
 }
 
@@ -144,6 +148,7 @@ impl Sink {
             lake,
             options,
             relay: None,
+            keys: None,
             caught_up: watch::Sender::new(false),
         }
     }
@@ -152,6 +157,13 @@ impl Sink {
     #[must_use]
     pub fn reporting(mut self, relay: watch::Receiver<RelayPosition>) -> Self {
         self.relay = Some(relay);
+        self
+    }
+
+    /// Opens what changes tell of people with the keys that this core has. Without one, nobody has a key.
+    #[must_use]
+    pub fn with_keys_of(mut self, core: Store) -> Self {
+        self.keys = Some(core);
         self
     }
 

@@ -5,7 +5,7 @@ use crate::{
     problem::Problem,
     roles::ProcessRole,
     routes::{
-        access, audit, check_ins, events, health, holds, imports, interactions, metrics, orders, organizers, pages,
+        access, audit, check_ins, erasure, events, health, holds, imports, interactions, metrics, orders, organizers, pages,
         payments, session, sql, status, ticket_types, venues,
     },
     wiring::App,
@@ -56,6 +56,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
         (name = "venues", description = "Where events take place"),
         (name = "events", description = "Events, capacity pools and ticket types"),
         (name = "orders", description = "Orders, for staff"),
+        (name = "people", description = "Buyers and attendees"),
         (name = "payments", description = "What payment providers report"),
         (name = "check-in", description = "Doors"),
         (name = "lake", description = "SQL and metrics"),
@@ -149,6 +150,9 @@ fn staff() -> OpenApiRouter<Arc<App>> {
         ))
         .routes(routes!(orders::list_event_orders))
         .routes(routes!(orders::cancel_order))
+        .routes(routes!(erasure::erase_person))
+        .routes(routes!(erasure::erase_person_by_email))
+        .routes(routes!(erasure::show_erasure))
         .routes(routes!(check_ins::create_check_in_list, check_ins::list_check_in_lists))
         .routes(routes!(check_ins::redeem))
         .routes(routes!(check_ins::list_check_ins))

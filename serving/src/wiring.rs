@@ -7,7 +7,7 @@ use crate::{
     figures::Figures,
     home::OwnProcess,
     jobs::{
-        announce,
+        announce, erasure,
         payments::{PaymentReports, Payments},
         sweep,
     },
@@ -174,7 +174,11 @@ fn start(stages: &mut Stages, app: &Arc<App>, reports: PaymentReports, own: &Own
                         None => stop.cancelled().await,
                     }
                 };
-                tokio::join!(maintain, sweep::run(app.clone(), stop.clone()));
+                tokio::join!(
+                    maintain,
+                    sweep::run(app.clone(), stop.clone()),
+                    erasure::run(app.clone(), stop.clone()),
+                );
                 Ok(())
             }
         });
@@ -196,7 +200,7 @@ fn start(stages: &mut Stages, app: &Arc<App>, reports: PaymentReports, own: &Own
             purpose,
             ..SinkOptions::default()
         };
-        let mut sink = Sink::new(app.log.clone(), lake, options);
+        let mut sink = Sink::new(app.log.clone(), lake, options).with_keys_of(store.clone());
         if roles.has(ProcessRole::Relay) {
             sink = sink.reporting(relayed);
         }

@@ -4,6 +4,7 @@ use crate::{
     Result, Source, Tx,
     correlation::Correlation,
     dialect::{self, Row},
+    person_keys,
     rows::placeholders,
     sql::{self, Bind, Columns, Value, binds},
 };
@@ -55,7 +56,8 @@ pub(crate) struct End {
 
 /// Gives the batch's changes their places. The last thing before [`commit`].
 pub(crate) async fn number(tx: &mut Tx) -> Result<End> {
-    let changes = std::mem::take(&mut tx.changes);
+    let mut changes = std::mem::take(&mut tx.changes);
+    person_keys::seal(tx, &mut changes).await?;
     let recorded_at = tx.batch_time;
     let sql = "update positions set value = value + $1, at = $2 where name = 'committed' returning value";
     let position = sql::one(tx, sql, binds![changes.len() as i64, recorded_at])

@@ -56,3 +56,18 @@ pub(crate) fn register(
     }
     Ok(person)
 }
+
+/// Empties what is personal, and names the fields. An order still has its person, of whom nothing is known.
+pub(crate) fn erase(tx: &mut Tx, person: &mut Stored<Person>) -> Result<Vec<&'static str>> {
+    let held = [
+        ("email", person.email.take().is_some()),
+        ("name", person.name.take().is_some()),
+        ("phone", person.phone.take().is_some()),
+        ("source", person.source.take().is_some()),
+    ];
+    let emptied: Vec<_> = held.iter().filter(|(_, held)| *held).map(|(name, _)| *name).collect();
+    if !emptied.is_empty() {
+        tx.change("person.erased", person)?;
+    }
+    Ok(emptied)
+}

@@ -266,13 +266,14 @@ impl Store {
 }
 
 /// In order; a new one goes to the end, and none is changed once it has been released.
-const MIGRATIONS: [(&str, &str); 6] = [
+const MIGRATIONS: [(&str, &str); 7] = [
     ("access", include_str!("../migrations/0001_access.sql")),
     ("events", include_str!("../migrations/0002_events.sql")),
     ("sales", include_str!("../migrations/0003_sales.sql")),
     ("doors", include_str!("../migrations/0004_doors.sql")),
     ("outbox", include_str!("../migrations/0005_outbox.sql")),
     ("processes", include_str!("../migrations/0006_processes.sql")),
+    ("erasure", include_str!("../migrations/0007_erasure.sql")),
 ];
 
 impl Source for Connection {

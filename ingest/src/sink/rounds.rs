@@ -7,6 +7,7 @@ use crate::{
     change,
     decode::{Decoders, Tables},
     log::{Membership, Partitions},
+    people,
 };
 use lakehouse::{Lag, Publish};
 use std::sync::Arc;
@@ -231,7 +232,8 @@ impl Run<'_> {
         true
     }
 
-    async fn decode(&mut self, round: Round) -> Result<Tables, SinkError> {
+    async fn decode(&mut self, mut round: Round) -> Result<Tables, SinkError> {
+        people::open(self.sink.keys.as_ref(), &mut round.changes).await?;
         let mut decoders = match self.decoders.take() {
             Some(decoders) => decoders,
             None => Decoders::new()?,

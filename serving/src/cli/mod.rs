@@ -3,6 +3,7 @@
 mod audit;
 mod connection;
 mod demo;
+mod erase;
 mod import;
 mod progress;
 mod serve;
@@ -43,6 +44,8 @@ enum Command {
     User(user::UserCommand),
     /// Prove that the lake and the core agree, to the last row and cent
     Audit(audit::AuditCommand),
+    /// Take a person's data out of the core, the log and the lake, for good, and report what was removed where
+    Erase(erase::EraseCommand),
     /// Show what is running, how fresh the lake is, and what waits where
     Status(status::StatusCommand),
 }
@@ -62,6 +65,7 @@ impl Cli {
             Command::Import(command) => import::run(&config, command).await,
             Command::User(command) => user::run(&config, command).await,
             Command::Audit(command) => audit::run(&config, command).await,
+            Command::Erase(command) => erase::run(&config, command).await,
             Command::Status(command) => status::run(&config, command).await,
         }
     }

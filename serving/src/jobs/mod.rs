@@ -1,5 +1,6 @@
 //! Work that no request asks for.
 
 pub mod announce;
+pub mod erasure;
 pub mod payments;
 pub mod sweep;

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod audit;
 pub mod check_ins;
+pub mod erasure;
 pub mod events;
 pub mod health;
 pub mod holds;

@@ -1,9 +1,12 @@
 //! The only place that knows which database it talks to. Everything else is SQL that SQLite and PostgreSQL share.
 
 mod postgres;
+mod scrub;
 mod sqlite;
 
 pub(crate) use postgres::{Prepared, advance};
+pub use scrub::Scrubbed;
+pub(crate) use scrub::scrub;
 
 use crate::{
     Error, Result,

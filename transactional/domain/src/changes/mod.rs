@@ -36,7 +36,8 @@ pub struct Entity {
     pub money: Option<&'static str>,
     pub change_types: &'static [&'static str],
     pub fields: &'static [Field],
-    /// Columns with personal data: kept out of file statistics, and in one table alone.
+    /// Columns with personal data: encrypted in the outbox and the log, kept out of file statistics, in one table alone,
+    /// and emptied when the entity's person is erased. Nullable text.
     pub personal: &'static [&'static str],
 }
 
