@@ -40,7 +40,7 @@ impl Store {
     /// A purpose's secret of a day, the same in all processes on this database. Those of earlier days are gone for good.
     /// Days are counted from 1970 on.
     pub async fn daily_secret(&self, purpose: &'static str, day: i64) -> Result<[u8; 32]> {
-        let command = move |tx: &mut crate::Tx| -> futures::future::BoxFuture<'_, Result<String>> {
+        let secret = self.write("system", move |tx| {
             Box::pin(async move {
                 let (first, today) = (format!("{purpose}:"), format!("{purpose}:{day:08}"));
                 let sql = "delete from secrets where name >= $1 and name < $2";
@@ -50,8 +50,8 @@ impl Store {
                 let sql = "select value from secrets where name = $1";
                 sql::one(tx, sql, binds![today]).await?.text("value")
             })
-        };
-        let text = self.write("system", command).await?;
+        });
+        let text = secret.await?;
         decode(&text).ok_or_else(|| Error::Storage("a day's secret is unreadable".into()))
     }
 }

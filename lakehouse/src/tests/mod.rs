@@ -2,6 +2,7 @@
 
 mod crash;
 mod decoding;
+mod erasure;
 mod isolation;
 mod limits;
 mod outputs;
@@ -125,6 +126,7 @@ pub(super) fn publish_in(partition: u32, changes: &[Told]) -> Publish {
                 occurred_at: NOON,
                 recorded_at: NOON + change.seq,
                 actor: "test",
+                correlation_id: None,
             };
             decoder.push(&Row {
                 envelope: Some(envelope),
