@@ -9,7 +9,9 @@
     reason = "a world that can't be built is a failed test"
 )]
 
+pub mod cluster;
 mod http;
+pub mod load;
 pub mod proxy;
 mod random;
 mod server;

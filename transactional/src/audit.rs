@@ -99,7 +99,7 @@ pub fn digest_sql(id_column: &str, version_column: &str, position: &str) -> Stri
     let digit = |place: u32| {
         let weight = 16_i64.pow(12 - place);
         format!(
-            "({position}('0123456789abcdef', substr({id_column}, {}, 1)) - 1) * {weight}",
+            "(cast({position}('0123456789abcdef', substr({id_column}, {}, 1)) as bigint) - 1) * {weight}",
             24 + place
         )
     };

@@ -1,6 +1,6 @@
 //! Leadership: of all processes on a database one at a time holds the lease of a name.
 //!
-//! No clocks are compared. The holder counts `beat` up each second; a contender that has watched it stand still for
+//! No clocks are compared. The holder counts `beat` up twice a second; a contender that has watched it stand still for
 //! [`PATIENCE`], by its own monotonic clock, takes the row over, on the condition that it still stands. A holder whose
 //! last beat began longer than [`TRUST`] ago no longer believes in its lease, which is before anyone can take it.
 
@@ -16,9 +16,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-const BEAT: Duration = Duration::from_secs(1);
-const TRUST: Duration = Duration::from_secs(4);
-const PATIENCE: Duration = Duration::from_secs(6);
+const BEAT: Duration = Duration::from_millis(500);
+const TRUST: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// A standing application for a lease. Dropped without [`Lease::release`], it lets the others wait.
 pub struct Lease {

@@ -4,6 +4,7 @@ use std::{
     sync::{Arc, Mutex, Weak},
     time::{Duration, Instant},
 };
+pub(crate) use tests::load::eventually;
 use tests::{Home, Server};
 
 pub(crate) struct Shared {
@@ -28,19 +29,6 @@ pub(crate) fn server() -> Arc<Shared> {
     });
     *running = Arc::downgrade(&shared);
     shared
-}
-
-/// Waits until something is so. What is true in the core is soon true in the lake, and not at once.
-#[track_caller]
-pub(crate) fn eventually<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
-    let started = Instant::now();
-    loop {
-        if let Some(found) = found() {
-            return found;
-        }
-        assert!(started.elapsed() < Duration::from_secs(30), "not within 30 s: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// Waits until a query of one number answers this.

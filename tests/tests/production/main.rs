@@ -1,0 +1,9 @@
+//! Bilten as it runs in production: several processes on PostgreSQL, Apache Kafka and S3, and what becomes of them when
+//! any part fails.
+
+#![allow(clippy::print_stderr, reason = "a long test says how it goes")]
+
+mod faults;
+mod load;
+mod network;
+mod roles;
