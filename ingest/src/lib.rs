@@ -12,6 +12,7 @@ mod people;
 mod record;
 pub mod relay;
 pub mod sink;
+pub mod trace;
 
 pub use log::{EventLog, LogError, LogOptions, Retention, partition_for};
 pub use record::{Headers, HeadersBuilder, LogRecord, Record};

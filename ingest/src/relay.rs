@@ -7,6 +7,7 @@
 use crate::{
     CHANGES, EventLog, LogError, Record, change, log, partition_for,
     sink::{KEPT_BELOW, newest},
+    trace::TracedBatch,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -14,6 +15,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
 use transactional::Store;
 
 #[derive(Clone, Debug)]
@@ -156,6 +158,12 @@ impl Run<'_> {
     async fn send_batch(&mut self) -> Result<bool, RelayError> {
         let most = self.relay.options.batch;
         let changes = self.relay.store.changes_after(self.cursor, most).await?;
+        let span = match changes.len() {
+            0 => Span::none(),
+            changes => tracing::debug_span!("relay batch", changes),
+        };
+        let traceparents = changes.iter().map(|change| change.traceparent.as_deref());
+        let batch = TracedBatch::begin(span, "relay", traceparents);
         let mut batches = vec![Vec::new(); self.newest.len()];
         let mut newest = self.newest.clone();
         let mut prev = self.cursor;
@@ -171,7 +179,9 @@ impl Run<'_> {
         }
         let appends = batches.into_iter().enumerate();
         let appends = appends.map(|(partition, records)| self.append_all(partition as u32, records));
-        futures::future::try_join_all(appends).await?;
+        let appended = futures::future::try_join_all(appends);
+        appended.instrument(batch.span.clone()).await?;
+        drop(batch);
         if self.stop.is_cancelled() {
             // An append may have been given up on: the cursor stays, and the next start sends what is missing.
             return Ok(false);

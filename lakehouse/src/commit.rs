@@ -87,6 +87,7 @@ async fn commit_table(lake: &Lake, index: usize, due: impl Fn(&TableView, Durati
 }
 
 /// Writes and commits the frozen rows. If it fails, they stay frozen, and the next call goes on from there.
+#[tracing::instrument(level = "debug", name = "lake commit", skip_all, fields(table = lake.inner.tables[index].store.spec.name))]
 async fn commit_frozen(lake: &Lake, index: usize, progress: &mut Progress) -> Result<()> {
     let store = &lake.inner.tables[index].store;
     let view = lake.view();

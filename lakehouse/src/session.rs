@@ -203,6 +203,8 @@ impl Engine {
         Running {
             id,
             queries: Arc::clone(&self.running),
+            started: Instant::now(),
+            _span: tracing::debug_span!("query"),
         }
     }
 }
@@ -358,10 +360,14 @@ impl Stream for QueryStream {
 struct Running {
     id: u64,
     queries: Arc<Mutex<BTreeMap<u64, RunningQuery>>>,
+    started: Instant,
+    /// Part of the request's trace. It does not say what was asked: a query may name people.
+    _span: tracing::Span,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
+        metrics::histogram!("bilten_query_duration_seconds").record(self.started.elapsed().as_secs_f64());
         lock(&self.queries).remove(&self.id);
     }
 }

@@ -2,33 +2,30 @@
 
 use crate::{
     extract::{BATCH_LIMIT, ClientAddress},
+    observe::observe,
     problem::Problem,
     roles::ProcessRole,
     routes::{
-        access, audit, check_ins, erasure, events, health, holds, imports, interactions, metrics, orders, organizers, pages,
-        payments, session, sql, status, ticket_types, venues,
+        access, audit, check_ins, erasure, events, health, holds, imports, interactions, metrics, orders, organizers,
+        pages, payments, session, sql, status, ticket_types, venues,
     },
     wiring::App,
 };
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request, State},
-    http::{HeaderName, header},
+    http::header,
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
 };
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::{
         CompressionLayer,
         predicate::{NotForContentType, Predicate, SizeAbove},
     },
-    request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
 };
 use utoipa::{
     Modify, OpenApi,
@@ -39,9 +36,6 @@ use utoipa_swagger_ui::SwaggerUi;
 
 /// The largest body of an ordinary request: forms and queries are far smaller.
 const BODY_LIMIT: usize = 256 << 10;
-/// Longer than a query may run, so that the query's own limit speaks first.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 #[derive(OpenApi)]
 #[openapi(
@@ -89,6 +83,7 @@ pub fn build(app: &Arc<App>) -> Router {
                 .layer(middleware::from_fn_with_state(app.clone(), require_api)),
         )
         .split_for_parts();
+    let role: Arc<str> = app.roles.to_string().into();
     let compress = SizeAbove::new(1024).and(NotForContentType::new("application/vnd.apache.parquet"));
     routes
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
@@ -96,13 +91,11 @@ pub fn build(app: &Arc<App>) -> Router {
         .route("/assets/{*path}", get(pages::asset))
         .fallback(async || Problem::not_found("address; see /docs"))
         .method_not_allowed_fallback(async || Problem::new("method_not_allowed", "see /docs"))
-        .layer(middleware::from_fn_with_state(app.clone(), measure))
-        .layer(CompressionLayer::new().gzip(true).compress_when(compress))
         .layer(CatchPanicLayer::custom(|_| {
             Problem::internal("a handler panicked").into_response()
         }))
-        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
-        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+        .layer(middleware::from_fn_with_state(role, observe))
+        .layer(CompressionLayer::new().gzip(true).compress_when(compress))
         .with_state(app.clone())
 }
 
@@ -216,15 +209,4 @@ async fn limit_strangers(
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
-}
-
-/// Counts and times every answer, and ends what takes too long.
-async fn measure(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let response = match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => Problem::new("timeout", format!("it took more than {REQUEST_TIMEOUT:?}")).into_response(),
-    };
-    app.figures.answered(response.status().as_u16(), started.elapsed());
-    response
 }

@@ -4,7 +4,7 @@
 use crate::{
     auth::TokenMemory,
     config::{Config, ServeOptions},
-    figures::Figures,
+    figures,
     home::OwnProcess,
     jobs::{
         announce, erasure,
@@ -45,7 +45,6 @@ pub struct App {
     pub payments: Payments,
     pub limits: Limits,
     pub tokens: TokenMemory,
-    pub figures: Figures,
     pub admin_token_hash: [u8; 32],
     pub started_at: Timestamp,
     pub last_audit: ArcSwapOption<(String, bool, i64)>,
@@ -86,7 +85,6 @@ impl Wiring {
             payments,
             limits: Limits::new(options.rate_limit),
             tokens: TokenMemory::default(),
-            figures: Figures::default(),
             admin_token_hash: Sha256::digest(own.admin_token.as_bytes()).into(),
             started_at: Timestamp::now(),
             last_audit: ArcSwapOption::empty(),
@@ -206,6 +204,10 @@ fn start(stages: &mut Stages, app: &Arc<App>, reports: PaymentReports, own: &Own
         }
         stages.add("sink", |stop| async move { Ok(sink.run(stop).await?) });
     }
+    stages.add("figures", |stop| async move {
+        figures::keep_up(stop).await;
+        Ok(())
+    });
     let (announcing, process, leads) = (app.clone(), own.clone(), stages.leads());
     stages.add("announcement", |stop| async move {
         announce::run(announcing, process, leads, stop).await;

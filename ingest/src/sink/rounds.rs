@@ -8,6 +8,7 @@ use crate::{
     decode::{Decoders, Tables},
     log::{Membership, Partitions},
     people,
+    trace::TracedBatch,
 };
 use lakehouse::{Lag, Publish};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use tokio::{
     sync::watch,
     time::{Instant, sleep, sleep_until},
 };
+use tracing::{Instrument, Span};
 
 /// A few hundred rows are decoded faster than another thread is woken.
 const DECODE_INLINE: usize = 500;
@@ -45,6 +47,19 @@ struct Round {
     read: bool,
     /// Offsets moved.
     moved: bool,
+}
+
+impl Round {
+    /// Begins the round's span. A round that brings no rows only moves offsets on.
+    fn traced(&self) -> TracedBatch {
+        let (changes, interactions) = (self.changes.len(), self.interactions.len());
+        let span = match changes + interactions {
+            0 => Span::none(),
+            _ => tracing::debug_span!("sink batch", changes, interactions),
+        };
+        let records = self.changes.iter().map(|(_, record)| &record.record);
+        TracedBatch::begin(span, "sink", records.map(change::traceparent))
+    }
 }
 
 impl Run<'_> {
@@ -119,8 +134,14 @@ impl Run<'_> {
             let read = round.read;
             let gave_up = self.watch_gap(round.read_changes);
             if round.moved {
-                let tables = self.decode(round).await?;
-                self.publish(tables).await?;
+                let batch = round.traced();
+                let span = batch.span.clone();
+                async {
+                    let tables = self.decode(round).await?;
+                    self.publish(tables).await
+                }
+                .instrument(span)
+                .await?;
             }
             self.housekeeping().await?;
             if read || gave_up {

@@ -45,6 +45,12 @@ pub(crate) struct DemoCommand {
     quiet: bool,
 }
 
+impl DemoCommand {
+    pub(crate) fn roles(&self) -> String {
+        self.options.roles.to_string()
+    }
+}
+
 /// What a demo folder remembers, so that a later start goes on in the same world.
 #[derive(Debug, Serialize, Deserialize)]
 struct DemoFile {

@@ -11,7 +11,10 @@ mod sql;
 mod status;
 mod user;
 
-use crate::config::{Config, ServeOptions};
+use crate::{
+    config::{Config, ServeOptions},
+    telemetry::TelemetryOptions,
+};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
@@ -27,6 +30,9 @@ pub struct Cli {
 
     #[command(flatten)]
     config: Config,
+
+    #[command(flatten)]
+    telemetry: TelemetryOptions,
 }
 
 #[derive(Debug, Subcommand)]
@@ -51,9 +57,18 @@ enum Command {
 }
 
 impl Cli {
-    /// True if the command's output is for a person at once, so that its log should not get between.
-    pub fn is_quiet(&self) -> bool {
-        !matches!(self.command, Command::Serve(_) | Command::Demo(_))
+    pub fn telemetry(&self) -> &TelemetryOptions {
+        &self.telemetry
+    }
+
+    /// The roles of a command that serves. `None`: its output is for a person at once, so its log should not get
+    /// between.
+    pub fn serves_as(&self) -> Option<String> {
+        match &self.command {
+            Command::Serve(options) => Some(options.roles.to_string()),
+            Command::Demo(command) => Some(command.roles()),
+            _ => None,
+        }
     }
 
     pub async fn run(self) -> Result<()> {

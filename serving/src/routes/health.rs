@@ -1,4 +1,4 @@
-use crate::wiring::App;
+use crate::{figures, redact::redact, wiring::App};
 use axum::{
     Json,
     extract::State,
@@ -30,7 +30,8 @@ impl<E: std::fmt::Display> From<Result<(), E>> for ComponentState {
     fn from(result: Result<(), E>) -> Self {
         Self {
             ok: result.is_ok(),
-            error: result.err().map(|error| error.to_string()),
+            // Anybody may ask.
+            error: result.err().map(|error| redact(&error.to_string())),
         }
     }
 }
@@ -80,6 +81,6 @@ pub async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Json<Readiness>
 pub async fn prometheus(State(app): State<Arc<App>>) -> ([(HeaderName, &'static str); 1], String) {
     (
         [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
-        app.figures.text(&app).await,
+        figures::text(&app).await,
     )
 }
