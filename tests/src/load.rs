@@ -10,6 +10,8 @@ use std::{
 };
 
 const BATCH: usize = 20;
+/// Ids in one query, whose text has a limit.
+const IN_ONE_QUERY: usize = 300;
 
 /// What a server has answered, so that it must be there for ever.
 #[derive(Default)]
@@ -138,33 +140,19 @@ pub fn check(admin: &Client, noted: &Answered, mark: &str) {
     eventually("the lake has caught up", || {
         (admin.get("/v1/status").expect(200)["behind"] == 0).then_some(())
     });
-    let ids = quoted(noted.placed.iter());
-    let found = admin.sql(&format!(
-        "select o.order_id, o.status, count(t.ticket_id) as tickets from orders o \
-         left join tickets t on t.order_id = o.order_id where o.order_id in ({ids}) group by o.order_id, o.status"
-    ));
-    let found: HashMap<&str, &Value> = found
-        .iter()
-        .map(|row| (row["order_id"].as_str().unwrap(), row))
-        .collect();
-    for order_id in &noted.placed {
-        let row = found
-            .get(order_id.as_str())
-            .unwrap_or_else(|| panic!("{mark}: the order {order_id} is lost"));
-        if let Some(tickets) = noted.paid.get(order_id) {
-            assert_eq!(
-                (&row["status"], &row["tickets"]),
-                (&json!("paid"), &json!(tickets)),
-                "{mark}: {row}"
-            );
-        }
+    let placed: Vec<&String> = noted.placed.iter().collect();
+    for ids in placed.chunks(IN_ONE_QUERY) {
+        check_orders(admin, noted, ids, mark);
     }
-    let nonces = quoted(noted.redeemed.iter());
-    let scans = admin.sql(&format!(
-        "select nonce, count(*) as times from check_ins where accepted and nonce in ({nonces}) group by nonce"
-    ));
-    assert_eq!(scans.len(), noted.redeemed.len(), "{mark}: a scan is lost");
-    assert!(scans.iter().all(|scan| scan["times"] == 1), "{mark}: {scans:?}");
+    let redeemed: Vec<&String> = noted.redeemed.iter().collect();
+    for nonces in redeemed.chunks(IN_ONE_QUERY) {
+        let scans = admin.sql(&format!(
+            "select nonce, count(*) as times from check_ins where accepted and nonce in ({}) group by nonce",
+            quoted(nonces)
+        ));
+        assert_eq!(scans.len(), nonces.len(), "{mark}: a scan is lost");
+        assert!(scans.iter().all(|scan| scan["times"] == 1), "{mark}: {scans:?}");
+    }
     let browsed = format!("from interactions where visitor_id = '{mark}'");
     let seen = eventually("interactions are there", || {
         let seen = admin.sql(&format!("select interaction_id {browsed}"));
@@ -178,12 +166,34 @@ pub fn check(admin: &Client, noted: &Answered, mark: &str) {
     );
 }
 
-/// A list for `in (…)`, never empty.
-fn quoted<'i>(ids: impl Iterator<Item = &'i String>) -> String {
-    ids.map(|id| format!("'{id}'"))
-        .chain(["''".to_owned()])
-        .collect::<Vec<_>>()
-        .join(",")
+fn check_orders(admin: &Client, noted: &Answered, ids: &[&String], mark: &str) {
+    let found = admin.sql(&format!(
+        "select o.order_id, o.status, count(t.ticket_id) as tickets from orders o \
+         left join tickets t on t.order_id = o.order_id where o.order_id in ({}) group by o.order_id, o.status",
+        quoted(ids)
+    ));
+    let found: HashMap<&str, &Value> = found
+        .iter()
+        .map(|row| (row["order_id"].as_str().unwrap(), row))
+        .collect();
+    for order_id in ids {
+        let row = found
+            .get(order_id.as_str())
+            .unwrap_or_else(|| panic!("{mark}: the order {order_id} is lost"));
+        if let Some(tickets) = noted.paid.get(*order_id) {
+            assert_eq!(
+                (&row["status"], &row["tickets"]),
+                (&json!("paid"), &json!(tickets)),
+                "{mark}: {row}"
+            );
+        }
+    }
+}
+
+/// A list for `in (…)`.
+fn quoted(ids: &[&String]) -> String {
+    let ids: Vec<String> = ids.iter().map(|id| format!("'{id}'")).collect();
+    ids.join(",")
 }
 
 pub fn audit(admin: &Client) {

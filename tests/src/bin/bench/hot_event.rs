@@ -1,6 +1,6 @@
 //! One event, far more buyers than tickets.
 
-use crate::report::{Report, at_least, at_most};
+use crate::report::{Budget, Report, at_most};
 use std::{
     sync::{
         Mutex,
@@ -22,7 +22,7 @@ pub(crate) struct Sold {
 
 /// Each buyer holds one ticket, checks out and pays, in three requests on a kept-alive connection, until all are sold;
 /// the others are told so. All that is counted was answered, so it is durable.
-pub(crate) fn measure(server: &Server, tickets: usize, report: &mut Report) -> Sold {
+pub(crate) fn measure(server: &Server, tickets: usize, least: Budget, report: &mut Report) -> Sold {
     let show = Show::open(&server.admin(), Some(tickets as i64), 2_000);
     let buyers = AtomicUsize::new(tickets * DEMAND);
     let purchases: Mutex<Vec<Purchase>> = Mutex::new(Vec::with_capacity(tickets));
@@ -65,7 +65,7 @@ pub(crate) fn measure(server: &Server, tickets: usize, report: &mut Report) -> S
         format!("purchases, one hot event, {CLIENTS} clients over HTTP"),
         rate,
         "/s",
-        Some(at_least(1_000.0)),
+        Some(least),
     );
     report.add(
         format!("{tickets} tickets, {} buyers: sold out after", tickets * DEMAND),

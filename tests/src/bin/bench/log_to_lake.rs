@@ -26,18 +26,12 @@ pub(crate) fn measure(rows: usize, report: &mut Report) {
     Runtime::new().unwrap().block_on(async {
         let log = ingest::log::open(&url("log"), LogOptions::default()).await.unwrap();
         fill(log.as_ref(), rows).await;
-        let lake = Lake::open(&url("lake"), LakeOptions::default()).await.unwrap();
-        let (cpu, started, stop) = (machine::own_cpu(), Instant::now(), CancellationToken::new());
-        let sink = Sink::new(log.clone(), lake.clone(), SinkOptions::default());
-        let running = tokio::spawn(sink.run(stop.clone()));
-        until_committed(&log, &lake).await;
+        let (cpu, started) = (machine::own_cpu(), Instant::now());
+        drain(&log, &url("lake")).await;
         let (wall, cpu) = (
             started.elapsed().as_secs_f64(),
             (machine::own_cpu() - cpu).as_secs_f64(),
         );
-        stop.cancel();
-        running.await.unwrap().unwrap();
-        lake.close().await.unwrap();
         log.close().await;
         let columns = <Interaction as domain::record::Record>::FIELDS.len();
         let what = format!("log → lake, {rows} interactions of {columns} columns");
@@ -51,7 +45,19 @@ pub(crate) fn measure(rows: usize, report: &mut Report) {
     });
 }
 
-async fn fill(log: &dyn EventLog, rows: usize) {
+/// Brings all that the log has into a new lake.
+pub(crate) async fn drain(log: &Arc<dyn EventLog>, lake_url: &str) {
+    let lake = Lake::open(lake_url, LakeOptions::default()).await.unwrap();
+    let stop = CancellationToken::new();
+    let sink = Sink::new(log.clone(), lake.clone(), SinkOptions::default());
+    let running = tokio::spawn(sink.run(stop.clone()));
+    until_committed(log, &lake).await;
+    stop.cancel();
+    running.await.unwrap().unwrap();
+    lake.close().await.unwrap();
+}
+
+pub(crate) async fn fill(log: &dyn EventLog, rows: usize) {
     let partitions = log.partitions(INTERACTIONS).unwrap();
     let (organizer_id, event_id) = (OrganizerId::new(), EventId::new());
     let mut number = 0;

@@ -14,12 +14,13 @@ mod hot_event;
 mod interactions;
 mod log_to_lake;
 mod machine;
+mod production;
 mod report;
 mod visibility;
 
 use report::Report;
 use std::{path::PathBuf, time::Duration};
-use tests::Home;
+use tests::{Home, cluster::Services};
 
 struct Arguments {
     output: PathBuf,
@@ -56,8 +57,9 @@ fn main() {
     let server = home.serve();
     machine::settle(&server);
 
-    visibility::measure(&server, Duration::from_secs(arguments.size(30) as u64), &mut report);
-    let tickets = hot_event::measure(&server, arguments.size(10_000), &mut report);
+    let length = Duration::from_secs(arguments.size(30) as u64);
+    visibility::measure(&server, length, report::at_most(500.0), &mut report);
+    let tickets = hot_event::measure(&server, arguments.size(10_000), report::at_least(1_000.0), &mut report);
     doors::measure(&server, tickets, &mut report);
     interactions::measure(&server, arguments.size(600_000), &mut report);
     machine::settle(&server);
@@ -71,5 +73,9 @@ fn main() {
     server.stop();
 
     log_to_lake::measure(arguments.size(2_000_000), &mut report);
+    if let Some(services) = Services::find() {
+        production::against_python(&services, arguments.size(1_000_000), &mut report);
+        production::measure(services, length, arguments.size(10_000), &mut report);
+    }
     report.write(&arguments.output);
 }

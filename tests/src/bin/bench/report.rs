@@ -8,6 +8,7 @@ pub(crate) struct Report {
     quick: bool,
     figures: Vec<Figure>,
     sizes: Vec<(String, f64)>,
+    section: &'static str,
 }
 
 struct Figure {
@@ -62,18 +63,29 @@ impl Report {
             quick,
             figures: Vec::new(),
             sizes: Vec::new(),
+            section: "",
         }
     }
 
     pub(crate) fn add(&mut self, what: impl Into<String>, value: f64, unit: &'static str, budget: Option<Budget>) {
         let figure = Figure {
-            what: what.into(),
+            what: format!("{}{}", self.section, what.into()),
             value,
             unit,
             budget,
         };
         say(&format!("{}: {} {}", figure.what, number(value), unit));
         self.figures.push(figure);
+    }
+
+    /// What the names of the figures that follow begin with.
+    pub(crate) fn section(&mut self, section: &'static str) {
+        self.section = section;
+    }
+
+    /// Says why something was not measured.
+    pub(crate) fn left_out(&mut self, what: &str, why: &str) {
+        say(&format!("{what}: left out, {why}"));
     }
 
     pub(crate) fn size(&mut self, what: impl Into<String>, value: f64) {

@@ -1,6 +1,6 @@
 //! How soon a paid purchase is in the answer of a query, at a steady load.
 
-use crate::report::{Latencies, Report, at_most};
+use crate::report::{Budget, Latencies, Report};
 use std::{
     collections::HashMap,
     sync::{
@@ -20,7 +20,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// The clock starts when the client has the answer to the payment report (so the purchase is committed) and stops when
 /// the client has the answer of a query that shows the order as paid. Purchases start on a timetable, whether earlier
 /// ones have ended or not; the query looks every 10 ms, so its own time and half of that are part of every figure.
-pub(crate) fn measure(server: &Server, length: Duration, report: &mut Report) {
+pub(crate) fn measure(server: &Server, length: Duration, p99: Budget, report: &mut Report) {
     let show = Show::open(&server.admin(), None, 2_000);
     let paid: Mutex<HashMap<String, Instant>> = Mutex::default();
     let (next, done) = (AtomicUsize::new(0), AtomicBool::new(false));
@@ -74,7 +74,7 @@ pub(crate) fn measure(server: &Server, length: Duration, report: &mut Report) {
         format!("commit → visible, p99, {load}"),
         latencies.percentile(99.0),
         "ms",
-        Some(at_most(500.0)),
+        Some(p99),
     );
     report.add(
         "the start of a purchase that was latest on that timetable",
