@@ -45,7 +45,7 @@ impl World {
         .collect()
     }
 
-    async fn request(&self, person: PersonId) -> Result<erasure::Erasure> {
+    async fn ask_for_erasure(&self, person: PersonId) -> Result<erasure::Erasure> {
         self.write(move |tx| Box::pin(erasure::request(tx, person, Duration::ZERO)))
             .await
     }
@@ -82,8 +82,8 @@ async fn an_erased_person_has_no_data_and_no_key_and_keeps_the_orders() {
     let she = world.buy_as_her("1", Some("+48-601")).await;
     let other = world.buy(1).await[0].person_id;
     let keys = world.keys(she).await;
-    let asked = world.request(she).await.unwrap();
-    assert_eq!(world.request(she).await.unwrap(), asked, "one erasure a person");
+    let asked = world.ask_for_erasure(she).await.unwrap();
+    assert_eq!(world.ask_for_erasure(she).await.unwrap(), asked, "one erasure a person");
     let waiting = erasure::unfinished(&world.store, 10).await.unwrap();
     assert_eq!(waiting, [asked.clone()]);
     let seq = erasure::erase(&world.store, &asked).await.unwrap();
@@ -139,5 +139,5 @@ async fn an_erased_person_has_no_data_and_no_key_and_keeps_the_orders() {
 #[tokio::test]
 async fn an_erasure_needs_a_person() {
     let world = World::with_capacity(1).await;
-    assert_eq!(code(world.request(PersonId::new()).await), "not_found");
+    assert_eq!(code(world.ask_for_erasure(PersonId::new()).await), "not_found");
 }

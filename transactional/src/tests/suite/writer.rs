@@ -126,7 +126,7 @@ async fn what_was_answered_is_there_after_a_restart_and_seq_goes_on() {
     world.store.save_relay_cursor(last - 2).await.unwrap();
     world.store.close().await.unwrap();
     assert_eq!(world.hold(1).await, Err(Error::Closed));
-    let store = open(&world.dir).await;
+    let store = open(&world.database).await;
     assert_eq!(*store.committed_seq().borrow(), last);
     assert_eq!(store.relay_cursor().await.unwrap(), last - 2);
     let world = World { store, ..world };
@@ -184,38 +184,4 @@ async fn a_backfill_keeps_its_times_and_the_order_of_recording_stands() {
             .windows(2)
             .all(|pair| pair[0].recorded_at <= pair[1].recorded_at)
     );
-}
-
-#[cfg(unix)]
-#[tokio::test]
-async fn the_database_file_is_its_owners_alone() {
-    use std::os::unix::fs::PermissionsExt;
-    let world = World::with_capacity(1).await;
-    let path = world.dir.path().join("core.db");
-    assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
-}
-
-#[tokio::test]
-async fn a_full_disk_is_a_typed_error_for_all_and_the_writer_goes_on_when_there_is_room() {
-    let world = World::with_capacity(1_000_000).await;
-    let limit = |pages: &'static str| {
-        world.write(move |tx| Box::pin(async move { crate::sql::execute(tx, pages, vec![]).await }))
-    };
-    limit("pragma max_page_count = 1").await.unwrap();
-    let mut full = 0;
-    for _ in 0..200 {
-        let results = futures::future::join_all((0..10).map(|_| world.hold(1))).await;
-        full = results
-            .iter()
-            .filter(|result| matches!(result, Err(Error::Full(_))))
-            .count();
-        if full > 0 {
-            break;
-        }
-    }
-    assert!(full > 0, "the database can't grow");
-    world.assert_sound().await;
-    limit("pragma max_page_count = 1000000").await.unwrap();
-    world.hold(1).await.unwrap();
-    world.assert_sound().await;
 }

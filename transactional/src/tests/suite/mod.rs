@@ -1,0 +1,13 @@
+//! What the core does, whatever database it is on.
+
+use super::*;
+
+mod commands;
+mod doors;
+mod erasure;
+mod imports;
+mod payments;
+mod people_with_access;
+mod processes;
+mod sales;
+mod writer;
