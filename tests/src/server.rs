@@ -77,6 +77,9 @@ impl Home {
             "BILTEN_HOME",
             "BILTEN_LISTEN",
             "BILTEN_LOG",
+            "BILTEN_LOG_FORMAT",
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "OTEL_TRACES_SAMPLER_ARG",
         ] {
             command.env_remove(variable);
         }

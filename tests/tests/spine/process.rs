@@ -123,7 +123,7 @@ fn a_server_tells_that_it_lives_and_how_it_does() {
             "{name}: {text}"
         );
     }
-    for line in text.lines().filter(|line| !line.starts_with('#')) {
+    for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let (name, value) = line.rsplit_once(' ').expect("a name and a value");
         assert!(name.starts_with("bilten_") && value.parse::<f64>().is_ok(), "{line}");
     }
