@@ -39,7 +39,7 @@ impl Default for RelayOptions {
             poll: Duration::from_secs(1),
             save_every: Duration::from_secs(1),
             keep: 10_000,
-            backoff: (Duration::from_millis(50), Duration::from_secs(5)),
+            backoff: (Duration::from_millis(50), Duration::from_secs(1)),
         }
     }
 }

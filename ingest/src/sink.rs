@@ -77,7 +77,7 @@ impl Default for SinkOptions {
             gap_timeout: Duration::from_secs(30),
             report_every: Duration::from_millis(500),
             retain_every: Duration::from_secs(30),
-            backoff: (Duration::from_millis(50), Duration::from_secs(5)),
+            backoff: (Duration::from_millis(50), Duration::from_secs(1)),
         }
     }
 }

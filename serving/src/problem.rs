@@ -233,6 +233,10 @@ impl From<ingest::LogError> for Problem {
             ),
             E::TooLarge { .. } => Self::new("body_too_large", error.to_string()),
             E::Closed => Self::new("unavailable", "the server is stopping"),
+            other if other.is_transient() => {
+                tracing::error!(error = %other, "the log failed");
+                Self::new("unavailable", "the log can't take it now; send it again")
+            }
             other => Self::internal(other),
         }
     }

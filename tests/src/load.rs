@@ -11,7 +11,7 @@ use std::{
 
 const BATCH: usize = 20;
 /// Ids in one query, whose text has a limit.
-const IN_ONE_QUERY: usize = 300;
+const IN_ONE_QUERY: usize = 200;
 
 /// What a server has answered, so that it must be there for ever.
 #[derive(Default)]
