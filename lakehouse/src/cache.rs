@@ -13,7 +13,7 @@ use deltalake::{
 };
 use futures::{StreamExt, stream::BoxStream};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet, VecDeque},
     fmt, fs, io,
     ops::Range,
     path::PathBuf,
@@ -21,6 +21,9 @@ use std::{
     time::SystemTime,
 };
 use tokio::io::AsyncWriteExt;
+
+/// Names of files that no version has any more, so that a query that began before does not bring one back for good.
+const FORGOTTEN: usize = 20_000;
 
 /// Files that are fetched side by side at most; others wait. A file is fetched once, whoever asks for it.
 const FETCHES: usize = 16;
@@ -39,6 +42,28 @@ struct Index {
     files: HashMap<String, Cached>,
     bytes: u64,
     clock: u64,
+    /// The newest are at the end.
+    forgotten: RecentNames,
+}
+
+/// A set that lets go of what came first.
+#[derive(Debug, Default)]
+struct RecentNames {
+    order: VecDeque<String>,
+    names: HashSet<String>,
+}
+
+impl RecentNames {
+    fn insert(&mut self, name: String) {
+        if self.names.insert(name.clone()) {
+            self.order.push_back(name);
+        }
+        while self.order.len() > FORGOTTEN {
+            if let Some(first) = self.order.pop_front() {
+                self.names.remove(&first);
+            }
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -87,8 +112,24 @@ impl FileCache {
         format!("{table}/{}", path.replace(['/', '%'], "-"))
     }
 
+    /// Deletes the copy of a file that no version names any more. Queries that began before read it where it is stored.
     pub(crate) fn forget(&self, table: &str, path: &str) {
-        self.remove(&Self::key(table, path));
+        let key = Self::key(table, path);
+        let mut index = lock(&self.index);
+        self.drop_from(&mut index, &key);
+        index.forgotten.insert(key);
+    }
+
+    /// Deletes what an earlier process left of a table but these files.
+    pub(crate) fn keep(&self, table: &str, named: impl Iterator<Item = impl AsRef<str>>) {
+        let named: HashSet<String> = named.map(|path| Self::key(table, path.as_ref())).collect();
+        let mut index = lock(&self.index);
+        let of_table = format!("{table}/");
+        let held = index.files.keys().filter(|key| key.starts_with(&of_table));
+        let stale: Vec<String> = held.filter(|key| !named.contains(*key)).cloned().collect();
+        for key in stale {
+            self.drop_from(&mut index, &key);
+        }
     }
 
     /// Whether the file is here now, fetched if it wasn't.
@@ -96,6 +137,9 @@ impl FileCache {
         if self.touch(key) {
             metrics::counter!("bilten_lake_cache_hits_total").increment(1);
             return Ok(true);
+        }
+        if lock(&self.index).forgotten.names.contains(key) {
+            return Ok(false);
         }
         let place = key
             .bytes()
@@ -145,7 +189,12 @@ impl FileCache {
         index.clock += 1;
         let used = index.clock;
         index.bytes += bytes;
-        index.files.insert(key, Cached { bytes, used });
+        let forgotten = index.forgotten.names.contains(&key);
+        index.files.insert(key.clone(), Cached { bytes, used });
+        if forgotten {
+            // Meanwhile it has left the table.
+            self.drop_from(&mut index, &key);
+        }
         while index.bytes > self.limit {
             let oldest = index.files.iter().min_by_key(|(_, cached)| cached.used);
             let Some(oldest) = oldest.map(|(key, _)| key.clone()) else {
@@ -153,10 +202,6 @@ impl FileCache {
             };
             self.drop_from(&mut index, &oldest);
         }
-    }
-
-    fn remove(&self, key: &str) {
-        self.drop_from(&mut lock(&self.index), key);
     }
 
     /// A reader that has the file open keeps it until it is done.
@@ -283,6 +328,33 @@ mod tests {
         assert_eq!(read(&again, "a").await.unwrap(), "aaa");
         again.cache.forget("orders", "day=1/a.parquet");
         assert_eq!(read(&again, "a").await, None, "forgotten here, deleted there");
+    }
+
+    #[tokio::test]
+    async fn what_no_version_names_is_not_kept_whoever_still_reads_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (remote, files) = files(1_000, folder.path()).await;
+        let copies = || std::fs::read_dir(folder.path().join("orders")).map_or(0, Iterator::count);
+        for name in ["a", "b"] {
+            read(&files, name).await.unwrap();
+        }
+        files.cache.forget("orders", "day=1/a.parquet");
+        files.cache.forget("orders", "day=1/c.parquet");
+        for name in ["a", "c"] {
+            assert!(
+                read(&files, name).await.is_some(),
+                "a query of an older version goes on"
+            );
+        }
+        assert_eq!(copies(), 1, "b");
+        // A new process knows what the tables have now.
+        let cache = Arc::new(FileCache::open(folder.path().to_owned(), 1_000).unwrap());
+        cache.keep("other", ["day=1/x.parquet"].iter());
+        assert_eq!(copies(), 1);
+        cache.keep("orders", ["day=1/c.parquet"].iter());
+        assert_eq!(copies(), 0);
+        let again = CachedFiles::new("orders", remote, cache);
+        assert!(read(&again, "b").await.is_some());
     }
 
     #[tokio::test]

@@ -103,6 +103,14 @@ impl Lake {
         let open = |spec| Store::open(&remote, spec, &options, cache.clone());
         let opened = futures::future::try_join_all(table_specs().iter().map(open));
         let (stores, snapshots): (Vec<Store>, Vec<Snapshot>) = opened.await?.into_iter().unzip();
+        if let Some(cache) = &cache {
+            for (store, snapshot) in stores.iter().zip(&snapshots) {
+                cache.keep(
+                    store.spec.name,
+                    snapshot.files.iter().map(|file| file.add.path.as_str()),
+                );
+            }
+        }
         let view = View::new(snapshots, !options.shared);
         let engine = Engine::new(&stores, &options)?;
         let tables = stores.into_iter().map(|store| Table {
