@@ -7,7 +7,7 @@ use std::{fs, path::PathBuf, process::Command};
 use tests::{Buyer, Client, Home, Show, interaction, scan};
 
 /// The Python that has the readers: the Makefile makes it.
-fn python() -> PathBuf {
+pub(crate) fn python() -> PathBuf {
     let made = std::env::var_os("BILTEN_PYTHON").map(PathBuf::from);
     let own = std::env::current_exe().unwrap();
     let beside = || {
