@@ -63,7 +63,6 @@ async fn erase_some(app: &App) -> Result<()> {
         erasure::finish(&app.store, erasure.erasure_id, report).await?;
         tracing::info!(erasure = %erasure.erasure_id, "a person was erased");
     }
-    metrics::counter!("bilten_erasures_total").increment(asked.len() as u64);
     Ok(())
 }
 
@@ -126,7 +125,7 @@ fn report(erasure: &Erasure, scrubbed: Scrubbed, tables: &[ErasedTable], others:
         "erased_together_with": others,
         "transaction_log": "its entries and checkpoints never hold personal data: file statistics leave it out",
         "tails": "what was there was committed first, and erased in the files",
-        "read_caches": "each process dropped its copies with the files",
+        "read_caches": "each process drops its copies with the files, as soon as it knows of the new ones",
     });
     report["exports"] = json!("this program keeps none");
     report["remains"] = remains(scrubbed);
@@ -135,15 +134,19 @@ fn report(erasure: &Erasure, scrubbed: Scrubbed, tables: &[ErasedTable], others:
 
 fn remains(scrubbed: Scrubbed) -> Value {
     let days = LogOptions::default().retention.age.as_secs() / (24 * 3600);
+    let until = format!(
+        "they are {days} days old, or what else the operator keeps the log for; it goes a file or segment at a time, and the \
+         newest one stays until it is full"
+    );
     json!([
         { "where": "core and lake", "what": "the person's id, in orders, payments and tickets",
-          "until": "for good: accounts have to add up, and nothing leads from the id to a person" },
+          "until": "for good: accounts have to add up, and nothing here leads from the id to a person" },
         { "where": "core and lake", "what": "of imported orders, the number that the origin gave to the answer",
           "until": "for good: it tells a second import what it has seen" },
         { "where": "log, topic interactions", "what": "what was done on pages under the person's id",
-          "until": format!("the log lets go of records after {days} days, a file or segment at a time") },
+          "until": until.clone() },
         { "where": "log, topic changes", "what": "personal data written by a version that did not encrypt it, if there was one",
-          "until": format!("the log lets go of records after {days} days, a file or segment at a time") },
+          "until": until.clone() },
         { "where": "database", "what": "the erased values and the key", "until": scrubbed.remains },
         { "where": "lake", "what": "older versions of its objects, where the store keeps some or has backups",
           "until": "the operator's retention of them ends" },
