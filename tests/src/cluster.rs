@@ -2,7 +2,12 @@
 //! folder of its own on the servers that `tests/services` runs.
 
 use crate::{Home, Server, uuid7};
-use std::{collections::BTreeMap, net::TcpListener, process::Command};
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+    net::TcpListener,
+    process::Command,
+};
 
 /// The servers, or why they are not there.
 #[derive(Clone, Debug)]
@@ -29,7 +34,7 @@ impl Services {
         };
         let services = services();
         if services.is_none() && found("BILTEN_EMBEDDED").is_some() {
-            eprintln!("left out: it needs servers, and BILTEN_EMBEDDED is set");
+            let _ = writeln!(io::stderr(), "left out: it needs servers, and BILTEN_EMBEDDED is set");
             return None;
         }
         Some(services.expect("the servers run: use `make test`, or see tests/services/README.md"))
@@ -171,7 +176,7 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("{}", self.logs());
+            let _ = writeln!(io::stderr(), "{}", self.logs());
         }
         self.members.clear();
         if !std::thread::panicking() {

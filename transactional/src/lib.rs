@@ -38,12 +38,13 @@ mod writer;
 pub use error::{Error, Kind, Refusal, Result};
 pub use idempotency::{IdempotencyKey, Once};
 pub use leases::Lease;
-pub use person_keys::{PersonKeys, has_sealed};
 pub use page::{Cursor, Page, PageRequest};
+pub use person_keys::{PersonKeys, has_sealed};
 pub use processes::Process;
 pub use store::{Reader, Store, StoreOptions};
 pub use sweeper::Swept;
 pub use tx::{Source, Stored, Tx};
 
 #[cfg(test)]
+#[allow(clippy::duplicate_mod, reason = "the suite is compiled once a database")]
 mod tests;

@@ -239,8 +239,7 @@ async fn send(db: &mut impl Source, last: Option<Statement>) -> Result<(Vec<Row>
 
 /// Statements without values, one or several, never kept prepared, and ahead of what waits.
 pub(crate) async fn raw(connection: &mut Connection, sql: &'static str) -> Result<()> {
-    sqlx::raw_sql(sql).execute(connection).await?;
-    Ok(())
+    dialect::raw(connection, sql).await
 }
 
 /// Columns by name, as what they mean.

@@ -179,7 +179,7 @@ impl Store {
     /// A snapshot to read from.
     pub async fn read(&self) -> Result<Reader> {
         let readers = &self.0.readers;
-        let begun = readers.begin_with(dialect::begin_snapshot(readers)).await;
+        let begun = dialect::snapshot(readers).await;
         Ok(Reader(begun.map_err(|error| self.unread(error))?))
     }
 

@@ -59,7 +59,10 @@ async fn of_two_sinks_on_one_partition_the_second_to_commit_drops_what_the_first
     let (_folder, url) = folder();
     let (first, second) = (sink(&url, &[0]).await, sink(&url, &[0]).await);
     let (one, two) = (order(1, 1, "o1", 1, 1250), order(2, 1, "o2", 1, 99));
-    first.publish(unordered(publish(&[one.clone()]))).await.unwrap();
+    first
+        .publish(unordered(publish(std::slice::from_ref(&one))))
+        .await
+        .unwrap();
     second.publish(unordered(publish(&[one, two]))).await.unwrap();
     first.flush().await.unwrap();
     second.flush().await.unwrap();

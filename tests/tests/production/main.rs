@@ -1,7 +1,12 @@
 //! Bilten as it runs in production: several processes on PostgreSQL, Apache Kafka and S3, and what becomes of them when
 //! any part fails.
 
-#![allow(clippy::print_stderr, reason = "a long test says how it goes")]
+#![allow(
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a long test says how it goes, and a step that fails is a failed test"
+)]
 
 mod faults;
 mod load;

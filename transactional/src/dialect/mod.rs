@@ -14,7 +14,7 @@ use crate::{
 };
 use domain::Timestamp;
 use sqlx::{
-    AssertSqlSafe, Connection as _, Pool, SqlSafeStr,
+    AssertSqlSafe, Connection as _, Pool, SqlSafeStr, Transaction,
     any::AnyConnectOptions,
     migrate::{Migration, MigrationType, Migrator},
     pool::PoolOptions,
@@ -144,12 +144,25 @@ impl Database {
     }
 }
 
-/// How a reader's transaction begins: it sees the whole database as it was at the first read.
-pub(crate) fn begin_snapshot(pool: &Pool<Db>) -> &'static str {
-    match pool.connect_options().database_url.scheme() {
+/// A reader's transaction: it sees the whole database as it was at the first read.
+pub(crate) async fn snapshot(pool: &Pool<Db>) -> sqlx::Result<Transaction<'static, Db>> {
+    let begin = match pool.connect_options().database_url.scheme() {
         "sqlite" => "begin",
         _ => postgres::BEGIN_SNAPSHOT,
+    };
+    let late = |_| sqlx::Error::PoolTimedOut;
+    timeout(2 * PATIENCE, pool.begin_with(begin)).await.map_err(late)?
+}
+
+/// Statements without values and without rows.
+pub(crate) async fn raw(connection: &mut Connection, sql: &'static str) -> Result<()> {
+    match kind(connection) {
+        Kind::Sqlite => {
+            sqlx::raw_sql(sql).execute(connection).await?;
+        }
+        Kind::Postgres => postgres::raw(connection, sql).await?,
     }
+    Ok(())
 }
 
 /// Begins the writer's transaction and keeps every other writer out of the database. Tells the time of the last commit

@@ -26,7 +26,8 @@ use tokio::time::timeout;
 /// wait longer for the lock than a transaction may be idle.
 ///
 /// Plans are made once: the writer's statements find their rows by keys, whatever the values. While the tables are
-/// still small, a plan that reads them from end to end looks as cheap; it must not be the one that is kept.
+/// still small, a plan that reads them from end to end looks as cheap; it must not be the one that is kept. Nothing of
+/// it is compiled: that takes longer than any of these statements runs.
 pub(super) const WRITER_SETTINGS: &str = "
     set application_name = 'bilten writer';
     set synchronous_commit = on;
@@ -38,11 +39,13 @@ pub(super) const WRITER_SETTINGS: &str = "
     set tcp_keepalives_interval = 2;
     set tcp_keepalives_count = 3;
     set plan_cache_mode = force_generic_plan;
-    set enable_seqscan = off";
+    set enable_seqscan = off;
+    set jit = off";
 
 /// A reader's limits are wide, since it holds nobody up; but no snapshot stays for ever, or old rows would as well.
 pub(super) const READER_SETTINGS: &str = "
     set application_name = 'bilten reader';
+    set jit = off;
     set statement_timeout = '60s';
     set idle_in_transaction_session_timeout = '10min';
     set tcp_keepalives_idle = 30;
@@ -91,6 +94,15 @@ pub(super) async fn begin(connection: &mut Connection) -> Result<Option<Timestam
         Ok(connection.fetch_all(sqlx::raw_sql(BEGIN)).await?)
     });
     begun.await?.last().map(|row| row.time("at")).transpose()
+}
+
+/// Statements without values and without rows, for the writer.
+pub(super) async fn raw(connection: &mut Connection, sql: &'static str) -> Result<()> {
+    in_time(WRITER_DEADLINE, async {
+        connection.execute(sqlx::raw_sql(sql)).await?;
+        Ok(())
+    })
+    .await
 }
 
 /// A writer's statements go together, in one message. A reader has but one, and its values are bound to it.

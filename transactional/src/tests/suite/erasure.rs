@@ -85,7 +85,7 @@ async fn an_erased_person_has_no_data_and_no_key_and_keeps_the_orders() {
     let asked = world.ask_for_erasure(she).await.unwrap();
     assert_eq!(world.ask_for_erasure(she).await.unwrap(), asked, "one erasure a person");
     let waiting = erasure::unfinished(&world.store, 10).await.unwrap();
-    assert_eq!(waiting, [asked.clone()]);
+    assert_eq!(waiting, std::slice::from_ref(&asked));
     let seq = erasure::erase(&world.store, &asked).await.unwrap();
     assert_eq!(seq, *world.store.committed_seq().borrow());
     assert_eq!(
