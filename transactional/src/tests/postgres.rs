@@ -258,39 +258,3 @@ async fn a_lease_of_a_process_that_died_is_taken_over() {
     drop(dead);
     lease.release().await;
 }
-// BENCH-BEGIN
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn throughput_of_purchases() {
-    use std::sync::Arc;
-    if std::env::var("BENCH").is_err() {
-        return;
-    }
-    let Some(world) = world(10_000_000).await else { return };
-    for clients in [1, 8, 32, 64] {
-        let began = std::time::Instant::now();
-        let sold = Arc::new(std::sync::atomic::AtomicU64::new(0));
-        let one = async |client: usize| {
-            let mut n = 0;
-            while began.elapsed() < Duration::from_secs(5) {
-                let hold = world.hold(2).await.unwrap();
-                let placed = world
-                    .checkout(&hold, &format!("b{clients}-{client}-{n}@example.org"))
-                    .await
-                    .unwrap();
-                let report = world.success(&placed);
-                world
-                    .write(|tx| Box::pin(crate::payments::report(tx, report)))
-                    .await
-                    .unwrap();
-                n += 1;
-                sold.fetch_add(1, Ordering::SeqCst);
-            }
-        };
-        futures::future::join_all((0..clients).map(one)).await;
-        println!(
-            "{clients} clients: {:.0} purchases/s",
-            sold.load(Ordering::SeqCst) as f64 / began.elapsed().as_secs_f64()
-        );
-    }
-}
-// BENCH-END
