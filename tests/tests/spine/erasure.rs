@@ -116,6 +116,27 @@ fn assert_others_stay(admin: &Client, she: &str, other: &str) {
     assert_eq!(admin.post("/v1/audit", &json!({})).expect(200)["clean"], true);
 }
 
+#[track_caller]
+fn assert_reports(erased: &Value) {
+    let core = &erased["report"]["core"];
+    assert_eq!(core["people"]["emptied"], json!(["email", "name", "phone"]), "{erased}");
+    assert_eq!(core["idempotency_keys"]["rows"], 2, "{erased}");
+    assert_eq!(core["person_keys"]["rows"], 1, "{erased}");
+    let tables = erased["report"]["lake"]["tables"].as_array().unwrap();
+    let table = |name: &str| tables.iter().find(|table| table["table"] == name).unwrap();
+    assert_eq!(table("person_changes")["rows_emptied"], 2, "{erased}");
+    assert_eq!(table("interactions")["rows_deleted"], 5, "{erased}");
+    assert!(table("person_changes")["bytes_deleted"].as_i64() > Some(0), "{erased}");
+    assert!(
+        erased["report"]["remains"]
+            .as_array()
+            .is_some_and(|remains| remains.len() > 3)
+    );
+    for text in hers() {
+        assert!(!erased.to_string().contains(text), "{erased}");
+    }
+}
+
 #[test]
 fn no_byte_of_the_data_folder_knows_an_erased_person() {
     let (home, show, she, other) = two_buyers();
@@ -153,23 +174,7 @@ fn no_byte_of_the_data_folder_knows_an_erased_person() {
         (&json!("finished"), &json!(she)),
         "{erased}"
     );
-    let core = &erased["report"]["core"];
-    assert_eq!(core["people"]["emptied"], json!(["email", "name", "phone"]), "{erased}");
-    assert_eq!(core["idempotency_keys"]["rows"], 2, "{erased}");
-    assert_eq!(core["person_keys"]["rows"], 1, "{erased}");
-    let tables = erased["report"]["lake"]["tables"].as_array().unwrap();
-    let table = |name: &str| tables.iter().find(|table| table["table"] == name).unwrap();
-    assert_eq!(table("person_changes")["rows_emptied"], 2, "{erased}");
-    assert_eq!(table("interactions")["rows_deleted"], 5, "{erased}");
-    assert!(table("person_changes")["bytes_deleted"].as_i64() > Some(0), "{erased}");
-    assert!(
-        erased["report"]["remains"]
-            .as_array()
-            .is_some_and(|remains| remains.len() > 3)
-    );
-    for text in hers() {
-        assert!(!erased.to_string().contains(text), "{erased}");
-    }
+    assert_reports(&erased);
     assert_forgotten(&home);
     assert_others_stay(&admin, &she, &other);
     assert_eq!(admin.count("select count(*) from interactions"), 5);
