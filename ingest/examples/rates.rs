@@ -12,6 +12,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use transactional::{Store, StoreOptions};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -21,7 +22,10 @@ async fn main() -> Result<(), Failure> {
     let log = Arc::new(FileLog::open(folder.join("log"), LogOptions::default()).await?);
     append_and_read(&log).await?;
     append_one_by_one(&log).await?;
-    collect(log.clone(), VisitorKeys::in_file(folder.join("visitors.key"))).await?;
+    let url = format!("sqlite://{}", folder.join("core.db").display());
+    let store = Store::open(&url, StoreOptions::default()).await?;
+    collect(log.clone(), VisitorKeys::new(store.clone())).await?;
+    store.close().await?;
     log.close().await;
     std::fs::remove_dir_all(folder)?;
     Ok(())

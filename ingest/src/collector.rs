@@ -76,6 +76,8 @@ pub enum CollectError {
     Malformed(String),
     #[error(transparent)]
     Log(#[from] LogError),
+    #[error(transparent)]
+    Store(#[from] transactional::Error),
     #[error("parsing broke off")]
     Panicked,
 }
@@ -110,7 +112,7 @@ impl Collector {
             return Err(CollectError::TooLarge);
         }
         let now = Timestamp::now();
-        let key = self.keys.of_day(now);
+        let key = self.keys.of_day(now).await?;
         let parsed = if body.len() <= PARSE_INLINE {
             parse(body, format, now, &key)?
         } else {

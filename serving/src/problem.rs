@@ -248,6 +248,7 @@ impl From<CollectError> for Problem {
             CollectError::TooLarge => Self::new("body_too_large", error.to_string()),
             CollectError::Malformed(_) => Self::new("invalid_body", error.to_string()),
             CollectError::Log(error) => error.into(),
+            CollectError::Store(error) => error.into(),
             CollectError::Panicked => Self::internal(error),
         }
     }

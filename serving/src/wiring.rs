@@ -81,7 +81,7 @@ impl Wiring {
         };
         let (payments, reports) = Payments::new(store.clone());
         let app = Arc::new(App {
-            collector: Collector::new(log.clone(), VisitorKeys::in_file(config.home.join("visitors.key"))),
+            collector: Collector::new(log.clone(), VisitorKeys::new(store.clone())),
             payments,
             limits: Limits::new(options.rate_limit),
             tokens: TokenMemory::default(),

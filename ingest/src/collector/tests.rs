@@ -3,6 +3,7 @@ use crate::log::{LogOptions, file::FileLog};
 use domain::interaction::Interaction;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use transactional::{Store, StoreOptions};
 
 struct World {
     _folder: TempDir,
@@ -17,9 +18,10 @@ async fn world() -> World {
             .await
             .unwrap(),
     );
-    let keys = VisitorKeys::in_file(folder.path().join("visitors.key"));
+    let url = format!("sqlite://{}", folder.path().join("core.db").display());
+    let store = Store::open(&url, StoreOptions::default()).await.unwrap();
     World {
-        collector: Collector::new(log.clone(), keys),
+        collector: Collector::new(log.clone(), VisitorKeys::new(store)),
         log,
         _folder: folder,
     }
