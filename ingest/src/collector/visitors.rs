@@ -92,6 +92,10 @@ mod tests {
         assert_ne!(first, name(monday, b"b").await, "organizers can't compare");
         let tuesday = monday + Duration::from_secs(24 * 3600);
         assert_ne!(first, name(tuesday, b"a").await);
-        assert_ne!(first, name(monday, b"a").await, "nobody can make yesterday's name again");
+        assert_ne!(
+            first,
+            name(monday, b"a").await,
+            "nobody can make yesterday's name again"
+        );
     }
 }

@@ -57,7 +57,13 @@ async fn two_sinks_commit_their_own_partitions_to_one_table() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_sinks_on_one_partition_the_second_to_commit_drops_what_the_first_has() {
     let (_folder, url) = folder();
-    let (first, second) = (sink(&url, &[0]).await, sink(&url, &[0]).await);
+    // It learns of the first one's commit by its own, and not before.
+    let blind = LakeOptions {
+        follow_interval: Duration::from_secs(3600),
+        ..shared(false)
+    };
+    let (first, second) = (sink(&url, &[0]).await, Lake::open(&url, blind).await.unwrap());
+    second.own([(CHANGES.to_owned(), 0)].into()).await.unwrap();
     let (one, two) = (order(1, 1, "o1", 1, 1250), order(2, 1, "o2", 1, 99));
     first
         .publish(unordered(publish(std::slice::from_ref(&one))))
