@@ -26,8 +26,9 @@ use tokio::time::timeout;
 /// wait longer for the lock than a transaction may be idle.
 ///
 /// Plans are made once: the writer's statements find their rows by keys, whatever the values. While the tables are
-/// still small, a plan that reads them from end to end looks as cheap; it must not be the one that is kept. Nothing of
-/// it is compiled: that takes longer than any of these statements runs.
+/// still small, other plans look as cheap, such as one that reads all people of an index to find one; such a plan must
+/// not be the one that is kept. So nothing but nested loops over indexes is left to choose from where there is an
+/// index. Nothing of a plan is compiled: that takes longer than any of these statements runs.
 pub(super) const WRITER_SETTINGS: &str = "
     set application_name = 'bilten writer';
     set synchronous_commit = on;
@@ -40,6 +41,10 @@ pub(super) const WRITER_SETTINGS: &str = "
     set tcp_keepalives_count = 3;
     set plan_cache_mode = force_generic_plan;
     set enable_seqscan = off;
+    set enable_bitmapscan = off;
+    set enable_hashjoin = off;
+    set enable_mergejoin = off;
+    set enable_material = off;
     set jit = off";
 
 /// A reader's limits are wide, since it holds nobody up; but no snapshot stays for ever, or old rows would as well.
