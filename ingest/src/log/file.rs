@@ -238,6 +238,9 @@ impl EventLog for FileLog {
     }
 
     async fn join(&self, _group: &str) -> Result<Box<dyn Membership>, LogError> {
+        for door in self.topics.values().flat_map(|topic| &topic.partitions) {
+            door.sender()?;
+        }
         let topics = self.topics.iter();
         let all =
             topics.flat_map(|(name, topic)| (0..topic.partitions.len() as u32).map(|number| (name.clone(), number)));
