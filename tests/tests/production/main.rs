@@ -12,3 +12,11 @@ mod faults;
 mod load;
 mod network;
 mod roles;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Tests that kill the servers which others use have to take turns.
+fn my_turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,7 +1,7 @@
 //! Networks that fail between the processes and PostgreSQL or S3: a cut, a stall, an answer that is lost after its
 //! commit.
 
-use crate::{faults::until_fresh, load::Load};
+use crate::{faults::until_fresh, load::Load, my_turn};
 use std::{net::SocketAddr, thread::sleep, time::Duration};
 use tests::{
     Random, Show,
@@ -15,6 +15,7 @@ const ROUNDS: usize = 4;
 
 #[test]
 fn cuts_stalls_and_lost_answers_lose_nothing_and_double_nothing() {
+    let _turn = my_turn();
     let Some(services) = Services::find() else { return };
     let mut random = Random::announced("faults of the network");
     let mut cluster = Cluster::new(services);
