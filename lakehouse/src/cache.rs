@@ -158,6 +158,8 @@ impl FileCache {
         metrics::counter!("bilten_lake_cache_misses_total").increment(1);
         if let Err(error) = self.write(key, found.into_stream()).await {
             tracing::warn!(%error, "a file can't be kept in the cache; it is read from where it is stored");
+            // What there is of it would take room that nobody counts.
+            let _ = tokio::fs::remove_file(self.folder.join(format!("{key}.part"))).await;
             return Ok(false);
         }
         self.remember(key.to_owned(), bytes);

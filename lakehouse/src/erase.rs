@@ -204,7 +204,7 @@ async fn rewrite_files(
 async fn commit(lake: &Lake, index: usize, base: &Snapshot, commit: Commit) -> Result<()> {
     let table = &lake.inner.tables[index];
     let progress = table.committing.lock().await;
-    if progress.pending.is_some() {
+    if progress.pending.is_some() || !lake.view().tables[index].frozen.is_empty() {
         let message = format!("{}: the answer to a commit is being looked for", table.store.spec.name);
         return Err(Error::Unavailable(message));
     }

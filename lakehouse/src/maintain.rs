@@ -118,7 +118,7 @@ pub(crate) async fn compact(lake: &Lake, index: usize) -> Result<bool> {
     });
     let removes = removes.collect();
     let progress = table.committing.lock().await;
-    if progress.pending.is_some() {
+    if progress.pending.is_some() || !lake.view().tables[index].frozen.is_empty() {
         // That commit may or may not be there; the offsets that ours would carry are not known.
         return Ok(false);
     }

@@ -15,6 +15,9 @@ const REQUESTS: [(&str, &str); 5] = [
     ("backoff_config.max_backoff", "1 second"),
 ];
 
+/// What an address may say of its store. Keys belong into the environment: addresses end in logs.
+const SETTINGS: [&str; 3] = ["endpoint", "region", "virtual_hosted_style_request"];
+
 #[derive(Clone, Debug)]
 pub(crate) struct Remote {
     pub(crate) url: Url,
@@ -23,7 +26,8 @@ pub(crate) struct Remote {
 
 impl Remote {
     /// `file://FOLDER`, or `s3://BUCKET/PREFIX` with settings of the store as query parameters: `?endpoint=…&region=…`.
-    /// Credentials come from the environment (`AWS_…`), from a profile, or from the machine's role.
+    /// Credentials come from the environment (`AWS_…`); without an endpoint, so on Amazon's own, from a profile or the
+    /// machine's role as well.
     pub(crate) fn parse(url: &str) -> Result<Self> {
         let mut parsed = Url::parse(url).map_err(|error| Error::Unsupported(format!("the lake's address: {error}")))?;
         let mut options = HashMap::new();
@@ -33,7 +37,14 @@ impl Remote {
                 deltalake::aws::register_handlers(None);
                 options.extend(REQUESTS.map(|(name, value)| (name.to_owned(), value.to_owned())));
                 for (name, value) in parsed.query_pairs() {
-                    options.insert(format!("aws_{}", name.trim_start_matches("aws_")), value.into_owned());
+                    if !SETTINGS.contains(&&*name) {
+                        return Err(Error::Unsupported(format!(
+                            "{name} is no setting of a lake's address ({} are); keys come from AWS_ACCESS_KEY_ID and \
+                             AWS_SECRET_ACCESS_KEY",
+                            SETTINGS.join(", ")
+                        )));
+                    }
+                    options.insert(format!("aws_{name}"), value.into_owned());
                 }
                 let endpoint = options.get("aws_endpoint").cloned();
                 let endpoint = endpoint.or_else(|| std::env::var("AWS_ENDPOINT_URL").ok());
@@ -73,7 +84,13 @@ mod tests {
         assert_eq!(lake.options["aws_region"], "eu-west-1");
         assert_eq!(lake.options["aws_allow_http"], "true");
         assert!(Remote::parse("file:///tmp/lake").unwrap().is_local());
-        for wrong in ["ftp://x/lake", "lake", ""] {
+        for wrong in [
+            "ftp://x/lake",
+            "lake",
+            "",
+            "s3://x/lake?secret_access_key=k",
+            "s3://x/lake?endpont=y",
+        ] {
             assert!(matches!(Remote::parse(wrong), Err(Error::Unsupported(_))), "{wrong}");
         }
     }

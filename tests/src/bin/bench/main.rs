@@ -14,6 +14,7 @@ mod hot_event;
 mod interactions;
 mod log_to_lake;
 mod machine;
+mod many_files;
 mod production;
 mod report;
 mod visibility;
@@ -73,6 +74,7 @@ fn main() {
     server.stop();
 
     log_to_lake::measure(arguments.size(2_000_000), &mut report);
+    many_files::measure(arguments.size(10_000), &mut report);
     if let Some(services) = Services::find() {
         production::against_python(&services, arguments.size(1_000_000), &mut report);
         production::measure(services, length, arguments.size(10_000), &mut report);
