@@ -27,6 +27,8 @@ struct Arguments {
     output: PathBuf,
     /// A tenth of everything: to see whether it runs.
     quick: bool,
+    /// Leaves out what needs no servers.
+    servers_only: bool,
 }
 
 impl Arguments {
@@ -34,16 +36,22 @@ impl Arguments {
         let mut arguments = Self {
             output: "target/bench".into(),
             quick: false,
+            servers_only: false,
         };
         let mut given = std::env::args().skip(1);
         while let Some(argument) = given.next() {
             match argument.as_str() {
                 "--output" => arguments.output = given.next().expect("--output names a folder").into(),
                 "--quick" => arguments.quick = true,
-                other => panic!("{other} is not known: --output DIR, --quick"),
+                "--servers-only" => arguments.servers_only = true,
+                other => panic!("{other} is not known: --output DIR, --quick, --servers-only"),
             }
         }
         arguments
+    }
+
+    fn length(&self) -> Duration {
+        Duration::from_secs(self.size(30) as u64)
     }
 
     fn size(&self, full: usize) -> usize {
@@ -54,15 +62,24 @@ impl Arguments {
 fn main() {
     let arguments = Arguments::read();
     let mut report = Report::new(arguments.quick);
+    if !arguments.servers_only {
+        embedded(&arguments, &mut report);
+    }
+    if let Some(services) = Services::find() {
+        production::against_python(&services, arguments.size(1_000_000), &mut report);
+        production::measure(services, arguments.length(), arguments.size(10_000), &mut report);
+    }
+    report.write(&arguments.output);
+}
+
+fn embedded(arguments: &Arguments, report: &mut Report) {
     let home = Home::new();
     let server = home.serve();
     machine::settle(&server);
-
-    let length = Duration::from_secs(arguments.size(30) as u64);
-    visibility::measure(&server, length, report::at_most(500.0), &mut report);
-    let tickets = hot_event::measure(&server, arguments.size(10_000), report::at_least(1_000.0), &mut report);
-    doors::measure(&server, tickets, &mut report);
-    interactions::measure(&server, arguments.size(600_000), &mut report);
+    visibility::measure(&server, arguments.length(), report::at_most(500.0), report);
+    let tickets = hot_event::measure(&server, arguments.size(10_000), report::at_least(1_000.0), report);
+    doors::measure(&server, tickets, report);
+    interactions::measure(&server, arguments.size(600_000), report);
     machine::settle(&server);
     report.add(
         "memory of the server after all of the above",
@@ -70,14 +87,9 @@ fn main() {
         "MiB",
         Some(report::at_most(1536.0)),
     );
-    machine::data_sizes(&server, &home, &mut report);
+    machine::data_sizes(&server, &home, report);
     server.stop();
 
-    log_to_lake::measure(arguments.size(2_000_000), &mut report);
-    many_files::measure(arguments.size(10_000), &mut report);
-    if let Some(services) = Services::find() {
-        production::against_python(&services, arguments.size(1_000_000), &mut report);
-        production::measure(services, length, arguments.size(10_000), &mut report);
-    }
-    report.write(&arguments.output);
+    log_to_lake::measure(arguments.size(2_000_000), report);
+    many_files::measure(arguments.size(10_000), report);
 }
