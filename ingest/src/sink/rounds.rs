@@ -334,13 +334,20 @@ impl Run<'_> {
                 applied: position.applied,
             });
         }
-        for reader in &self.readers {
-            lags.push(Lag {
-                source: format!("{}/{}", reader.topic, reader.partition),
-                end: self.sink.log.end_offset(reader.topic, reader.partition).await? as i64,
-                applied: reader.applied as i64,
-            });
-        }
+        let log = &self.sink.log;
+        let ends = self
+            .readers
+            .iter()
+            .map(|reader| log.end_offset(reader.topic, reader.partition));
+        // Whether the log can be read, reading it tells.
+        let Ok(ends) = futures::future::try_join_all(ends).await else {
+            return Ok(());
+        };
+        lags.extend(self.readers.iter().zip(ends).map(|(reader, end)| Lag {
+            source: format!("{}/{}", reader.topic, reader.partition),
+            end: end as i64,
+            applied: reader.applied as i64,
+        }));
         self.sink.lake.report_lag(lags);
         Ok(())
     }

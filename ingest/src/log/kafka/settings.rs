@@ -49,7 +49,8 @@ const CONSUMER: &[(&str, &str)] = &[
     ("queued.max.messages.kbytes", "16384"),
     ("fetch.queue.backoff.ms", "20"),
     ("fetch.error.backoff.ms", "100"),
-    ("fetch.wait.max.ms", "500"),
+    // A broker answers one request of a connection after the other: a question about offsets waits behind this.
+    ("fetch.wait.max.ms", "20"),
 ];
 
 const CONSUMER_DECIDED: &[(&str, &str)] = &[

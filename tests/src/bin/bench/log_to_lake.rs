@@ -104,7 +104,12 @@ fn record(organizer_id: OrganizerId, event_id: EventId, number: usize) -> Record
 
 async fn until_committed(log: &Arc<dyn EventLog>, lake: &Lake) {
     for partition in 0..log.partitions(INTERACTIONS).unwrap() {
-        let end = log.end_offset(INTERACTIONS, partition).await.unwrap();
+        let end = loop {
+            match log.end_offset(INTERACTIONS, partition).await {
+                Err(error) if error.is_transient() => continue,
+                end => break end.unwrap(),
+            }
+        };
         while lake.committed(INTERACTIONS, partition) < end {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
