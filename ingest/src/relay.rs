@@ -58,6 +58,16 @@ pub enum RelayError {
     Store(#[from] transactional::Error),
 }
 
+impl RelayError {
+    fn is_transient(&self) -> bool {
+        match self {
+            RelayError::DatabaseIsOlder { .. } => false,
+            RelayError::Log(error) => error.is_transient(),
+            RelayError::Store(_) => true,
+        }
+    }
+}
+
 /// How far the relay is: `end` is the core's newest change, `applied` the newest in the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RelayPosition {
@@ -104,7 +114,9 @@ impl Relay {
     /// Should a relay elsewhere still be at work, what both send is there twice, and readers pass over it.
     pub async fn run(&self, stop: CancellationToken) -> Result<(), RelayError> {
         let mut committed = self.store.committed_seq();
-        let mut run = self.start(&stop).await?;
+        let Some(mut run) = self.start_patiently(&stop).await? else {
+            return Ok(());
+        };
         while !stop.is_cancelled() {
             committed.mark_unchanged();
             let sent = run.send_batch().await;
@@ -130,6 +142,23 @@ impl Relay {
         Ok(())
     }
 
+    /// Starts as soon as log and database can be asked where they stand. None: it was told to stop before.
+    async fn start_patiently<'a>(&'a self, stop: &'a CancellationToken) -> Result<Option<Run<'a>>, RelayError> {
+        let (mut pause, longest) = self.options.backoff;
+        while !stop.is_cancelled() {
+            match self.start(stop).await {
+                Ok(run) => return Ok(Some(run)),
+                Err(error) if error.is_transient() => {
+                    tracing::error!(%error, "the relay can't begin; it tries again");
+                }
+                Err(error) => return Err(error),
+            }
+            let _ = timeout(pause, stop.cancelled()).await;
+            pause = (pause * 2).min(longest);
+        }
+        Ok(None)
+    }
+
     async fn start<'a>(&'a self, stop: &'a CancellationToken) -> Result<Run<'a>, RelayError> {
         let cursor = self.store.relay_cursor().await?;
         let mut partitions = Vec::new();
@@ -137,7 +166,8 @@ impl Relay {
             partitions.push(newest(&*self.log, partition, u64::MAX, KEPT_BELOW).await?);
         }
         let in_log = partitions.iter().map(|newest| newest.seq).max().unwrap_or(0);
-        let in_core = *self.store.committed_seq().borrow();
+        // Asked after the log: what another process has committed and sent may not have been heard of here.
+        let in_core = self.store.committed_now().await?;
         if in_log > in_core {
             return Err(RelayError::DatabaseIsOlder { in_log, in_core });
         }

@@ -203,6 +203,11 @@ impl Store {
         outbox::changes_after(&mut self.peek().await?, seq, limit).await
     }
 
+    /// The position of the last commit as the database has it, and not as this process has heard of it.
+    pub async fn committed_now(&self) -> Result<i64> {
+        Ok(outbox::committed(&mut self.peek().await?).await?.0)
+    }
+
     /// The position of the last commit, and every later one, by this process or another.
     pub fn committed_seq(&self) -> watch::Receiver<i64> {
         self.0.committed.clone()
