@@ -30,6 +30,7 @@ mod tables;
 mod view;
 
 #[cfg(test)]
+#[allow(clippy::duplicate_mod, reason = "the suite is compiled once a place")]
 mod tests;
 
 pub use arrow;

@@ -123,8 +123,8 @@ fn unknown_fields_are_left_out_and_unknown_changes_have_only_an_envelope() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rejects_are_committed_with_the_good_rows_and_seen_only_as_rejects() {
-    let (_folder, url) = folder();
-    let lake = Lake::open(&url, manual()).await.unwrap();
+    let place = Local::create();
+    let lake = Lake::open(&place.url(), manual()).await.unwrap();
     let good = interaction(1, 1);
     lake.publish(interactions(&[good.as_bytes(), b"garbage", good.as_bytes()], 0))
         .await
@@ -146,8 +146,8 @@ async fn rejects_are_committed_with_the_good_rows_and_seen_only_as_rejects() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_of_an_unknown_kind_keeps_its_envelope() {
-    let (_folder, url) = folder();
-    let lake = Lake::open(&url, manual()).await.unwrap();
+    let place = Local::create();
+    let lake = Lake::open(&place.url(), manual()).await.unwrap();
     let unknown = |seq, payload: &str| Told {
         table: crate::UNROUTED,
         payload: payload.to_owned(),

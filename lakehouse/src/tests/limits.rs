@@ -7,9 +7,9 @@ const ENDLESS: &str = "select count(*) from generate_series(1, 100000) a, genera
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_query_ends_at_its_time_limit() {
-    let (_folder, url) = folder();
+    let place = Local::create();
     let lake = Lake::open(
-        &url,
+        &place.url(),
         LakeOptions {
             query_timeout: Duration::from_millis(300),
             ..manual()
@@ -25,9 +25,9 @@ async fn a_query_ends_at_its_time_limit() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_query_ends_at_its_memory_limit() {
-    let (_folder, url) = folder();
+    let place = Local::create();
     let lake = Lake::open(
-        &url,
+        &place.url(),
         LakeOptions {
             query_memory_bytes: 2 << 20,
             ..manual()
@@ -47,13 +47,13 @@ async fn a_query_ends_at_its_memory_limit() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn queries_beyond_the_slots_wait_and_a_dropped_one_makes_room() {
-    let (_folder, url) = folder();
+    let place = Local::create();
     let options = LakeOptions {
         query_slots: 1,
         query_queue: Duration::from_millis(100),
         ..manual()
     };
-    let lake = Lake::open(&url, options).await.unwrap();
+    let lake = Lake::open(&place.url(), options).await.unwrap();
     let running = lake.session(&admin()).sql(ENDLESS).await.unwrap();
     let refused = rows(&lake, &admin(), "select 1").await;
     assert!(matches!(refused, Err(Error::Busy)), "{refused:?}");
@@ -64,8 +64,8 @@ async fn queries_beyond_the_slots_wait_and_a_dropped_one_makes_room() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_query_reads_on_in_its_view_while_the_lake_moves() {
-    let (_folder, url) = folder();
-    let lake = Lake::open(&url, manual()).await.unwrap();
+    let place = Local::create();
+    let lake = Lake::open(&place.url(), manual()).await.unwrap();
     lake.publish(publish(&[order(1, 1, "o1", 1, 1)])).await.unwrap();
     let mut early = lake
         .session(&admin())
@@ -83,8 +83,8 @@ async fn a_query_reads_on_in_its_view_while_the_lake_moves() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_query_of_absurd_size_or_depth_is_refused() {
-    let (_folder, url) = folder();
-    let lake = Lake::open(&url, manual()).await.unwrap();
+    let place = Local::create();
+    let lake = Lake::open(&place.url(), manual()).await.unwrap();
     let long = format!("select {}", "1+".repeat(60_000));
     let deep = format!("select {}1{}", "(".repeat(9_000), ")".repeat(9_000));
     for sql in [long, deep] {
@@ -113,8 +113,8 @@ fn a_full_disk_is_told_apart() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn long_chains_and_functions_that_make_gigabytes_are_answered_or_refused_and_the_process_lives() {
-    let (_folder, url) = folder();
-    let lake = Lake::open(&url, manual()).await.unwrap();
+    let place = Local::create();
+    let lake = Lake::open(&place.url(), manual()).await.unwrap();
     for chain in ["1+1", "1 or 1=1", "1 union all select 1"] {
         let (first, rest) = chain.split_at(1);
         let sql = format!("select {first}{}", rest.repeat(15_000 / rest.len()));

@@ -1,14 +1,10 @@
-//! The lake as a whole, on a temporary folder.
+//! The lake as its users hold it. The suite runs on local files and on an object store; every test has a lake of its own.
 
-mod crash;
+mod backends;
 mod decoding;
-mod erasure;
-mod isolation;
 mod limits;
-mod outputs;
-mod shared;
-mod tail;
-mod upkeep;
+mod local;
+mod s3;
 
 use crate::{
     CHANGES, INTERACTIONS, Lake, LakeOptions, Principal, Publish, QueryStream, RecordBatch, Result,
@@ -18,9 +14,9 @@ use crate::{
 };
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
+use backends::{Backend, Local, S3};
 use domain::OrganizerId;
 use std::time::Duration;
-use tempfile::TempDir;
 
 /// 2026-05-01T12:00:00Z
 pub(super) const NOON: i64 = 1_777_636_800_000_000;
@@ -31,12 +27,6 @@ pub(super) fn manual() -> LakeOptions {
         commit_interval: Duration::from_secs(3600),
         ..Default::default()
     }
-}
-
-pub(super) fn folder() -> (TempDir, String) {
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("file://{}/lake", folder.path().display());
-    (folder, url)
 }
 
 pub(super) fn organizer(n: u64) -> OrganizerId {

@@ -3,13 +3,12 @@ use crate::{
     erase::ErasedTable,
     maintain::{checkpoint, compact},
 };
+use backends::{bytes_of, names};
+use bytes::Bytes;
+use deltalake::Path;
 use domain::PersonId;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use std::{
-    collections::BTreeSet,
-    fs::File,
-    path::{Path, PathBuf},
-};
+use std::collections::BTreeSet;
 
 /// What is erased, as people would know her by it.
 const HERS: [&str; 3] = ["zdzislawa.qx71@forget.example.org", "Zdzislawa Qx", "+48-601-771-004"];
@@ -50,18 +49,11 @@ fn look(n: usize, by: Option<u64>, page: &str) -> String {
         .replace("https://example.org/e", &format!("https://example.org/{page}"))
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries
-        .flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] })
-        .collect()
-}
-
 /// The files in which a text stands: in their bytes, or in a value of one that is Parquet.
-fn found(folder: &Path, text: &str) -> Vec<PathBuf> {
+async fn found(url: &str, text: &str) -> Vec<Path> {
     let has = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text.as_bytes());
-    let in_values = |path: &Path| {
-        let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
+    let in_values = |bytes: Bytes| {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap();
         let mut batches = reader.build().unwrap().map(Result::unwrap);
         batches.any(|batch| {
             let columns = batch.columns().iter().map(|column| column.to_data());
@@ -70,10 +62,14 @@ fn found(folder: &Path, text: &str) -> Vec<PathBuf> {
                 .any(|buffer| has(&buffer))
         })
     };
-    let stands_in = |path: &PathBuf| {
-        has(&std::fs::read(path).unwrap()) || path.extension().is_some_and(|kind| kind == "parquet") && in_values(path)
-    };
-    files(folder).into_iter().filter(stands_in).collect()
+    let mut found = Vec::new();
+    for path in names(url, "", "").await {
+        let bytes = bytes_of(url, &path).await.unwrap();
+        if has(&bytes) || path.extension() == Some("parquet") && in_values(bytes) {
+            found.push(path);
+        }
+    }
+    found
 }
 
 fn of<'a>(erased: &'a [ErasedTable], table: &str) -> &'a ErasedTable {
@@ -127,16 +123,16 @@ fn options() -> LakeOptions {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_erased_person_is_in_no_byte_of_any_file_and_every_other_row_stays() {
-    let (folder, url) = folder();
+    let (_place, url) = place();
     let lake = Lake::open(&url, options()).await.unwrap();
     filled(&lake).await;
     let people = &lake.inner.tables[table_index("person_changes").unwrap()];
     checkpoint(people, &lake.inner.options).await.unwrap();
     for text in HERS {
-        let files = found(folder.path(), text);
+        let files = found(&url, text).await;
         assert!(files.len() > 4, "compaction left what it replaced: {files:?}");
         assert!(
-            files.iter().all(|path| !path.to_string_lossy().contains("_delta_log")),
+            files.iter().all(|path| !path.as_ref().contains("_delta_log")),
             "{files:?}"
         );
     }
@@ -152,7 +148,7 @@ async fn an_erased_person_is_in_no_byte_of_any_file_and_every_other_row_stays() 
     assert_eq!((rows.emptied, rows.deleted), (0, 4));
     assert!(of(&erased, "person_changes").files_deleted > of(&erased, "person_changes").files_rewritten);
     for text in HERS.iter().chain(&[PAGE]) {
-        assert_eq!(found(folder.path(), text), Vec::<PathBuf>::new(), "{text}");
+        assert_eq!(found(&url, text).await, Vec::<Path>::new(), "{text}");
     }
     let others = "select count(*) from people where email = 'balthasar@stay.example.org'";
     for again in [false, true] {
@@ -184,7 +180,7 @@ async fn an_erased_person_is_in_no_byte_of_any_file_and_every_other_row_stays() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_erasure_that_was_cut_off_is_completed_by_the_next() {
-    let (folder, url) = folder();
+    let (_place, url) = place();
     let lake = Lake::open(&url, options()).await.unwrap();
     filled(&lake).await;
     // Cut off in its grace: the files are written again, the old ones are there.
@@ -193,17 +189,17 @@ async fn an_erasure_that_was_cut_off_is_completed_by_the_next() {
     assert!(tokio::time::timeout(Duration::from_secs(10), cut_off).await.is_err());
     let empty = "select count(*) from person_changes where email is null";
     assert_eq!(number(&lake, &admin(), empty).await, 3);
-    assert!(!found(folder.path(), HERS[0]).is_empty());
+    assert!(!found(&url, HERS[0]).await.is_empty());
     let erased = erase(&lake, 7).await;
     assert_eq!(of(&erased, "person_changes").files_rewritten, 0);
-    assert_eq!(found(folder.path(), HERS[0]), Vec::<PathBuf>::new());
+    assert_eq!(found(&url, HERS[0]).await, Vec::<Path>::new());
     lake.close().await.unwrap();
 }
 
 /// Another process commits and compacts all the while.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_erasure_and_the_commits_and_compactions_of_others_lose_nothing() {
-    let (folder, url) = folder();
+    let (_place, url) = place();
     let shared = || LakeOptions {
         shared: true,
         answers: false,
@@ -237,7 +233,7 @@ async fn an_erasure_and_the_commits_and_compactions_of_others_lose_nothing() {
     assert_eq!(rows.emptied, 20);
     // What a compaction was reading while its files were replaced lies about, and the next pass finds it.
     erase(&worker, 7).await;
-    assert_eq!(found(folder.path(), HERS[0]), Vec::<PathBuf>::new());
+    assert_eq!(found(&url, HERS[0]).await, Vec::<Path>::new());
     sink.close().await.unwrap();
     worker.close().await.unwrap();
     let reader = Lake::open(&url, manual()).await.unwrap();

@@ -11,18 +11,18 @@ const SQL: &str = "select seq, order_id, occurred_at, cancelled_at, lines, total
                    from order_changes where seq <= 2 order by seq";
 const NONE: &str = "select seq, occurred_at from order_changes where seq > 100";
 
-async fn lake() -> (TempDir, Lake) {
-    let (folder, url) = folder();
+async fn lake() -> (Place, Lake) {
+    let (place, url) = place();
     let lake = Lake::open(&url, manual()).await.unwrap();
     lake.publish(publish(&[order(1, 1, "o,1", 1, 100), order(2, 1, "o2", 1, 5)]))
         .await
         .unwrap();
-    (folder, lake)
+    (place, lake)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn json_is_an_array_of_objects_with_times_as_rfc_3339_in_microseconds() {
-    let (_folder, lake) = lake().await;
+    let (_place, lake) = lake().await;
     let session = lake.session(&admin());
     let json: serde_json::Value =
         serde_json::from_slice(&bytes(to_json(session.sql(SQL).await.unwrap())).await).unwrap();
@@ -39,7 +39,7 @@ async fn json_is_an_array_of_objects_with_times_as_rfc_3339_in_microseconds() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn csv_has_a_header_even_without_rows_and_lists_as_json() {
-    let (_folder, lake) = lake().await;
+    let (_place, lake) = lake().await;
     let session = lake.session(&admin());
     let csv = String::from_utf8(bytes(to_csv(session.sql(SQL).await.unwrap())).await).unwrap();
     let lines: Vec<&str> = csv.lines().collect();
@@ -54,7 +54,7 @@ async fn csv_has_a_header_even_without_rows_and_lists_as_json() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn arrow_and_parquet_give_back_the_same_rows() {
-    let (_folder, lake) = lake().await;
+    let (_place, lake) = lake().await;
     let session = lake.session(&admin());
     let expected = session.sql(SQL).await.unwrap().collect().await.unwrap();
     let expected = arrow::compute::concat_batches(expected[0].schema_ref(), &expected).unwrap();
@@ -76,7 +76,7 @@ async fn arrow_and_parquet_give_back_the_same_rows() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_for_a_terminal_is_cut_and_says_so() {
-    let (_folder, lake) = lake().await;
+    let (_place, lake) = lake().await;
     let shown = table(
         &lake,
         &admin(),

@@ -1,20 +1,15 @@
 use super::*;
 use crate::maintain::{checkpoint, compact, vacuum};
-use std::path::Path;
+use backends::{bytes_of, names};
+use deltalake::Path;
 
-fn files(folder: &Path, ending: &str) -> usize {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries
-        .map(|entry| match entry.path() {
-            path if path.is_dir() => files(&path, ending),
-            path => usize::from(path.to_string_lossy().ends_with(ending)),
-        })
-        .sum()
+async fn files(url: &str, folder: &str, ending: &str) -> usize {
+    names(url, folder, ending).await.len()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn compaction_checkpoint_vacuum_and_log_cleanup_leave_every_row_and_offset() {
-    let (folder, url) = folder();
+    let (_place, url) = place();
     let options = LakeOptions {
         compact_open_files: 4,
         vacuum_retention: Duration::ZERO,
@@ -33,8 +28,7 @@ async fn compaction_checkpoint_vacuum_and_log_cleanup_leave_every_row_and_offset
         lake.flush().await.unwrap();
     }
     let orders = table_index("order_changes").unwrap();
-    let path = folder.path().join("lake/order_changes");
-    assert_eq!(files(&path, ".parquet"), 12);
+    assert_eq!(files(&url, "order_changes", ".parquet").await, 12);
     lake.publish(publish(&[order(20, 2, "tail", 1, 100)])).await.unwrap();
     assert!(compact(&lake, orders).await.unwrap(), "good rows");
     assert!(compact(&lake, orders).await.unwrap(), "rejects");
@@ -43,11 +37,11 @@ async fn compaction_checkpoint_vacuum_and_log_cleanup_leave_every_row_and_offset
     tokio::time::sleep(Duration::from_millis(20)).await;
     let table = &lake.inner.tables[orders];
     vacuum(table, &options).await.unwrap();
-    assert_eq!(files(&path, ".parquet"), 2);
+    assert_eq!(files(&url, "order_changes", ".parquet").await, 2);
     checkpoint(table, &options).await.unwrap();
-    assert_eq!(files(&path.join("_delta_log"), ".checkpoint.parquet"), 1);
+    assert_eq!(files(&url, "order_changes/_delta_log", ".checkpoint.parquet").await, 1);
     assert_eq!(
-        files(&path.join("_delta_log"), ".json"),
+        files(&url, "order_changes/_delta_log", ".json").await,
         1,
         "older entries are in the checkpoint"
     );
@@ -70,7 +64,7 @@ async fn compaction_checkpoint_vacuum_and_log_cleanup_leave_every_row_and_offset
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn personal_data_is_not_in_the_log() {
-    let (folder, url) = folder();
+    let (_place, url) = place();
     let lake = Lake::open(&url, manual()).await.unwrap();
     let payload = format!(
         r#"{{"person_id":"p1","email":"ada@example.org","name":"Ada","phone":"+371","registered_at":{NOON},"source":null}}"#
@@ -94,12 +88,8 @@ async fn personal_data_is_not_in_the_log() {
         .await,
         1
     );
-    let log = std::fs::read_to_string(
-        folder
-            .path()
-            .join("lake/person_changes/_delta_log/00000000000000000001.json"),
-    );
-    let log = log.unwrap();
+    let log = Path::from("person_changes/_delta_log/00000000000000000001.json");
+    let log = String::from_utf8(bytes_of(&url, &log).await.unwrap().to_vec()).unwrap();
     assert!(
         log.contains("p1") && !log.contains("ada@") && !log.contains("Ada") && !log.contains("+371"),
         "{log}"
@@ -108,7 +98,7 @@ async fn personal_data_is_not_in_the_log() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn upkeep_runs_by_itself() {
-    let (_folder, url) = folder();
+    let (_place, url) = place();
     let options = LakeOptions {
         commit_interval: Duration::from_millis(10),
         maintenance_interval: Duration::from_millis(20),

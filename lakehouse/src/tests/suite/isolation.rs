@@ -2,8 +2,8 @@ use super::*;
 use crate::{Error, ErrorKind};
 
 /// Orders of two organizers, some in files, some in the tail. Organizer 2 has one with the total 1250.
-async fn two_organizers() -> (TempDir, Lake) {
-    let (folder, url) = folder();
+async fn two_organizers() -> (Place, Lake) {
+    let (place, url) = place();
     let lake = Lake::open(&url, manual()).await.unwrap();
     lake.publish(publish(&[order(1, 1, "a1", 1, 100), order(2, 2, "b1", 1, 1250)]))
         .await
@@ -16,12 +16,12 @@ async fn two_organizers() -> (TempDir, Lake) {
     ]))
     .await
     .unwrap();
-    (folder, lake)
+    (place, lake)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tenant_sees_its_own_rows_in_files_and_in_the_tail_whatever_it_asks() {
-    let (_folder, lake) = two_organizers().await;
+    let (_place, lake) = two_organizers().await;
     for (sql, own, all) in [
         ("select count(*) from order_changes", 2, 5),
         ("select count(1) from orders", 2, 4),
@@ -57,7 +57,7 @@ async fn a_tenant_sees_its_own_rows_in_files_and_in_the_tail_whatever_it_asks() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_predicate_that_fails_on_other_peoples_rows_tells_nothing_of_them() {
-    let (_folder, lake) = two_organizers().await;
+    let (_place, lake) = two_organizers().await;
     for sql in [
         "select count(*) from order_changes where 1 / (total_minor - 1250) < 5",
         "select count(*) from orders where 1 / (total_minor - 1250) < 5",
@@ -77,7 +77,7 @@ async fn a_predicate_that_fails_on_other_peoples_rows_tells_nothing_of_them() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tenant_finds_neither_personal_data_nor_the_size_of_the_lake() {
-    let (_folder, lake) = two_organizers().await;
+    let (_place, lake) = two_organizers().await;
     for sql in [
         "select * from person_changes",
         "select * from people",
@@ -102,7 +102,8 @@ async fn a_tenant_finds_neither_personal_data_nor_the_size_of_the_lake() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_query_can_not_write_read_files_or_change_settings() {
-    let (folder, lake) = two_organizers().await;
+    let (_place, lake) = two_organizers().await;
+    let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("secret.csv");
     std::fs::write(&file, "a\n1\n").unwrap();
     let path = file.display();
@@ -135,7 +136,7 @@ async fn a_query_can_not_write_read_files_or_change_settings() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_query_is_its_writers_fault_and_says_where() {
-    let (_folder, lake) = two_organizers().await;
+    let (_place, lake) = two_organizers().await;
     for (sql, word) in [
         ("select nope from orders", "nope"),
         ("selec 1", "selec"),

@@ -40,7 +40,7 @@ const SUM: &str = "select sum(total_minor) from order_changes";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_sinks_commit_their_own_partitions_to_one_table() {
-    let (_folder, url) = folder();
+    let (_place, url) = place();
     let (first, second) = (sink(&url, &[0]).await, sink(&url, &[1]).await);
     for seq in 1..=20 {
         let (lake, partition) = if seq % 2 == 0 { (&first, 0) } else { (&second, 1) };
@@ -56,7 +56,7 @@ async fn two_sinks_commit_their_own_partitions_to_one_table() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_sinks_on_one_partition_the_second_to_commit_drops_what_the_first_has() {
-    let (_folder, url) = folder();
+    let (_place, url) = place();
     // It learns of the first one's commit by its own, and not before.
     let blind = LakeOptions {
         follow_interval: Duration::from_secs(3600),
@@ -85,7 +85,7 @@ async fn of_two_sinks_on_one_partition_the_second_to_commit_drops_what_the_first
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_partition_that_moves_goes_on_where_the_lake_stands() {
-    let (_folder, url) = folder();
+    let (_place, url) = place();
     let (first, second) = (sink(&url, &[0]).await, sink(&url, &[]).await);
     first
         .publish(unordered(publish(&[order(1, 1, "o1", 1, 10)])))
@@ -121,7 +121,7 @@ async fn a_partition_that_moves_goes_on_where_the_lake_stands() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_answers_queries_follows_the_commits_of_others_and_counts_no_row_twice() {
-    let (_folder, url) = folder();
+    let (_place, url) = place();
     let sink = sink(&url, &[0]).await;
     let reader = Lake::open(&url, shared(true)).await.unwrap();
     for seq in 1..=30 {
@@ -152,7 +152,7 @@ async fn who_answers_queries_follows_the_commits_of_others_and_counts_no_row_twi
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_that_is_behind_shows_what_it_had_and_not_a_part_of_what_is_new() {
-    let (_folder, url) = folder();
+    let (_place, url) = place();
     let sink = sink(&url, &[0]).await;
     let reader = Lake::open(&url, shared(true)).await.unwrap();
     reader.publish(publish(&[order(1, 1, "o1", 1, 10)])).await.unwrap();
@@ -179,7 +179,7 @@ async fn a_reader_that_is_behind_shows_what_it_had_and_not_a_part_of_what_is_new
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_answers_once_it_knows_up_to_where_all_is_there() {
-    let (_folder, url) = folder();
+    let (_place, url) = place();
     let sink = sink(&url, &[0]).await;
     sink.publish(unordered(publish(&[order(1, 1, "o1", 1, 10)])))
         .await
@@ -198,7 +198,7 @@ async fn a_reader_answers_once_it_knows_up_to_where_all_is_there() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_with_a_full_tail_gets_out_of_it_by_the_commits_of_others() {
-    let (_folder, url) = folder();
+    let (_place, url) = place();
     let sink = sink(&url, &[0]).await;
     let options = LakeOptions {
         tail_limit_bytes: 1,

@@ -7,7 +7,7 @@ use std::sync::{
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_are_visible_before_and_after_their_commit_exactly_once() {
-    let (_folder, url) = folder();
+    let (_place, url) = place();
     let lake = Lake::open(&url, manual()).await.unwrap();
     for seq in 1..=30 {
         lake.publish(publish(&[order(seq, 1, &format!("o{seq}"), 1, seq)]))
@@ -29,7 +29,7 @@ async fn rows_are_visible_before_and_after_their_commit_exactly_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_view_shows_the_latest_version_of_each_thing() {
-    let (_folder, url) = folder();
+    let (_place, url) = place();
     let lake = Lake::open(&url, manual()).await.unwrap();
     lake.publish(publish(&[order(1, 1, "o1", 1, 100), order(2, 1, "o2", 1, 10)]))
         .await
@@ -67,7 +67,7 @@ async fn a_view_shows_the_latest_version_of_each_thing() {
 /// whatever commits and compactions do meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn queries_see_whole_commands_while_rows_are_published_committed_and_compacted() {
-    let (_folder, url) = folder();
+    let (_place, url) = place();
     let options = LakeOptions {
         commit_interval: Duration::from_millis(20),
         compact_open_files: 3,
@@ -148,7 +148,7 @@ async fn number_of_all(lake: &Lake, count: i64) -> i64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn files_outside_of_a_range_of_seq_are_not_read() {
-    let (_folder, url) = folder();
+    let (_place, url) = place();
     let lake = Lake::open(&url, manual()).await.unwrap();
     for seq in 1..=5 {
         lake.publish(publish(&[order(seq, 1, &format!("o{seq}"), 1, seq)]))
@@ -171,7 +171,7 @@ async fn files_outside_of_a_range_of_seq_are_not_read() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn publish_waits_when_the_tails_are_full_and_goes_on_after_a_commit() {
-    let (_folder, url) = folder();
+    let (_place, url) = place();
     let lake = Lake::open(
         &url,
         LakeOptions {
@@ -196,7 +196,7 @@ async fn publish_waits_when_the_tails_are_full_and_goes_on_after_a_commit() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_system_schema_tells_freshness_lag_tables_commits_and_queries() {
-    let (_folder, url) = folder();
+    let (_place, url) = place();
     let lake = Lake::open(&url, manual()).await.unwrap();
     lake.publish(publish(&[order(1, 1, "o1", 1, 1)])).await.unwrap();
     lake.flush().await.unwrap();
@@ -248,7 +248,7 @@ async fn the_system_schema_tells_freshness_lag_tables_commits_and_queries() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_query_knows_what_time_it_is_in_tables_and_in_views() {
-    let (_folder, url) = folder();
+    let (_place, url) = place();
     let lake = Lake::open(&url, manual()).await.unwrap();
     lake.publish(publish(&[order(1, 1, "o1", 1, 100)])).await.unwrap();
     for table in ["order_changes", "orders"] {

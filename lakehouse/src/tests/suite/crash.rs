@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lake_that_opens_again_knows_its_offsets_and_drops_what_it_holds() {
-    let (_folder, url) = folder();
+    let (_place, url) = place();
     let lake = Lake::open(&url, manual()).await.unwrap();
     lake.publish(publish(&[order(1, 1, "o1", 1, 1250), ticket(2, 1, "o1")]))
         .await
@@ -41,7 +41,7 @@ async fn a_lake_that_opens_again_knows_its_offsets_and_drops_what_it_holds() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_crash_between_two_tables_commits_nobody_sees_one_without_the_other() {
-    let (_folder, url) = folder();
+    let (_place, url) = place();
     let lake = Lake::open(&url, manual()).await.unwrap();
     lake.publish(publish(&[order(1, 1, "o1", 1, 1250), ticket(2, 1, "o1")]))
         .await
@@ -66,7 +66,7 @@ async fn after_a_crash_between_two_tables_commits_nobody_sees_one_without_the_ot
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_whose_answer_was_lost_is_known_again_and_not_written_twice() {
-    let (_folder, url) = folder();
+    let (_place, url) = place();
     let lake = Lake::open(&url, manual()).await.unwrap();
     let table = &lake.inner.tables[table_index("order_changes").unwrap()];
     let before = Arc::clone(&lake.view().tables[table_index("order_changes").unwrap()].snapshot);
@@ -94,7 +94,7 @@ async fn a_commit_whose_answer_was_lost_is_known_again_and_not_written_twice() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_idle_table_records_how_far_it_has_come() {
-    let (_folder, url) = folder();
+    let (_place, url) = place();
     let lake = Lake::open(
         &url,
         LakeOptions {
@@ -128,46 +128,13 @@ async fn an_idle_table_records_how_far_it_has_come() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_commit_that_fails_is_tried_again_and_meanwhile_its_rows_are_visible() {
-    let (folder, url) = folder();
-    let lake = Lake::open(&url, manual()).await.unwrap();
-    let log = folder.path().join("lake/order_changes/_delta_log");
-    let away = folder.path().join("away");
-    std::fs::rename(&log, &away).unwrap();
-    std::fs::write(&log, "in the way").unwrap();
-    lake.publish(publish(&[order(1, 1, "o1", 1, 1250)])).await.unwrap();
-    for _ in 0..2 {
-        let failed = lake.flush().await;
-        assert!(matches!(failed, Err(Error::Unavailable(_))), "{failed:?}");
-    }
-    lake.publish(publish(&[order(2, 1, "o2", 1, 50)])).await.unwrap();
-    assert_eq!(
-        number(&lake, &admin(), "select sum(total_minor) from order_changes").await,
-        1300
-    );
-    std::fs::remove_file(&log).unwrap();
-    std::fs::rename(&away, &log).unwrap();
-    lake.close().await.unwrap();
-    let lake = Lake::open(&url, manual()).await.unwrap();
-    assert_eq!(lake.committed(CHANGES, 0), 3);
-    assert_eq!(
-        number(&lake, &admin(), "select sum(total_minor) from order_changes").await,
-        1300
-    );
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_of_an_older_program_gets_the_columns_it_lacks() {
     use deltalake::kernel::{StructType, engine::arrow_conversion::TryIntoKernel};
-    let (folder, url) = folder();
-    let path = folder.path().join("lake/order_changes");
-    std::fs::create_dir_all(&path).unwrap();
+    let (_place, url) = place();
     let spec = &table_specs()[table_index("order_changes").unwrap()];
     let columns: StructType = spec.stored_schema().as_ref().try_into_kernel().unwrap();
     let older = columns.fields().filter(|field| field.name() != "source").cloned();
-    deltalake::DeltaTable::try_from_url(url::Url::from_directory_path(&path).unwrap())
-        .await
-        .unwrap()
+    backends::delta(&url, Some("order_changes"))
         .create()
         .with_columns(older)
         .with_partition_columns(["_rejected", "day"])

@@ -1,0 +1,8 @@
+//! The suite on an object store, and what only such a one does.
+
+use super::*;
+
+type Place = S3;
+
+#[path = "suite/mod.rs"]
+mod suite;
