@@ -72,18 +72,23 @@ async fn commit_table(lake: &Lake, index: usize, due: impl Fn(&TableView, Durati
     }
     let view = lake.view();
     let mine = &view.tables[index];
-    let owned = lake.owned();
-    let reaches = mine.reaches_of(table.store.spec, &view.seen, &owned);
+    let reaches = mine.reaches_of(table.store.spec, &view.seen, &lake.owned());
     let committed = |key| mine.snapshot.offsets.get(key).copied().unwrap_or(0);
     let behind: u64 = reaches.iter().map(|(key, next)| next - committed(key)).sum();
     if behind == 0 && mine.open.is_empty() || !due(mine, progress.last.elapsed(), behind) {
         return Ok(());
     }
-    lake.inner.change(|view| {
-        let to = view.tables[index].reaches_of(table.store.spec, &view.seen, &owned);
-        Arc::make_mut(&mut view.tables[index]).freeze(to, &owned)
-    })?;
+    freeze(lake, index)?;
     commit_frozen(lake, index, &mut progress).await
+}
+
+/// Sets the rows of the partitions that this process owns apart. They are committed next, whatever comes in between.
+pub(crate) fn freeze(lake: &Lake, index: usize) -> Result<()> {
+    let owned = lake.owned();
+    lake.inner.change(|view| {
+        let to = view.tables[index].reaches_of(lake.inner.tables[index].store.spec, &view.seen, &owned);
+        Arc::make_mut(&mut view.tables[index]).freeze(to, &owned)
+    })
 }
 
 /// Writes and commits the frozen rows. If it fails, they stay frozen, and the next call goes on from there.
@@ -94,22 +99,7 @@ async fn commit_frozen(lake: &Lake, index: usize, progress: &mut Progress) -> Re
     let mine = &view.tables[index];
     let commit = match progress.pending.take() {
         Some(commit) => commit,
-        None => {
-            let batches: Vec<_> = mine.frozen.good.iter().chain(&mine.frozen.rejects).cloned().collect();
-            let adds = store.write(&batches).await?;
-            let operation = DeltaOperation::Write {
-                mode: SaveMode::Append,
-                partition_by: None,
-                predicate: None,
-            };
-            let from = |key| mine.snapshot.offsets.get(key).copied().unwrap_or(0);
-            let moves: Moves = mine
-                .frozen_to
-                .iter()
-                .map(|(key, to)| (key.clone(), (from(key), *to)))
-                .collect();
-            Commit::new(adds, vec![], moves, operation)
-        }
+        None => prepare(lake, index).await?,
     };
     let started = Instant::now();
     let snapshot = match store.commit(&mine.snapshot, &commit).await {
@@ -143,6 +133,26 @@ async fn commit_frozen(lake: &Lake, index: usize, progress: &mut Progress) -> Re
     store.forget_cached(&mine.snapshot, &snapshot);
     lake.inner.space.notify_waiters();
     Ok(())
+}
+
+/// Writes the files of the frozen rows, which no commit names yet.
+pub(crate) async fn prepare(lake: &Lake, index: usize) -> Result<Commit> {
+    let view = lake.view();
+    let mine = &view.tables[index];
+    let batches: Vec<_> = mine.frozen.good.iter().chain(&mine.frozen.rejects).cloned().collect();
+    let adds = lake.inner.tables[index].store.write(&batches).await?;
+    let operation = DeltaOperation::Write {
+        mode: SaveMode::Append,
+        partition_by: None,
+        predicate: None,
+    };
+    let from = |key| mine.snapshot.offsets.get(key).copied().unwrap_or(0);
+    let moves: Moves = mine
+        .frozen_to
+        .iter()
+        .map(|(key, to)| (key.clone(), (from(key), *to)))
+        .collect();
+    Ok(Commit::new(adds, vec![], moves, operation))
 }
 
 /// Commits one table, as if the process died before the others' turn.

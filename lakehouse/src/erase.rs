@@ -58,18 +58,7 @@ impl Lake {
     /// to the core's erasure is committed. Files that were replaced stay for the grace, for queries that run; whatever
     /// ends this before it is done, doing it again completes it.
     pub async fn erase_people(&self, people: &BTreeSet<PersonId>, grace: Duration) -> Result<Vec<ErasedTable>> {
-        let mut erased = Vec::new();
-        for (index, table) in self.inner.tables.iter().enumerate() {
-            let Some(seeker) = Seeker::new(table.store.spec, people) else {
-                continue;
-            };
-            let mut done = ErasedTable {
-                table: table.store.spec.name,
-                ..ErasedTable::default()
-            };
-            rewrite_table(self, index, &seeker, &mut done).await?;
-            erased.push((index, seeker, done));
-        }
+        let mut erased = rewrite(self, people).await?;
         tokio::select! {
             () = tokio::time::sleep(grace) => {}
             () = self.inner.stop.cancelled() => return Err(Error::Closed),
@@ -79,6 +68,23 @@ impl Lake {
         }
         Ok(erased.into_iter().map(|(.., done)| done).collect())
     }
+}
+
+/// Writes files of all tables again. The old ones are still there, and no version names them any more.
+pub(crate) async fn rewrite(lake: &Lake, people: &BTreeSet<PersonId>) -> Result<Vec<(usize, Seeker, ErasedTable)>> {
+    let mut erased = Vec::new();
+    for (index, table) in lake.inner.tables.iter().enumerate() {
+        let Some(seeker) = Seeker::new(table.store.spec, people) else {
+            continue;
+        };
+        let mut done = ErasedTable {
+            table: table.store.spec.name,
+            ..ErasedTable::default()
+        };
+        rewrite_table(lake, index, &seeker, &mut done).await?;
+        erased.push((index, seeker, done));
+    }
+    Ok(erased)
 }
 
 /// Writes the files again that the newest version names.

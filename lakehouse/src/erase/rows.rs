@@ -38,7 +38,7 @@ pub struct Rows {
 
 /// Looks for some people in one table.
 #[derive(Debug)]
-pub(super) struct Seeker {
+pub(crate) struct Seeker {
     spec: &'static TableSpec,
     people: BTreeSet<String>,
     /// The column that names the person whom a row is about.

@@ -4,6 +4,12 @@ mod backends;
 mod decoding;
 mod limits;
 mod local;
+#[allow(unreachable_pub, dead_code, reason = "shared with the tests of the whole program")]
+#[path = "../../../tests/src/proxy.rs"]
+mod proxy;
+#[allow(unreachable_pub, dead_code, reason = "shared with the tests of the whole program")]
+#[path = "../../../tests/src/random.rs"]
+mod random;
 mod s3;
 
 use crate::{
@@ -141,6 +147,10 @@ pub(super) fn publish_in(partition: u32, changes: &[Told]) -> Publish {
 }
 
 pub(super) fn interactions(values: &[&[u8]], first_offset: u64) -> Publish {
+    interactions_in(0, values, first_offset)
+}
+
+pub(super) fn interactions_in(partition: u32, values: &[&[u8]], first_offset: u64) -> Publish {
     let spec = &table_specs()[table_index("interactions").unwrap()];
     let mut decoder = Decoder::new(spec).unwrap();
     for (i, value) in values.iter().enumerate() {
@@ -148,7 +158,7 @@ pub(super) fn interactions(values: &[&[u8]], first_offset: u64) -> Publish {
             envelope: None,
             value,
             topic: INTERACTIONS,
-            partition: 0,
+            partition,
             offset: first_offset + i as u64,
             ingested_at: NOON,
             reject: None,
@@ -157,7 +167,7 @@ pub(super) fn interactions(values: &[&[u8]], first_offset: u64) -> Publish {
     let next = first_offset + values.len() as u64;
     Publish {
         rows: vec![(spec.name, decoder.finish().unwrap())],
-        next_offsets: vec![(INTERACTIONS.to_owned(), 0, next)],
+        next_offsets: vec![(INTERACTIONS.to_owned(), partition, next)],
         watermark: None,
     }
 }
@@ -193,4 +203,25 @@ pub(super) async fn table(lake: &Lake, principal: &Principal, sql: &str) -> Stri
     crate::output::to_table(lake.session(principal).sql(sql).await.unwrap())
         .await
         .unwrap()
+}
+
+/// Where the rows of a table come from that a query would find now, in order; one that is there twice is listed twice.
+pub(super) async fn visible(lake: &Lake, index: usize) -> Vec<(i64, i64)> {
+    let view = lake.view();
+    let (table, spec) = (&view.tables[index], lake.inner.tables[index].store.spec);
+    let state = lake.inner.engine.state(None, 64 << 20).unwrap();
+    let mut batches = Vec::new();
+    if !table.snapshot.files.is_empty() {
+        let files = crate::scan::scan_stored(&state, spec, &table.snapshot.files).unwrap();
+        batches = datafusion::physical_plan::collect(files, state.task_ctx())
+            .await
+            .unwrap();
+    }
+    batches.extend(table.tail(false).chain(table.tail(true)).cloned());
+    let mut rows: Vec<(i64, i64)> = batches
+        .iter()
+        .flat_map(|batch| crate::decode::origins(batch).unwrap())
+        .collect();
+    rows.sort_unstable();
+    rows
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 
+mod chance;
 mod crash;
 mod erasure;
 mod isolation;
@@ -9,6 +10,7 @@ mod outputs;
 mod shared;
 mod tail;
 mod upkeep;
+mod waiting;
 
 /// An empty place, and the lake's address there.
 fn place() -> (Place, String) {
