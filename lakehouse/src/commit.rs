@@ -8,11 +8,21 @@ use crate::{
 };
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use futures::{StreamExt, TryStreamExt, stream};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::time::Instant;
 
 /// Tables that are committed side by side: more would help a slow disk, and cost memory.
 const WIDTH: usize = 4;
+
+/// A failure that takes longer is not one table's: the store doesn't answer, and to ask it for every other table as well
+/// would take minutes, in which nobody is told.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long to wait after a failure, doubled up to the second one.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
@@ -58,7 +68,19 @@ async fn commit_due(lake: &Lake) -> Result<()> {
 }
 
 async fn commit_tables(lake: &Lake, due: impl Fn(&TableView, Duration, u64) -> bool) -> Result<()> {
-    let commits = (0..lake.inner.tables.len()).map(|index| commit_table(lake, index, &due));
+    let silent = AtomicBool::new(false);
+    let commits = (0..lake.inner.tables.len()).map(|index| {
+        let (due, silent) = (&due, &silent);
+        async move {
+            if silent.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            let started = Instant::now();
+            let result = commit_table(lake, index, due).await;
+            silent.fetch_or(result.is_err() && started.elapsed() >= PATIENCE, Ordering::Relaxed);
+            result
+        }
+    });
     // All of them are tried: one table in trouble doesn't keep the others from the disk.
     let results: Vec<Result<()>> = stream::iter(commits).buffer_unordered(WIDTH).collect().await;
     stream::iter(results).try_collect().await

@@ -1,5 +1,9 @@
 //! The suite on an object store, and what only such a one does.
 
+mod cache;
+mod faults;
+mod puts;
+
 use super::*;
 
 type Place = S3;
