@@ -26,8 +26,7 @@ pub(crate) struct Remote {
 
 impl Remote {
     /// `file://FOLDER`, or `s3://BUCKET/PREFIX` with settings of the store as query parameters: `?endpoint=…&region=…`.
-    /// Credentials come from the environment (`AWS_…`); without an endpoint, so on Amazon's own, from a profile or the
-    /// machine's role as well.
+    /// Credentials come from the environment (`AWS_…`), from a profile, or from the machine's role: the first that has any.
     pub(crate) fn parse(url: &str) -> Result<Self> {
         let mut parsed = Url::parse(url).map_err(|error| Error::Unsupported(format!("the lake's address: {error}")))?;
         let mut options = HashMap::new();
@@ -40,11 +39,15 @@ impl Remote {
                     if !SETTINGS.contains(&&*name) {
                         return Err(Error::Unsupported(format!(
                             "{name} is no setting of a lake's address ({} are); keys come from AWS_ACCESS_KEY_ID and \
-                             AWS_SECRET_ACCESS_KEY",
+                             AWS_SECRET_ACCESS_KEY, or from a profile",
                             SETTINGS.join(", ")
                         )));
                     }
                     options.insert(format!("aws_{name}"), value.into_owned());
+                }
+                // With an endpoint delta-rs asks no profile, unless it is told to look for credentials wherever they may be.
+                if std::env::var_os("AWS_ACCESS_KEY_ID").is_none() {
+                    options.insert("AWS_FORCE_CREDENTIAL_LOAD".to_owned(), "true".to_owned());
                 }
                 let endpoint = options.get("aws_endpoint").cloned();
                 let endpoint = endpoint.or_else(|| std::env::var("AWS_ENDPOINT_URL").ok());

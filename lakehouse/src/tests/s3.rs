@@ -1,6 +1,7 @@
 //! The suite on an object store, and what only such a one does.
 
 mod cache;
+mod credentials;
 mod faults;
 mod puts;
 
