@@ -24,7 +24,7 @@ pub(super) fn way(place: &S3) -> (Proxy, String) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_commit_whose_answer_was_lost_is_known_again_by_its_mark_and_not_written_twice() {
+async fn a_commit_whose_answer_was_lost_is_known_again_and_not_written_twice() {
     let Some(place) = S3::on_server() else { return };
     let (proxy, url) = way(&place);
     let index = table_index("order_changes").unwrap();
