@@ -9,10 +9,7 @@ use deltalake::{
 use futures::{StreamExt, TryStreamExt};
 use std::{
     net::{SocketAddr, ToSocketAddrs},
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::Arc,
 };
 use tempfile::TempDir;
 
@@ -55,7 +52,6 @@ pub(super) enum S3 {
 impl S3 {
     /// As [`Backend::create`], for a test that makes no sense elsewhere; None if tests that need servers are left out.
     pub(super) fn on_server() -> Option<Self> {
-        static LAST: AtomicU32 = AtomicU32::new(0);
         let found = |name| std::env::var(name).ok();
         let (server, bucket) = match found("BILTEN_TEST_S3").zip(found("BILTEN_TEST_S3_BUCKET")) {
             Some(found) => found,
@@ -68,12 +64,10 @@ impl S3 {
                  BILTEN_TEST_S3 and BILTEN_TEST_S3_BUCKET; BILTEN_EMBEDDED=1 leaves such tests out"
             ),
         };
-        let now = chrono::Utc::now().timestamp_micros();
-        let (process, number) = (std::process::id(), LAST.fetch_add(1, Ordering::SeqCst));
         Some(Self::On {
             server,
             bucket,
-            prefix: format!("test-{now}-{process}-{number}"),
+            prefix: format!("test-{:016x}", rand::random::<u64>()),
         })
     }
 
