@@ -46,12 +46,12 @@ pub fn in_force(prices: &[Price], at: Timestamp) -> Vec<&Price> {
 
 /// What `quantity` tickets cost each, over as many phases as it takes: a limited phase gives what room it has, the next
 /// one the rest. `room` of a phase's pool is none if it is without limit.
-pub fn phases<'a>(
-    prices: &'a [Price],
+pub fn phases(
+    prices: &[Price],
     quantity: i64,
     at: Timestamp,
     mut room: impl FnMut(PoolId) -> Option<i64>,
-) -> Result<Vec<(&'a Price, i64)>, Invalid> {
+) -> Result<Vec<(&Price, i64)>, Invalid> {
     let mut parts = Vec::new();
     let mut left = quantity;
     let in_force = in_force(prices, at);
