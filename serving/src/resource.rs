@@ -5,8 +5,8 @@
 use domain::{
     Currency, OrganizerId, Timestamp,
     changes::{
-        ApiToken, CheckIn, CheckInList, Event, Hold, Membership, Order, Organizer, Payment, Pool, Ticket, TicketType,
-        Venue,
+        ApiToken, CheckIn, CheckInList, Event, Hold, Membership, Order, Organizer, Payment, Pool, PromoCode, Ticket,
+        TicketType, Venue,
     },
     record::{Field, Kind, Record},
 };
@@ -35,6 +35,7 @@ pub type ApiTokenResource = Resource<ApiToken>;
 pub type VenueResource = Resource<Venue>;
 pub type EventResource = Resource<Event>;
 pub type PoolResource = Resource<Pool>;
+pub type PromoCodeResource = Resource<PromoCode>;
 pub type TicketTypeResource = Resource<TicketType>;
 pub type HoldResource = Resource<Hold>;
 pub type OrderResource = Resource<Order>;
@@ -187,11 +188,8 @@ mod tests {
             quantity: 2,
             amount_minor: 2_500,
             currency: "EUR".parse().unwrap(),
-            lines: vec![Line {
-                ticket_type_id: TicketTypeId::new(),
-                quantity: 2,
-                unit_minor: 1_250,
-            }],
+            lines: vec![Line::plain(TicketTypeId::new(), 2, 1_250)],
+            promo_code_id: None,
         };
         let shown = serde_json::to_value(Resource {
             organizer_id: OrganizerId::new(),

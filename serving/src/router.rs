@@ -7,7 +7,7 @@ use crate::{
     roles::ProcessRole,
     routes::{
         access, audit, check_ins, erasure, events, health, holds, imports, interactions, metrics, orders, organizers,
-        pages, payments, session, sql, status, ticket_types, venues,
+        pages, payments, promo_codes, session, sql, status, ticket_types, venues,
     },
     wiring::App,
 };
@@ -141,6 +141,8 @@ fn staff() -> OpenApiRouter<Arc<App>> {
             ticket_types::create_ticket_type,
             ticket_types::list_ticket_types
         ))
+        .routes(routes!(promo_codes::create_promo_code, promo_codes::list_promo_codes))
+        .routes(routes!(promo_codes::update_promo_code))
         .routes(routes!(orders::list_event_orders))
         .routes(routes!(orders::cancel_order))
         .routes(routes!(erasure::erase_person))

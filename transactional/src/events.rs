@@ -8,8 +8,9 @@ use crate::{
 };
 use domain::{
     Currency, EventId, Label, OrganizerId, Timestamp, VenueId,
-    changes::{Event, Venue},
+    changes::{Charge, Event, Venue},
     event::EventStatus,
+    pricing::{ChargeKind, WHOLE_BPS},
 };
 
 #[derive(Clone, Debug)]
@@ -24,6 +25,9 @@ pub struct EventDetails {
     pub ends_at: Timestamp,
     pub timezone: String,
     pub currency: Currency,
+    pub charges: Vec<Charge>,
+    /// Until when buyers may cancel paid orders; none: never.
+    pub refundable_until: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -34,6 +38,9 @@ pub struct EventFilter {
     pub starts_from: Option<Timestamp>,
     pub starts_before: Option<Timestamp>,
 }
+
+const MOST_CHARGES: usize = 10;
+const HIGHEST_FIXED_FEE: i64 = 1_000_000;
 
 /// A draft. It is sold once it is published.
 pub async fn create(tx: &mut Tx, organizer_id: OrganizerId, details: EventDetails) -> Result<Stored<Event>> {
@@ -120,6 +127,7 @@ async fn check(tx: &mut Tx, organizer_id: OrganizerId, details: &EventDetails) -
     if details.ends_at <= details.starts_at {
         return Err(Error::refused("invalid", "an event ends after it starts").at("ends_at"));
     }
+    check_charges(&details.charges)?;
     if let Some(venue_id) = &details.venue_id {
         let venue: Stored<Venue> = rows::get(tx, venue_id).await.map_err(|error| match error {
             Error::NotFound { .. } => Error::refused("venue_unknown", "there is no such venue").at("venue_id"),
@@ -127,6 +135,26 @@ async fn check(tx: &mut Tx, organizer_id: OrganizerId, details: &EventDetails) -
         })?;
         if venue.organizer_id != organizer_id {
             return Err(Error::refused("venue_unknown", "this organizer has no such venue").at("venue_id"));
+        }
+    }
+    Ok(())
+}
+
+fn check_charges(charges: &[Charge]) -> Result<()> {
+    let wrong = |message: &str| Err(Error::refused("invalid", message).at("charges"));
+    if charges.len() > MOST_CHARGES {
+        return wrong("an event has at most 10 fees and taxes");
+    }
+    for charge in charges {
+        let name = charge.name.trim();
+        if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
+            return wrong("the name of a fee or tax is one line of 1 to 100 characters");
+        }
+        if !(0..=WHOLE_BPS).contains(&charge.bps) || !(0..=HIGHEST_FIXED_FEE).contains(&charge.fixed_minor) {
+            return wrong("a charge is 0 to 10,000 basis points, and at most 1,000,000 minor units a ticket beside it");
+        }
+        if charge.kind == ChargeKind::Tax && charge.fixed_minor != 0 {
+            return wrong("a tax is a part of the price, and has no fixed amount");
         }
     }
     Ok(())
@@ -146,6 +174,8 @@ pub(crate) fn record(id: EventId, details: EventDetails, status: EventStatus, so
         ends_at: details.ends_at,
         timezone: details.timezone,
         currency: details.currency,
+        charges: details.charges,
+        refundable_until: details.refundable_until,
         source,
     }
 }

@@ -2,18 +2,19 @@
 
 use crate::{
     Error, Result, Source, Stored, Tx,
-    pools::{self, Demand, Move},
+    pools::{self, Move},
+    promo_codes,
+    quotes::Wanted,
     rows,
     sql::{self, Columns, binds},
-    ticket_types::{self, LARGEST_ORDER},
 };
 use domain::{
-    Email, EventId, HoldId, Money, TicketTypeId, Timestamp,
-    changes::{Event, Hold, Line, Order, Person, TicketType},
-    order::{HoldStatus, OrderStatus, price_at, total},
+    Email, EventId, HoldId, TicketTypeId, Timestamp,
+    changes::{Event, Hold, Line, Order, Person, PromoCode, TicketType},
+    order::{HoldStatus, OrderStatus},
+    pricing::total_minor,
 };
 use std::{
-    collections::BTreeMap,
     sync::{Arc, LazyLock},
     time::Duration,
 };
@@ -22,6 +23,8 @@ use std::{
 pub struct HoldRequest {
     pub event_id: EventId,
     pub lines: Vec<LineRequest>,
+    /// As the buyer typed it.
+    pub promo_code: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -33,37 +36,49 @@ pub struct LineRequest {
 /// Long enough to type a name and an address, short enough that a sold-out event comes back on sale.
 pub const HELD_FOR: Duration = Duration::from_secs(10 * 60);
 
-/// Keeps the capacity, at the price in force now.
+/// Keeps the capacity and a use of the code, at the price of now.
 pub async fn place(tx: &mut Tx, request: HoldRequest) -> Result<Stored<Hold>> {
     let now = tx.now();
     let (event, types) = event_with_types(tx, request.event_id).await?;
     if !event.status.on_sale() {
         return Err(Error::refused("not_on_sale", format!("this event is {}", event.status)).at("event_id"));
     }
-    let quantities = quantities(request.lines)?;
-    let mut lines = Vec::new();
-    for (ticket_type_id, quantity) in quantities {
-        lines.push(line(&types, ticket_type_id, quantity, now)?);
-    }
-    let unit = |line: &Line| (Money::new(line.unit_minor, event.currency), line.quantity);
-    let amount = total(lines.iter().map(unit))?.map_or(0, |sum| sum.amount_minor);
-    let quantity = lines.iter().map(|line| line.quantity).sum();
-    if quantity > LARGEST_ORDER {
-        return Err(Error::refused("too_many", format!("an order has at most {LARGEST_ORDER} tickets")).at("lines"));
-    }
-    let demand = pools::demand(tx, event.event_id, &lines).await?;
-    take(tx, &event, &demand).await?;
+    let code = match &request.promo_code {
+        Some(text) => Some(promo_codes::usable(tx, event.event_id, text, now).await?),
+        None => None,
+    };
+    let wanted = Wanted::new(&event, &types, &request.lines, code.as_deref(), now)?;
+    let lines = match take(tx, &wanted, code.as_ref()).await? {
+        Ok(lines) => lines,
+        // What has expired is sold again, although no sweeper ran.
+        Err(short) if !sweep_event(tx, event.event_id).await? => return Err(short),
+        Err(_) => take(tx, &wanted, code.as_ref()).await??,
+    };
     let hold = Hold {
         hold_id: HoldId::new(),
         event_id: event.event_id,
         status: HoldStatus::Active,
         expires_at: now + HELD_FOR,
-        quantity,
-        amount_minor: amount,
+        quantity: lines.iter().map(|line| line.quantity).sum(),
+        amount_minor: total_minor(&lines)?,
         currency: event.currency,
         lines,
+        promo_code_id: code.map(|code| code.promo_code_id),
     };
     tx.create(event.organizer_id, "hold.placed", hold)
+}
+
+/// Quotes, and takes from every pool or from none: then why.
+async fn take(tx: &mut Tx, wanted: &Wanted<'_>, code: Option<&Stored<PromoCode>>) -> Result<Result<Vec<Line>>> {
+    let lines = wanted.quote(tx).await?;
+    let demand = pools::demand(tx, wanted.event.event_id, &lines, code.map(|code| code.promo_code_id)).await?;
+    Ok(match pools::take(tx, Move::Hold, &demand).await? {
+        None => Ok(lines),
+        Some(pool) if code.is_some_and(|code| code.pool_id == pool) => {
+            Err(Error::refused("promo_code_used_up", "this promo code has no uses left").at("promo_code"))
+        }
+        Some(_) => Err(Error::refused("sold_out", "there are not enough tickets left").at("lines")),
+    })
 }
 
 /// The buyer changed their mind.
@@ -113,6 +128,11 @@ pub(crate) async fn sweep(tx: &mut Tx, event_id: Option<EventId>, limit: i64) ->
     Ok(swept)
 }
 
+/// Ends what has expired of one event, a bounded number at once. Whether there was anything.
+pub(crate) async fn sweep_event(tx: &mut Tx, event_id: EventId) -> Result<bool> {
+    Ok(sweep(tx, Some(event_id), 200).await?.holds > 0)
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Swept {
     pub(crate) holds: u64,
@@ -121,7 +141,7 @@ pub(crate) struct Swept {
 
 /// Gives the capacity of an active hold back.
 pub(crate) async fn close(tx: &mut Tx, hold: &mut Stored<Hold>, status: HoldStatus) -> Result<()> {
-    let demand = pools::demand(tx, hold.event_id, &hold.lines).await?;
+    let demand = pools::demand(tx, hold.event_id, &hold.lines, hold.promo_code_id).await?;
     pools::give(tx, Move::ReleaseHold, &demand);
     hold.status = status;
     let change_type = match status {
@@ -202,69 +222,4 @@ impl HeldSale {
             person: rows::decode_optional(first, person)?,
         })
     }
-}
-
-/// Takes from every pool; when one is empty, ends what has expired and asks once more. So a sweeper that has stopped
-/// keeps nothing from being sold.
-async fn take(tx: &mut Tx, event: &Stored<Event>, demand: &Demand) -> Result<()> {
-    if pools::take(tx, Move::Hold, demand).await? {
-        return Ok(());
-    }
-    let swept = sweep(tx, Some(event.event_id), 200).await?;
-    if swept.holds > 0 && pools::take(tx, Move::Hold, demand).await? {
-        return Ok(());
-    }
-    Err(Error::refused("sold_out", "there are not enough tickets left").at("lines"))
-}
-
-/// One quantity a type, however often the request names it.
-fn quantities(lines: Vec<LineRequest>) -> Result<BTreeMap<TicketTypeId, i64>> {
-    if lines.is_empty() || lines.len() > 50 {
-        return Err(Error::refused("invalid", "a hold has 1 to 50 lines").at("lines"));
-    }
-    let mut quantities = BTreeMap::<TicketTypeId, i64>::new();
-    for line in lines {
-        if !(1..=LARGEST_ORDER).contains(&line.quantity) {
-            return Err(Error::refused("invalid", "a quantity is between 1 and 1,000").at("lines"));
-        }
-        *quantities.entry(line.ticket_type_id).or_default() += line.quantity;
-    }
-    Ok(quantities)
-}
-
-fn line(types: &[Stored<TicketType>], id: TicketTypeId, quantity: i64, now: Timestamp) -> Result<Line> {
-    let ticket_type = types
-        .iter()
-        .find(|ticket_type| ticket_type.ticket_type_id == id)
-        .ok_or_else(|| Error::refused("ticket_type_unknown", "this event has no such ticket type").at("lines"))?;
-    check_quantity_and_window(ticket_type, quantity, now)?;
-    let price = price_at(&ticket_type.prices, now).map_err(|why| Error::refused("no_price", why.0).at("lines"))?;
-    Ok(Line {
-        ticket_type_id: id,
-        quantity,
-        unit_minor: price.amount_minor,
-    })
-}
-
-/// Asked when a hold is placed and again at checkout.
-pub(crate) fn check_quantity_and_window(ticket_type: &TicketType, quantity: i64, now: Timestamp) -> Result<()> {
-    if quantity > ticket_type.max_per_order {
-        let message = format!(
-            "an order has at most {} of {}",
-            ticket_type.max_per_order, ticket_type.name
-        );
-        return Err(Error::refused("too_many", message).at("lines"));
-    }
-    if quantity < ticket_type.min_per_order {
-        let message = format!(
-            "an order has at least {} of {}",
-            ticket_type.min_per_order, ticket_type.name
-        );
-        return Err(Error::refused("too_few", message).at("lines"));
-    }
-    if !ticket_types::in_sale(ticket_type, now) {
-        let message = format!("{} is not on sale now", ticket_type.name);
-        return Err(Error::refused("sale_closed", message).at("lines"));
-    }
-    Ok(())
 }

@@ -192,6 +192,8 @@ async fn import_event(tx: &mut Tx, item: &ImportedEvent) -> Result<ImportOutcome
         // end of an event that the source still calls published.
         let record = Event {
             currency: event.currency,
+            charges: event.charges.clone(),
+            refundable_until: event.refundable_until,
             status: event.status.become_(item.status).unwrap_or(event.status),
             ..record
         };
@@ -275,13 +277,10 @@ async fn import_order(tx: &mut Tx, item: &ImportedOrder) -> Result<ImportOutcome
         return Ok(unknown("event", &item.event));
     };
     let ticket_type = ticket_types::get(tx, TicketTypeId::derived(NO_TIME, &item.event)).await?;
-    let line = Line {
-        ticket_type_id: ticket_type.ticket_type_id,
-        quantity: item.quantity,
-        unit_minor: ticket_type.prices.first().map_or(0, |price| price.amount_minor),
-    };
-    let demand = pools::demand(tx, event.event_id, std::slice::from_ref(&line)).await?;
-    if !pools::take(tx, Move::Sell, &demand).await? {
+    let unit_minor = ticket_type.prices.first().map_or(0, |price| price.amount_minor);
+    let line = Line::plain(ticket_type.ticket_type_id, item.quantity, unit_minor);
+    let demand = pools::demand(tx, event.event_id, [&line], None).await?;
+    if pools::take(tx, Move::Sell, &demand).await?.is_some() {
         let message = format!("{} has no room for {} more", item.event, item.quantity);
         return Ok(ImportOutcome::Refused(Refusal::new("sold_out", message)));
     }
@@ -344,6 +343,8 @@ fn details(item: &ImportedEvent) -> EventDetails {
         ends_at: item.ends_at,
         timezone: item.timezone.clone(),
         currency: item.currency,
+        charges: Vec::new(),
+        refundable_until: None,
     }
 }
 
@@ -352,6 +353,7 @@ fn default_type(item: &ImportedEvent, pool_id: PoolId, name: Label) -> TicketTyp
         ticket_type_id: TicketTypeId::derived(NO_TIME, &item.source),
         event_id: event_id(&item.source),
         name,
+        hidden: false,
         min_per_order: 1,
         max_per_order: ticket_types::LARGEST_ORDER,
         sales_from: None,
@@ -365,6 +367,7 @@ fn default_type(item: &ImportedEvent, pool_id: PoolId, name: Label) -> TicketTyp
             amount_minor: item.price_minor,
             from_at: None,
             to_at: None,
+            pool_id: None,
         }],
     }
 }
@@ -383,6 +386,7 @@ fn order_record(item: &ImportedOrder, event: &Stored<Event>, line: Line, person_
         total_minor: total.amount_minor,
         quantity: item.quantity,
         lines: vec![line],
+        promo_code_id: None,
         placed_at: item.placed_at,
         paid_at: Some(item.placed_at),
         cancelled_at: None,

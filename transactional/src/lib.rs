@@ -24,6 +24,8 @@ pub mod people;
 mod person_keys;
 pub mod pools;
 mod processes;
+pub mod promo_codes;
+mod quotes;
 mod rows;
 mod secrets;
 mod sql;

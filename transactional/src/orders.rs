@@ -6,7 +6,7 @@ use crate::{
     page::{self, Filter, Order as Sort},
     payments, people,
     pools::{self, Move},
-    rows,
+    promo_codes, quotes, rows,
     sql::binds,
     tickets,
 };
@@ -65,10 +65,18 @@ pub async fn checkout(tx: &mut Tx, checkout: Checkout) -> Result<Placed> {
     if !event.status.on_sale() {
         return Err(Error::refused("not_on_sale", format!("this event is {}", event.status)));
     }
-    for line in &hold.lines {
-        if let Some(ticket_type) = types.iter().find(|t| t.ticket_type_id == line.ticket_type_id) {
-            holds::check_quantity_and_window(ticket_type, line.quantity, now)?;
+    for ticket_type in &types {
+        let lines = hold
+            .lines
+            .iter()
+            .filter(|line| line.ticket_type_id == ticket_type.ticket_type_id);
+        match lines.map(|line| line.quantity).sum() {
+            0 => {}
+            quantity => quotes::check_quantity_and_window(ticket_type, quantity, now)?,
         }
+    }
+    if let Some(code) = hold.promo_code_id {
+        promo_codes::require_audience(tx, code, sale.person.as_ref().map(|person| person.person_id)).await?;
     }
     let (name, phone) = (tidy(checkout.name, "name")?, tidy(checkout.phone, "phone")?);
     let person = people::register(tx, hold.organizer_id, sale.person, checkout.email, name, phone)?;
@@ -84,6 +92,7 @@ pub async fn checkout(tx: &mut Tx, checkout: Checkout) -> Result<Placed> {
         total_minor: hold.amount_minor,
         quantity: hold.quantity,
         lines: hold.lines.clone(),
+        promo_code_id: hold.promo_code_id,
         placed_at: now,
         paid_at: None,
         cancelled_at: None,
@@ -165,14 +174,14 @@ pub(crate) async fn fulfil(
     order: &mut Stored<Order>,
     hold: Option<&mut Stored<Hold>>,
 ) -> Result<Option<Vec<Stored<Ticket>>>> {
-    let demand = pools::demand(tx, order.event_id, &order.lines).await?;
+    let demand = pools::demand(tx, order.event_id, &order.lines, order.promo_code_id).await?;
     match hold {
         Some(hold) if hold.status == HoldStatus::Active => {
             pools::give(tx, Move::ConvertHold, &demand);
             hold.status = HoldStatus::Converted;
             tx.change("hold.converted", hold)?;
         }
-        _ if pools::take(tx, Move::Sell, &demand).await? => {}
+        _ if pools::take(tx, Move::Sell, &demand).await?.is_none() => {}
         _ => return Ok(None),
     }
     order.status = OrderStatus::Paid;
@@ -214,13 +223,14 @@ async fn release_hold(tx: &mut Tx, order: &Stored<Order>) -> Result<()> {
 }
 
 async fn take_tickets_back(tx: &mut Tx, order: &Stored<Order>) -> Result<()> {
-    let demand = pools::demand(tx, order.event_id, &order.lines).await?;
+    let mut tickets = tickets::of_order(tx, order.order_id).await?;
+    tickets.retain(|ticket| ticket.status == TicketStatus::Valid);
+    let valid = tickets.iter().map(|ticket| &ticket.value);
+    let demand = pools::demand(tx, order.event_id, valid, order.promo_code_id).await?;
     pools::give(tx, Move::ReturnSold, &demand);
-    for mut ticket in tickets::of_order(tx, order.order_id).await? {
-        if ticket.status == TicketStatus::Valid {
-            ticket.status = TicketStatus::Cancelled;
-            tx.change("ticket.cancelled", &mut ticket)?;
-        }
+    for mut ticket in tickets {
+        ticket.status = TicketStatus::Cancelled;
+        tx.change("ticket.cancelled", &mut ticket)?;
     }
     Ok(())
 }

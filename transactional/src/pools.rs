@@ -2,13 +2,13 @@
 //! is ever counted at the time of a sale.
 
 use crate::{
-    Error, Result, Source, Stored, Tx, events, rows,
+    Error, Result, Source, Stored, Tx, events, promo_codes, rows,
     sql::{self, Columns, binds},
     ticket_types,
 };
 use domain::{
-    EventId, Label, PoolId, TicketTypeId,
-    changes::{Line, Pool},
+    EventId, Label, PoolId, PromoCodeId, TicketTypeId,
+    changes::{Line, Pool, Ticket},
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -24,6 +24,13 @@ pub struct PoolState {
     pub pool: Stored<Pool>,
     pub held: i64,
     pub sold: i64,
+}
+
+impl PoolState {
+    /// What is free. None: without limit.
+    pub fn room(&self) -> Option<i64> {
+        self.pool.capacity.map(|capacity| capacity - self.held - self.sold)
+    }
 }
 
 /// An event has no more pools and ticket types than this, so that they are read without paging.
@@ -82,9 +89,14 @@ pub async fn get(db: &mut impl Source, id: PoolId) -> Result<Stored<Pool>> {
     rows::get(db, &id).await
 }
 
+/// The pools that tickets are taken from; the uses of promo codes are told with them.
 pub async fn list(db: &mut impl Source, event_id: EventId) -> Result<Vec<PoolState>> {
     let columns = rows::columns::<Pool>("t");
-    let sql = format!("select {columns}, held, sold from pools t where event_id = $1 order by pool_id");
+    let sql = format!(
+        "select {columns}, held, sold from pools t where event_id = $1
+             and not exists (select 1 from promo_codes c where c.pool_id = t.pool_id)
+         order by pool_id"
+    );
     let rows = sql::all(db, sql, binds![event_id]).await?;
     let read = |row| {
         Ok(PoolState {
@@ -96,36 +108,99 @@ pub async fn list(db: &mut impl Source, event_id: EventId) -> Result<Vec<PoolSta
     rows.iter().map(read).collect()
 }
 
+/// What every limited pool of an event has left, those that count uses of codes too.
+pub(crate) async fn rooms(tx: &mut Tx, event_id: EventId) -> Result<HashMap<PoolId, i64>> {
+    let sql = "select pool_id, capacity - held - sold as room from pools where event_id = $1 and capacity is not null";
+    let rows = sql::all(tx, sql, binds![event_id]).await?;
+    rows.iter()
+        .map(|row| Ok((row.parse("pool_id")?, row.int("room")?)))
+        .collect()
+}
+
 /// How much each pool gives, in the order in which every command takes them, so that two never wait for each other.
 pub(crate) type Demand = BTreeMap<PoolId, i64>;
 
-/// Which pools a ticket type takes from: that never changes, so the writer remembers it.
-pub(crate) type PoolsOfTypes = HashMap<TicketTypeId, Vec<PoolId>>;
+/// Which pools a ticket type takes from, and which pool counts a code's uses: that never changes, so the writer
+/// remembers it.
+#[derive(Default)]
+pub(crate) struct Remembered {
+    types: HashMap<TicketTypeId, Vec<PoolId>>,
+    codes: HashMap<PromoCodeId, PoolId>,
+}
 
 /// Some 100 bytes each.
 const MOST_REMEMBERED: usize = 50_000;
 
-/// What lines take from the pools of their types, each pool named once.
-pub(crate) async fn demand(tx: &mut Tx, event_id: EventId, lines: &[Line]) -> Result<Demand> {
-    if !lines
-        .iter()
-        .all(|line| tx.pools_of_types.contains_key(&line.ticket_type_id))
-    {
-        if tx.pools_of_types.len() > MOST_REMEMBERED {
-            tx.pools_of_types.clear();
-        }
-        for ticket_type in ticket_types::of_event(tx, event_id).await? {
-            let pools = ticket_type.pools.iter().map(|pool| pool.pool_id).collect();
-            tx.pools_of_types.insert(ticket_type.ticket_type_id, pools);
+/// Something that takes capacity: so many tickets of a type, sold in a phase that a pool may limit.
+#[derive(Clone, Copy)]
+pub(crate) struct Taken {
+    pub(crate) ticket_type_id: TicketTypeId,
+    pub(crate) phase_pool_id: Option<PoolId>,
+    pub(crate) quantity: i64,
+}
+
+impl From<&Line> for Taken {
+    fn from(line: &Line) -> Self {
+        Self {
+            ticket_type_id: line.ticket_type_id,
+            phase_pool_id: line.phase_pool_id,
+            quantity: line.quantity,
         }
     }
-    let mut demand = Demand::new();
-    for line in lines {
-        for pool in tx.pools_of_types.get(&line.ticket_type_id).into_iter().flatten() {
-            *demand.entry(*pool).or_default() += line.quantity;
+}
+
+impl From<&Ticket> for Taken {
+    fn from(ticket: &Ticket) -> Self {
+        Self {
+            ticket_type_id: ticket.ticket_type_id,
+            phase_pool_id: ticket.phase_pool_id,
+            quantity: 1,
         }
+    }
+}
+
+/// What tickets take from the pools of their types and phases, and one use of the code; each pool named once.
+pub(crate) async fn demand(
+    tx: &mut Tx,
+    event_id: EventId,
+    taken: impl IntoIterator<Item = impl Into<Taken>>,
+    promo_code_id: Option<PromoCodeId>,
+) -> Result<Demand> {
+    let taken: Vec<Taken> = taken.into_iter().map(Into::into).collect();
+    remember(tx, event_id, &taken, promo_code_id).await?;
+    let mut demand = Demand::new();
+    for taken in &taken {
+        let pools = tx.pools.types.get(&taken.ticket_type_id).into_iter().flatten();
+        for pool in pools.chain(&taken.phase_pool_id) {
+            *demand.entry(*pool).or_default() += taken.quantity;
+        }
+    }
+    if let Some(pool) = promo_code_id.and_then(|id| tx.pools.codes.get(&id)) {
+        demand.insert(*pool, 1);
     }
     Ok(demand)
+}
+
+async fn remember(tx: &mut Tx, event_id: EventId, taken: &[Taken], code: Option<PromoCodeId>) -> Result<()> {
+    if tx.pools.types.len() + tx.pools.codes.len() > MOST_REMEMBERED {
+        tx.pools = Remembered::default();
+    }
+    if !taken
+        .iter()
+        .all(|taken| tx.pools.types.contains_key(&taken.ticket_type_id))
+    {
+        for ticket_type in ticket_types::of_event(tx, event_id).await? {
+            let pools = ticket_type.pools.iter().map(|pool| pool.pool_id).collect();
+            tx.pools.types.insert(ticket_type.ticket_type_id, pools);
+        }
+    }
+    if let Some(id) = code
+        && !tx.pools.codes.contains_key(&id)
+    {
+        let code = promo_codes::get(tx, id).await?;
+        tx.pools.codes.insert(id, code.pool_id);
+    }
+    Ok(())
 }
 
 /// What becomes of capacity. Each is one update, in which the condition and the count are the same statement.
@@ -159,8 +234,8 @@ impl Move {
     }
 }
 
-/// Takes free capacity from every pool of the demand, or from none: then false.
-pub(crate) async fn take(tx: &mut Tx, change: Move, demand: &Demand) -> Result<bool> {
+/// Takes free capacity from every pool of the demand, or from none: then the answer is the pool that lacks it.
+pub(crate) async fn take(tx: &mut Tx, change: Move, demand: &Demand) -> Result<Option<PoolId>> {
     for (pool_id, quantity) in demand {
         if sql::execute(tx, change.sql(), binds![pool_id, *quantity]).await? == 0 {
             let back = if change == Move::Hold {
@@ -170,10 +245,10 @@ pub(crate) async fn take(tx: &mut Tx, change: Move, demand: &Demand) -> Result<b
             };
             let taken = demand.range(..pool_id).map(|(id, quantity)| (*id, *quantity)).collect();
             give(tx, back, &taken);
-            return Ok(false);
+            return Ok(Some(*pool_id));
         }
     }
-    Ok(true)
+    Ok(None)
 }
 
 /// Moves capacity that is held or sold already, which can't be refused.

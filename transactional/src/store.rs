@@ -271,7 +271,7 @@ impl Store {
 }
 
 /// In order; a new one goes to the end, and none is changed once it has been released.
-const MIGRATIONS: [(&str, &str); 7] = [
+const MIGRATIONS: [(&str, &str); 8] = [
     ("access", include_str!("../migrations/0001_access.sql")),
     ("events", include_str!("../migrations/0002_events.sql")),
     ("sales", include_str!("../migrations/0003_sales.sql")),
@@ -279,6 +279,7 @@ const MIGRATIONS: [(&str, &str); 7] = [
     ("outbox", include_str!("../migrations/0005_outbox.sql")),
     ("processes", include_str!("../migrations/0006_processes.sql")),
     ("erasure", include_str!("../migrations/0007_erasure.sql")),
+    ("pricing", include_str!("../migrations/0008_pricing.sql")),
 ];
 
 impl Source for Connection {

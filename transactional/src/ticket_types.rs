@@ -9,13 +9,15 @@ use crate::{
 use domain::{
     EventId, Label, Money, PoolId, PriceId, TicketTypeId, Timestamp,
     changes::{PoolRef, Price, TicketType},
-    order::price_at,
+    pricing,
 };
 use std::collections::{BTreeSet, HashMap};
 
 #[derive(Clone, Debug)]
 pub struct TicketTypeDetails {
     pub name: Label,
+    /// Only for who has a promo code that names it.
+    pub hidden: bool,
     pub min_per_order: i64,
     pub max_per_order: i64,
     pub sales_from: Option<Timestamp>,
@@ -33,6 +35,8 @@ pub struct PriceDetails {
     pub amount_minor: i64,
     pub from_at: Option<Timestamp>,
     pub to_at: Option<Timestamp>,
+    /// How many are sold at this price; none: as many as there are.
+    pub pool_id: Option<PoolId>,
 }
 
 /// A ticket type as a buyer sees it.
@@ -106,16 +110,17 @@ pub async fn offers(db: &mut impl Source, event_id: EventId, at: Timestamp) -> R
             .iter()
             .filter_map(|pool| pools.get(&pool.pool_id))
             .collect();
-        let price = price_at(&ticket_type.prices, at)
+        let room = |pool| pools.get(&pool).and_then(PoolState::room);
+        let price = pricing::phases(&ticket_type.prices, 1, at, room)
             .ok()
-            .map(|price| Money::new(price.amount_minor, event.currency));
-        let free = |state: &&PoolState| state.pool.capacity.map(|capacity| capacity - state.held - state.sold);
+            .and_then(|phases| phases.first().map(|(price, _)| price.amount_minor))
+            .map(|amount| Money::new(amount, event.currency));
         Offer {
             price,
             capacity: own.iter().filter_map(|state| state.pool.capacity).min(),
             held: own.iter().map(|state| state.held).sum(),
             sold: own.iter().map(|state| state.sold).sum(),
-            available: own.iter().filter_map(free).min(),
+            available: own.iter().filter_map(|state| state.room()).min(),
             on_sale: event.status.on_sale() && price.is_some() && in_sale(&ticket_type, at),
             ticket_type,
         }
@@ -169,6 +174,13 @@ async fn check(tx: &mut Tx, event_id: EventId, details: &TicketTypeDetails) -> R
     if details.pools.is_empty() || !details.pools.iter().all(|pool| known.contains(pool)) {
         return wrong("pools", "a ticket type takes from at least one pool of its event");
     }
+    let mut phase_pools = details.prices.iter().filter_map(|price| price.pool_id);
+    if !phase_pools.all(|pool| known.contains(&pool) && !details.pools.contains(&pool)) {
+        return wrong(
+            "prices",
+            "a price phase is limited by a pool of its event, beside the pools of the ticket type",
+        );
+    }
     Ok(())
 }
 
@@ -176,8 +188,19 @@ fn record(id: TicketTypeId, event_id: EventId, details: TicketTypeDetails, befor
     let pools: BTreeSet<PoolId> = details.pools.into_iter().collect();
     let price = |details: PriceDetails| {
         let same = before.iter().find(|price| {
-            (&price.phase, price.amount_minor, price.from_at, price.to_at)
-                == (&details.phase, details.amount_minor, details.from_at, details.to_at)
+            (
+                &price.phase,
+                price.amount_minor,
+                price.from_at,
+                price.to_at,
+                price.pool_id,
+            ) == (
+                &details.phase,
+                details.amount_minor,
+                details.from_at,
+                details.to_at,
+                details.pool_id,
+            )
         });
         Price {
             price_id: same.map_or_else(PriceId::new, |price| price.price_id),
@@ -185,12 +208,14 @@ fn record(id: TicketTypeId, event_id: EventId, details: TicketTypeDetails, befor
             amount_minor: details.amount_minor,
             from_at: details.from_at,
             to_at: details.to_at,
+            pool_id: details.pool_id,
         }
     };
     TicketType {
         ticket_type_id: id,
         event_id,
         name: details.name,
+        hidden: details.hidden,
         min_per_order: details.min_per_order,
         max_per_order: details.max_per_order,
         sales_from: details.sales_from,

@@ -8,6 +8,7 @@ use domain::{
     EventId, OrderId, TicketId,
     changes::{Order, Ticket},
     order::TicketStatus,
+    pricing::ticket_prices,
     ticket_code::{Claim, EventKey, EventPublicKey},
 };
 use std::{
@@ -39,22 +40,22 @@ pub async fn reissue(tx: &mut Tx, id: TicketId) -> Result<Stored<Ticket>> {
 
 /// The tickets of an order, all in one statement.
 pub(crate) fn issue(tx: &mut Tx, order: &Stored<Order>) -> Result<Vec<Stored<Ticket>>> {
-    let ticket = |line: &domain::changes::Line| Ticket {
-        ticket_id: TicketId::new(),
-        order_id: order.order_id,
-        event_id: order.event_id,
-        ticket_type_id: line.ticket_type_id,
-        person_id: order.person_id,
-        status: TicketStatus::Valid,
-        price_minor: line.unit_minor,
-        currency: order.currency,
-        code_version: 1,
-    };
-    let tickets = order
-        .lines
-        .iter()
-        .flat_map(|line| (0..line.quantity).map(move |_| ticket(line)))
-        .collect();
+    let mut tickets = Vec::new();
+    for line in &order.lines {
+        let ticket = |price_minor| Ticket {
+            ticket_id: TicketId::new(),
+            order_id: order.order_id,
+            event_id: order.event_id,
+            ticket_type_id: line.ticket_type_id,
+            person_id: order.person_id,
+            status: TicketStatus::Valid,
+            price_minor,
+            currency: order.currency,
+            phase_pool_id: line.phase_pool_id,
+            code_version: 1,
+        };
+        tickets.extend(ticket_prices(line)?.into_iter().map(ticket));
+    }
     tx.create_all(order.organizer_id, "ticket.issued", tickets)
 }
 

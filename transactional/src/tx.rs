@@ -5,7 +5,7 @@ use crate::{
     correlation::Correlation,
     dialect::Connection,
     outbox::Pending,
-    pools::PoolsOfTypes,
+    pools::Remembered,
     rows::{self, Storable},
     sql::{self, Session, Statement, Text, Value, Waiting},
 };
@@ -50,7 +50,7 @@ pub struct Tx {
     pub(crate) correlation: Correlation,
     pub(crate) batch_time: Timestamp,
     pub(crate) original: Option<Timestamp>,
-    pub(crate) pools_of_types: PoolsOfTypes,
+    pub(crate) pools: Remembered,
     /// Why nothing of the present batch can be kept.
     pub(crate) broken: Option<Error>,
 }
@@ -75,7 +75,7 @@ impl Tx {
             batch_time: Timestamp::from_micros(0),
             original: None,
             broken: None,
-            pools_of_types: PoolsOfTypes::default(),
+            pools: Remembered::default(),
         }
     }
 

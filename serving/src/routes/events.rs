@@ -13,14 +13,18 @@ use axum::{
     http::StatusCode,
 };
 use domain::{
-    Currency, EventId, Label, OrganizerId, Timestamp, VenueId, changes::Event, event::EventStatus, role::Permission,
+    Currency, EventId, Label, OrganizerId, Timestamp, VenueId,
+    changes::{Charge, Event},
+    event::EventStatus,
+    pricing::ChargeKind,
+    role::Permission,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use transactional::{
     PageRequest, Stored,
     events::{self, EventDetails, EventFilter},
-    ticket_types,
+    promo_codes, ticket_types,
 };
 use utoipa::{IntoParams, ToSchema};
 
@@ -45,6 +49,43 @@ pub struct EventInput {
     timezone: String,
     #[schema(value_type = String, example = "EUR")]
     currency: Currency,
+    /// Fees and taxes on its tickets.
+    #[serde(default)]
+    charges: Vec<ChargeInput>,
+    /// Until when buyers may cancel paid orders themselves. None: never.
+    refundable_until: Option<Moment>,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChargeInput {
+    #[schema(value_type = String, example = "tax")]
+    kind: ChargeKind,
+    #[schema(example = "VAT")]
+    name: String,
+    /// Of the price, and for a tax of the added fees too: 2,000 are 20 %.
+    #[serde(default)]
+    #[schema(minimum = 0, maximum = 10_000)]
+    bps: i64,
+    /// For each ticket; of a fee alone.
+    #[serde(default)]
+    #[schema(minimum = 0)]
+    fixed_minor: i64,
+    /// Already in the price, not added to it.
+    #[serde(default)]
+    included: bool,
+}
+
+impl From<ChargeInput> for Charge {
+    fn from(input: ChargeInput) -> Self {
+        Self {
+            kind: input.kind,
+            name: input.name,
+            bps: input.bps,
+            fixed_minor: input.fixed_minor,
+            included: input.included,
+        }
+    }
 }
 
 impl From<EventInput> for EventDetails {
@@ -58,6 +99,8 @@ impl From<EventInput> for EventDetails {
             url,
             timezone,
             currency,
+            charges,
+            refundable_until,
             ..
         } = input;
         let (starts_at, ends_at) = (input.starts_at.0, input.ends_at.0);
@@ -72,8 +115,18 @@ impl From<EventInput> for EventDetails {
             ends_at,
             timezone,
             currency,
+            charges: charges.into_iter().map(Charge::from).collect(),
+            refundable_until: refundable_until.map(Timestamp::from),
         }
     }
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ShopQuery {
+    /// Shows the hidden ticket types that this code opens too.
+    promo_code: Option<String>,
 }
 
 /// An event with what can be bought.
@@ -183,12 +236,14 @@ pub async fn list_events(
 }
 
 /// Show an event and what can be bought
-#[utoipa::path(get, path = "/v1/events/{event_id}", tag = "storefront", params(("event_id" = String, Path)), security(()),
+#[utoipa::path(get, path = "/v1/events/{event_id}", tag = "storefront", security(()),
+    params(("event_id" = String, Path), ShopQuery),
     responses((status = 200, body = EventView), (status = 404, body = Problem)))]
 pub async fn show_event(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
     Id(event_id): Id<EventId>,
+    Params(query): Params<ShopQuery>,
 ) -> Result<Json<EventView>> {
     let mut db = app.store.read().await?;
     let event = events::get(&mut db, event_id).await?;
@@ -196,7 +251,14 @@ pub async fn show_event(
     if !is_public(event.status) && !is_staff {
         return Err(Problem::not_found("event"));
     }
-    let offers = ticket_types::offers(&mut db, event_id, Timestamp::now()).await?;
+    let now = Timestamp::now();
+    let code = match query.promo_code {
+        Some(text) => Some(promo_codes::usable(&mut db, event_id, &text, now).await?),
+        None => None,
+    };
+    let opened = |id| is_staff || code.as_ref().is_some_and(|code| code.opens(id));
+    let mut offers = ticket_types::offers(&mut db, event_id, now).await?;
+    offers.retain(|offer| !offer.ticket_type.hidden || opened(offer.ticket_type.ticket_type_id));
     let currency = event.currency;
     Ok(Json(EventView {
         event: event.into(),

@@ -17,6 +17,8 @@ pub struct HoldInput {
     #[schema(value_type = String)]
     event_id: EventId,
     lines: Vec<LineInput>,
+    #[schema(example = "EARLY-BIRD")]
+    promo_code: Option<String>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -53,6 +55,7 @@ pub async fn place_hold(
     let request = HoldRequest {
         event_id: body.event_id,
         lines,
+        promo_code: body.promo_code,
     };
     let hold = app
         .write_once("holds", key, request_hash, "storefront".into(), move |tx| {

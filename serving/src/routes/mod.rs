@@ -14,6 +14,7 @@ pub mod orders;
 pub mod organizers;
 pub mod pages;
 pub mod payments;
+pub mod promo_codes;
 pub mod session;
 pub mod sql;
 pub mod status;

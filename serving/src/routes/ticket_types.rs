@@ -50,6 +50,10 @@ impl From<PoolState> for PoolView {
 pub struct TicketTypeInput {
     #[schema(value_type = String, example = "Regular")]
     name: Label,
+    /// Shown and sold only to who has a promo code that names it.
+    #[serde(default)]
+    #[schema(default = false)]
+    hidden: bool,
     #[serde(default = "one")]
     #[schema(default = 1, minimum = 1)]
     min_per_order: i64,
@@ -64,7 +68,7 @@ pub struct TicketTypeInput {
     /// The capacities that a ticket of this type takes from. All of them must have room.
     #[schema(value_type = Vec<String>)]
     pools: Vec<PoolId>,
-    /// The phase that began last counts.
+    /// The phase that began last counts, as long as its pool has room.
     prices: Vec<PriceInput>,
 }
 
@@ -79,6 +83,9 @@ pub struct PriceInput {
     amount_minor: i64,
     from_at: Option<Moment>,
     to_at: Option<Moment>,
+    /// A pool of its own, which limits how many are sold at this price.
+    #[schema(value_type = Option<String>)]
+    pool_id: Option<PoolId>,
 }
 
 fn one() -> i64 {
@@ -98,6 +105,7 @@ impl From<TicketTypeInput> for TicketTypeDetails {
         let at = |moment: Option<Moment>| moment.map(Timestamp::from);
         Self {
             name: input.name,
+            hidden: input.hidden,
             min_per_order: input.min_per_order,
             max_per_order: input.max_per_order,
             sales_from: at(input.sales_from),
@@ -113,6 +121,7 @@ impl From<TicketTypeInput> for TicketTypeDetails {
                     amount_minor: price.amount_minor,
                     from_at: at(price.from_at),
                     to_at: at(price.to_at),
+                    pool_id: price.pool_id,
                 })
                 .collect(),
         }

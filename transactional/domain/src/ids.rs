@@ -60,7 +60,7 @@ macro_rules! ids {
 
 ids! {
     ApiTokenId ChangeId CheckInId CheckInListId ErasureId EventId HoldId InteractionId MembershipId OrderId OrganizerId PaymentId
-    PersonId PoolId PriceId SessionId TicketId TicketTypeId UserId VenueId
+    PersonId PoolId PriceId PromoCodeId SessionId TicketId TicketTypeId UserId VenueId
 }
 
 fn parse(text: &str) -> Result<Uuid, Invalid> {

@@ -10,6 +10,7 @@ mod ids;
 pub mod interaction;
 mod money;
 pub mod order;
+pub mod pricing;
 pub mod record;
 pub mod role;
 mod text;

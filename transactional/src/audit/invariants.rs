@@ -5,8 +5,8 @@ use crate::{
     sql::{self, Columns, binds},
 };
 use domain::{
-    PoolId, TicketTypeId,
-    changes::{Hold, TicketType},
+    PoolId, PromoCodeId, TicketTypeId,
+    changes::{Hold, PromoCode, TicketType},
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -23,23 +23,39 @@ pub(super) async fn check(db: &mut impl Source) -> Result<Vec<String>> {
 
 async fn pools(db: &mut impl Source) -> Result<Vec<String>> {
     let types: Vec<Stored<TicketType>> = rows::find(db, "1 = 1", vec![]).await?;
+    let codes: Vec<Stored<PromoCode>> = rows::find(db, "1 = 1", vec![]).await?;
     let pools_of: HashMap<TicketTypeId, Vec<PoolId>> = types
         .iter()
         .map(|t| (t.ticket_type_id, t.pools.iter().map(|pool| pool.pool_id).collect()))
         .collect();
+    let pool_of: HashMap<PromoCodeId, PoolId> = codes.iter().map(|code| (code.promo_code_id, code.pool_id)).collect();
     let (mut held, mut sold) = (BTreeMap::<PoolId, i64>::new(), BTreeMap::<PoolId, i64>::new());
-    let add = |sums: &mut BTreeMap<PoolId, i64>, ticket_type: &TicketTypeId, quantity: i64| {
-        for pool in pools_of.get(ticket_type).into_iter().flatten() {
+    let add = |sums: &mut BTreeMap<PoolId, i64>, id: &TicketTypeId, phase: Option<PoolId>, quantity: i64| {
+        for pool in pools_of.get(id).into_iter().flatten().chain(&phase) {
             *sums.entry(*pool).or_default() += quantity;
         }
     };
     let holds: Vec<Stored<Hold>> = rows::find(db, "t.status = 'active'", vec![]).await?;
-    for line in holds.iter().flat_map(|hold| &hold.lines) {
-        add(&mut held, &line.ticket_type_id, line.quantity);
+    for hold in &holds {
+        for line in &hold.lines {
+            add(&mut held, &line.ticket_type_id, line.phase_pool_id, line.quantity);
+        }
+        if let Some(pool) = hold.promo_code_id.and_then(|id| pool_of.get(&id)) {
+            *held.entry(*pool).or_default() += 1;
+        }
     }
-    let sql = "select ticket_type_id, count(*) as tickets from tickets where status = 'valid' group by ticket_type_id";
+    let sql = "select ticket_type_id, phase_pool_id, count(*) as tickets from tickets where status = 'valid'
+               group by ticket_type_id, phase_pool_id";
     for row in sql::all(db, sql, vec![]).await? {
-        add(&mut sold, &row.parse("ticket_type_id")?, row.int("tickets")?);
+        let phase = row.maybe_text("phase_pool_id")?.map(|id| sql::parse(&id)).transpose()?;
+        add(&mut sold, &row.parse("ticket_type_id")?, phase, row.int("tickets")?);
+    }
+    let sql = "select promo_code_id, count(*) as uses from orders where status = 'paid' and promo_code_id is not null
+               group by promo_code_id";
+    for row in sql::all(db, sql, vec![]).await? {
+        if let Some(pool) = pool_of.get(&row.parse("promo_code_id")?) {
+            *sold.entry(*pool).or_default() += row.int("uses")?;
+        }
     }
     let mut faults = Vec::new();
     for row in sql::all(db, "select pool_id, held, sold from pools", vec![]).await? {

@@ -177,6 +177,8 @@ pub(super) fn event_details() -> events::EventDetails {
         ends_at: Timestamp::now() + Duration::from_secs(2 * 86_400),
         timezone: "Europe/Berlin".into(),
         currency: "EUR".parse().unwrap(),
+        charges: Vec::new(),
+        refundable_until: None,
     }
 }
 
@@ -190,6 +192,7 @@ pub(super) fn pool_details(capacity: i64) -> pools::PoolDetails {
 pub(super) fn type_details(pools: &[PoolId], amount_minor: i64) -> ticket_types::TicketTypeDetails {
     ticket_types::TicketTypeDetails {
         name: "Seat".parse().unwrap(),
+        hidden: false,
         min_per_order: 1,
         max_per_order: 4,
         sales_from: None,
@@ -202,6 +205,7 @@ pub(super) fn type_details(pools: &[PoolId], amount_minor: i64) -> ticket_types:
             amount_minor,
             from_at: None,
             to_at: None,
+            pool_id: None,
         }],
     }
 }
@@ -223,6 +227,7 @@ pub(super) fn request(event_id: EventId, lines: &[(TicketTypeId, i64)]) -> holds
     holds::HoldRequest {
         event_id,
         lines: lines.iter().map(line).collect(),
+        promo_code: None,
     }
 }
 

@@ -1,4 +1,4 @@
-use super::entity;
+use super::{Charge, entity};
 use crate::{
     Currency, EventId, Label, PoolId, PriceId, TicketTypeId, Timestamp, VenueId, event::EventStatus, record::record,
 };
@@ -28,6 +28,10 @@ record! {
         ends_at: Timestamp,
         timezone: String,
         currency: Currency,
+        /// Fees and taxes on its tickets.
+        charges: Vec<Charge>,
+        /// Until when a buyer may cancel a paid order; none: never.
+        refundable_until: Option<Timestamp>,
         /// Where it came from, for what was imported.
         source: Option<String>,
     }
@@ -43,6 +47,8 @@ record! {
         ticket_type_id: TicketTypeId,
         event_id: EventId,
         name: Label,
+        /// Shown and sold only to who has a promo code that names it.
+        hidden: bool,
         min_per_order: i64,
         max_per_order: i64,
         sales_from: Option<Timestamp>,
@@ -62,6 +68,9 @@ record! {
         amount_minor: i64,
         from_at: Option<Timestamp>,
         to_at: Option<Timestamp>,
+        /// How many are sold at this price: the phase ends when this pool is empty.
+        #[serde(default)]
+        pool_id: Option<PoolId>,
     }
 }
 

@@ -8,6 +8,7 @@ mod event;
 mod order;
 mod organizer;
 mod person;
+mod pricing;
 
 pub use access::{ApiToken, Membership};
 pub use check_in::{CheckIn, CheckInList, ListedType};
@@ -15,6 +16,7 @@ pub use event::{Event, Pool, PoolRef, Price, TicketType, Venue};
 pub use order::{Hold, Line, Order, Payment, Ticket};
 pub use organizer::Organizer;
 pub use person::Person;
+pub use pricing::{Charge, PromoCode};
 
 use crate::{
     ChangeId, OrganizerId, Timestamp,
@@ -59,7 +61,7 @@ macro_rules! entities {
 }
 
 entities! {
-    Organizer Membership ApiToken Venue Event Pool TicketType Person Hold Order Payment Ticket CheckInList CheckIn
+    Organizer Membership ApiToken Venue Event Pool TicketType PromoCode Person Hold Order Payment Ticket CheckInList CheckIn
 }
 
 /// The entity of that name.

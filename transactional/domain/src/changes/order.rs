@@ -1,6 +1,6 @@
 use super::entity;
 use crate::{
-    Currency, EventId, HoldId, OrderId, PaymentId, PersonId, TicketId, TicketTypeId, Timestamp,
+    Currency, EventId, HoldId, OrderId, PaymentId, PersonId, PoolId, PromoCodeId, TicketId, TicketTypeId, Timestamp,
     order::{HoldStatus, OrderStatus, PaymentStatus, TicketStatus},
     record::record,
 };
@@ -16,11 +16,31 @@ record! {
         amount_minor: i64,
         currency: Currency,
         lines: Vec<Line>,
+        promo_code_id: Option<PromoCodeId>,
     }
+    /// Tickets of one type at one price. What the buyer pays for it: unit × quantity − discount + fee + tax.
     Line {
         ticket_type_id: TicketTypeId,
         quantity: i64,
         unit_minor: i64,
+        /// The price's phase.
+        #[serde(default)]
+        phase: Option<String>,
+        /// The pool that limits the phase.
+        #[serde(default)]
+        phase_pool_id: Option<PoolId>,
+        #[serde(default)]
+        discount_minor: i64,
+        #[serde(default)]
+        fee_minor: i64,
+        /// The part of the price that is a fee.
+        #[serde(default)]
+        fee_included_minor: i64,
+        #[serde(default)]
+        tax_minor: i64,
+        /// The part of price and fee that is tax.
+        #[serde(default)]
+        tax_included_minor: i64,
     }
     Order {
         order_id: OrderId,
@@ -34,6 +54,7 @@ record! {
         total_minor: i64,
         quantity: i64,
         lines: Vec<Line>,
+        promo_code_id: Option<PromoCodeId>,
         placed_at: Timestamp,
         paid_at: Option<Timestamp>,
         cancelled_at: Option<Timestamp>,
@@ -57,8 +78,11 @@ record! {
         ticket_type_id: TicketTypeId,
         person_id: PersonId,
         status: TicketStatus,
+        /// Its part of what was paid.
         price_minor: i64,
         currency: Currency,
+        /// The pool that limits the phase it was sold in.
+        phase_pool_id: Option<PoolId>,
         code_version: i64,
     }
 }
@@ -71,3 +95,21 @@ entity!(Payment, "payment", "payments", key: payment_id, money: Some("amount_min
     changes: ["started", "succeeded", "failed", "unapplied"]);
 entity!(Ticket, "ticket", "tickets", key: ticket_id, money: Some("price_minor"), personal: &[],
     changes: ["issued", "reissued", "cancelled"]);
+
+impl Line {
+    /// Without phase, discount and charges.
+    pub fn plain(ticket_type_id: TicketTypeId, quantity: i64, unit_minor: i64) -> Self {
+        Self {
+            ticket_type_id,
+            quantity,
+            unit_minor,
+            phase: None,
+            phase_pool_id: None,
+            discount_minor: 0,
+            fee_minor: 0,
+            fee_included_minor: 0,
+            tax_minor: 0,
+            tax_included_minor: 0,
+        }
+    }
+}

@@ -8,6 +8,7 @@ mod erasure;
 mod imports;
 mod payments;
 mod people_with_access;
+mod pricing;
 mod processes;
 mod sales;
 mod writer;
