@@ -193,6 +193,8 @@ pub(crate) struct HeldSale {
     pub(crate) types: Vec<Stored<TicketType>>,
     /// The organizer's person with the buyer's address.
     pub(crate) person: Option<Stored<Person>>,
+    /// What the platform keeps of a payment.
+    pub(crate) platform_fee_bps: i64,
 }
 
 impl HeldSale {
@@ -201,7 +203,10 @@ impl HeldSale {
             let (hold, event) = (rows::columns::<Hold>("h"), rows::columns::<Event>("e"));
             let (person, types) = (rows::columns::<Person>("p"), rows::columns::<TicketType>("t"));
             Arc::new(format!(
-                "select {hold}, {event}, {person}, {types}, o.order_id as order_id from holds h
+                "select {hold}, {event}, {person}, {types}, o.order_id as order_id,
+                     z.platform_fee_bps as platform_fee_bps
+                 from holds h
+                 join organizers z on z.id = h.organizer_id
                  join events e on e.event_id = h.event_id
                  join ticket_types t on t.event_id = h.event_id
                  left join people p on p.organizer_id = h.organizer_id and p.email = $2
@@ -220,6 +225,7 @@ impl HeldSale {
             event: rows::decode(first, event)?,
             types: rows.iter().map(|row| rows::decode(row, types)).collect::<Result<_>>()?,
             person: rows::decode_optional(first, person)?,
+            platform_fee_bps: first.int("platform_fee_bps")?,
         })
     }
 }

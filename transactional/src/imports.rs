@@ -261,7 +261,7 @@ async fn import_order(tx: &mut Tx, item: &ImportedOrder) -> Result<ImportOutcome
         return match item.cancelled_at {
             Some(at) if order.status == OrderStatus::Paid => {
                 tx.at(at);
-                orders::cancel(tx, id).await?;
+                orders::cancel(tx, id, None).await?;
                 Ok(ImportOutcome::Updated)
             }
             _ => Ok(ImportOutcome::Unchanged),
@@ -305,7 +305,7 @@ async fn import_order(tx: &mut Tx, item: &ImportedOrder) -> Result<ImportOutcome
     tickets::issue(tx, &stored)?;
     if let Some(at) = item.cancelled_at {
         tx.at(at);
-        orders::cancel(tx, id).await?;
+        orders::cancel(tx, id, None).await?;
     }
     Ok(ImportOutcome::Created)
 }
@@ -384,6 +384,7 @@ fn order_record(item: &ImportedOrder, event: &Stored<Event>, line: Line, person_
         status: OrderStatus::Paid,
         currency: event.currency,
         total_minor: total.amount_minor,
+        refunded_minor: 0,
         quantity: item.quantity,
         lines: vec![line],
         promo_code_id: None,

@@ -1,24 +1,29 @@
 //! Orders: from a hold to tickets, and back by cancellation.
 
 use crate::{
-    Error, Page, PageRequest, Result, Source, Stored, Tx,
+    Error, Page, PageRequest, Result, Source, Stored, Tx, events,
     holds::{self, HeldSale},
+    organizers,
     page::{self, Filter, Order as Sort},
-    payments, people,
+    payments::{
+        self,
+        refunds::{self, Paid},
+    },
+    people,
     pools::{self, Move},
     promo_codes, quotes, rows,
-    sql::binds,
+    sql::{self, binds},
     tickets,
 };
 use domain::{
-    Email, EventId, HoldId, OrderId, OrganizerId, PersonId, Timestamp,
-    changes::{Event, Hold, Order, Payment, Ticket},
+    Email, EventId, HoldId, Money, OrderId, OrganizerId, PersonId, TicketId, Timestamp,
+    changes::{Event, Hold, Order, Payment, Refund, Ticket},
     event::EventStatus,
-    order::{HoldStatus, OrderStatus, TicketStatus},
+    order::{HoldStatus, OrderStatus, RefundReason, TicketStatus},
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 #[derive(Clone, Debug)]
 pub struct Checkout {
@@ -90,6 +95,7 @@ pub async fn checkout(tx: &mut Tx, checkout: Checkout) -> Result<Placed> {
         status: OrderStatus::Pending,
         currency: hold.currency,
         total_minor: hold.amount_minor,
+        refunded_minor: 0,
         quantity: hold.quantity,
         lines: hold.lines.clone(),
         promo_code_id: hold.promo_code_id,
@@ -108,7 +114,7 @@ pub async fn checkout(tx: &mut Tx, checkout: Checkout) -> Result<Placed> {
         });
     }
     holds::keep_until(tx, hold.hold_id, now + PAYABLE_FOR);
-    let payment = payments::start(tx, &order, checkout.provider, checkout.method)?;
+    let payment = payments::start(tx, &order, sale.platform_fee_bps, checkout.provider, checkout.method)?;
     Ok(Placed {
         order,
         payment: Some(payment),
@@ -125,15 +131,26 @@ pub async fn pay_again(tx: &mut Tx, id: OrderId, provider: String, method: Strin
             format!("this order is {}", order.status),
         ));
     }
-    payments::start(tx, &order, provider, method)
+    let fee_bps = organizers::get(tx, order.organizer_id).await?.platform_fee_bps;
+    payments::start(tx, &order, fee_bps, provider, method)
 }
 
-/// Takes the order back. Its tickets are void, and its capacity is for sale again.
-pub async fn cancel(tx: &mut Tx, id: OrderId) -> Result<Stored<Order>> {
+/// Takes the order back. Its tickets are void, and its capacity is for sale again. `refund`: what is left of the money
+/// goes back too.
+pub async fn cancel(tx: &mut Tx, id: OrderId, refund: Option<RefundReason>) -> Result<Stored<Order>> {
     let mut order = get(tx, id).await?;
     match order.status {
         OrderStatus::Pending => release_hold(tx, &order).await?,
-        OrderStatus::Paid => take_tickets_back(tx, &order).await?,
+        OrderStatus::Paid => {
+            let tickets = valid_tickets(tx, id).await?;
+            take_back(tx, &order, tickets, true).await?;
+            if let (Some(reason), Some(mut paid)) = (refund, Paid::of_order(tx, id).await?)
+                && paid.room() > 0
+            {
+                let left = paid.room();
+                refunds::request(tx, &mut paid, &mut order, left, reason)?;
+            }
+        }
         OrderStatus::Expired | OrderStatus::Cancelled => {
             return Err(Error::conflict(
                 "order_closed",
@@ -145,6 +162,69 @@ pub async fn cancel(tx: &mut Tx, id: OrderId) -> Result<Stored<Order>> {
     order.cancelled_at = Some(tx.now());
     tx.change("order.cancelled", &mut order)?;
     Ok(order)
+}
+
+/// What goes back of a paid order.
+#[derive(Clone, Debug)]
+pub enum RefundRequest {
+    /// These tickets, at what was paid for them. They are void; without any left, the order is cancelled.
+    Tickets(Vec<TicketId>),
+    /// So much, and the tickets stay.
+    Amount(Money),
+}
+
+/// Gives a part of an order's money back.
+pub async fn refund(tx: &mut Tx, id: OrderId, request: RefundRequest, reason: RefundReason) -> Result<Stored<Refund>> {
+    let mut order = get(tx, id).await?;
+    let mut paid = Paid::of_order(tx, id)
+        .await?
+        .ok_or_else(|| Error::conflict("nothing_paid", "no payment of this order can be refunded"))?;
+    match request {
+        RefundRequest::Amount(amount) if amount.currency != order.currency => {
+            let message = format!("this order was paid in {}", order.currency);
+            Err(Error::refused("invalid", message).at("amount/currency"))
+        }
+        RefundRequest::Amount(amount) => refunds::request(tx, &mut paid, &mut order, amount.amount_minor, reason),
+        RefundRequest::Tickets(wanted) => {
+            let (back, stay): (Vec<_>, Vec<_>) = valid_tickets(tx, id)
+                .await?
+                .into_iter()
+                .partition(|ticket| wanted.contains(&ticket.ticket_id));
+            let wanted: BTreeSet<_> = wanted.into_iter().collect();
+            if back.is_empty() || back.len() != wanted.len() {
+                let message = "name valid tickets of this order, at least one";
+                return Err(Error::refused("ticket_unknown", message).at("tickets"));
+            }
+            let amount = back.iter().map(|ticket| ticket.price_minor).sum();
+            take_back(tx, &order, back, stay.is_empty()).await?;
+            if stay.is_empty() {
+                order.status = OrderStatus::Cancelled;
+                order.cancelled_at = Some(tx.now());
+                tx.change("order.cancelled", &mut order)?;
+            }
+            refunds::request(tx, &mut paid, &mut order, amount, reason)
+        }
+    }
+}
+
+/// Cancels for the buyer, if the event's policy allows it now: until its time, and while no ticket has been used.
+pub async fn cancel_by_buyer(tx: &mut Tx, id: OrderId) -> Result<Stored<Order>> {
+    let order = get(tx, id).await?;
+    let event = events::get(tx, order.event_id).await?;
+    let now = tx.now();
+    if order.status == OrderStatus::Paid && event.refundable_until.is_none_or(|until| until <= now) {
+        let message = "the time in which this order can be cancelled is over, or there is none; ask the organizer";
+        return Err(Error::conflict("not_refundable", message));
+    }
+    let used = "select 1 as used from ticket_list_state s join tickets t on t.ticket_id = s.ticket_id
+                where t.order_id = $1 and s.entries > 0 limit 1";
+    if sql::optional(tx, used, binds![id]).await?.is_some() {
+        return Err(Error::conflict(
+            "ticket_used",
+            "a ticket of this order was used at a door already",
+        ));
+    }
+    cancel(tx, id, Some(RefundReason::Buyer)).await
 }
 
 pub async fn get(db: &mut impl Source, id: OrderId) -> Result<Stored<Order>> {
@@ -222,11 +302,17 @@ async fn release_hold(tx: &mut Tx, order: &Stored<Order>) -> Result<()> {
     Ok(())
 }
 
-async fn take_tickets_back(tx: &mut Tx, order: &Stored<Order>) -> Result<()> {
-    let mut tickets = tickets::of_order(tx, order.order_id).await?;
+async fn valid_tickets(tx: &mut Tx, id: OrderId) -> Result<Vec<Stored<Ticket>>> {
+    let mut tickets = tickets::of_order(tx, id).await?;
     tickets.retain(|ticket| ticket.status == TicketStatus::Valid);
-    let valid = tickets.iter().map(|ticket| &ticket.value);
-    let demand = pools::demand(tx, order.event_id, valid, order.promo_code_id).await?;
+    Ok(tickets)
+}
+
+/// Voids tickets, and gives their capacity back; with the last of them the use of the promo code.
+async fn take_back(tx: &mut Tx, order: &Order, tickets: Vec<Stored<Ticket>>, all: bool) -> Result<()> {
+    let taken = tickets.iter().map(|ticket| &ticket.value);
+    let code = order.promo_code_id.filter(|_| all);
+    let demand = pools::demand(tx, order.event_id, taken, code).await?;
     pools::give(tx, Move::ReturnSold, &demand);
     for mut ticket in tickets {
         ticket.status = TicketStatus::Cancelled;

@@ -6,7 +6,7 @@ use crate::{
     rows,
     sql::binds,
 };
-use domain::{Currency, Label, OrganizerId, Slug, changes::Organizer};
+use domain::{Currency, Label, OrganizerId, Slug, changes::Organizer, pricing::WHOLE_BPS};
 
 #[derive(Clone, Debug)]
 pub struct OrganizerDetails {
@@ -30,10 +30,24 @@ pub(crate) async fn create_as(tx: &mut Tx, id: OrganizerId, details: OrganizerDe
 
 pub async fn update(tx: &mut Tx, id: OrganizerId, details: OrganizerDetails) -> Result<Stored<Organizer>> {
     let mut organizer = get(tx, id).await?;
-    let record = record(id, details, organizer.created_at);
+    let mut record = record(id, details, organizer.created_at);
+    record.platform_fee_bps = organizer.platform_fee_bps;
     if record != organizer.value {
         check_slug(tx, id, &record.slug).await?;
         organizer.value = record;
+        tx.change("organizer.updated", &mut organizer)?;
+    }
+    Ok(organizer)
+}
+
+/// Sets what the platform keeps of payments from now on.
+pub async fn set_platform_fee(tx: &mut Tx, id: OrganizerId, bps: i64) -> Result<Stored<Organizer>> {
+    if !(0..=WHOLE_BPS).contains(&bps) {
+        return Err(Error::refused("invalid", "a fee is between 0 and 10,000 basis points").at("platform_fee_bps"));
+    }
+    let mut organizer = get(tx, id).await?;
+    if organizer.platform_fee_bps != bps {
+        organizer.platform_fee_bps = bps;
         tx.change("organizer.updated", &mut organizer)?;
     }
     Ok(organizer)
@@ -61,6 +75,7 @@ fn record(id: OrganizerId, details: OrganizerDetails, created_at: domain::Timest
         timezone: details.timezone,
         city: details.city,
         country: details.country,
+        platform_fee_bps: 0,
         created_at,
     }
 }

@@ -39,11 +39,12 @@ macro_rules! text_binds {
 }
 
 text_binds! {
-    str String domain::ApiTokenId domain::CheckInId domain::CheckInListId domain::ErasureId domain::EventId domain::HoldId
-    domain::MembershipId domain::OrderId domain::OrganizerId domain::PaymentId domain::PersonId domain::PoolId
-    domain::PromoCodeId domain::SessionId domain::TicketId domain::TicketTypeId domain::UserId domain::VenueId domain::Currency
+    str String domain::ApiTokenId domain::CheckInId domain::CheckInListId domain::DisputeId domain::EntryId domain::ErasureId
+    domain::EventId domain::HoldId domain::MembershipId domain::OrderId domain::OrganizerId domain::PaymentId
+    domain::PayoutId domain::PersonId domain::PoolId domain::PromoCodeId domain::RefundId domain::SessionId domain::TicketId domain::TicketTypeId domain::UserId domain::VenueId domain::Currency
     domain::Email domain::Label domain::Slug domain::Role check_in::ScanKind check_in::Refusal event::EventStatus
-    order::HoldStatus order::OrderStatus order::PaymentStatus order::TicketStatus
+    order::EntryKind order::HoldStatus order::OrderStatus
+    order::PaymentStatus order::TicketStatus
 }
 
 impl Bind for i64 {

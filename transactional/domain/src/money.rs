@@ -54,6 +54,36 @@ impl Currency {
         // The constructor admits ASCII letters alone.
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
+
+    /// How many decimals its minor unit has (ISO 4217, list one): 1250 is 12.50 EUR, 1250 JPY, 1.250 KWD.
+    pub fn decimals(&self) -> u32 {
+        match self.as_str() {
+            "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "UYI" | "VND"
+            | "VUV" | "XAF" | "XOF" | "XPF" => 0,
+            "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
+            _ => 2,
+        }
+    }
+}
+
+/// `12.50 EUR`
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (amount, decimals) = (self.amount_minor.unsigned_abs(), self.currency.decimals());
+        let sign = if self.amount_minor < 0 { "-" } else { "" };
+        let unit = 10_u64.pow(decimals);
+        match decimals {
+            0 => write!(f, "{sign}{amount} {}", self.currency),
+            _ => write!(
+                f,
+                "{sign}{}.{:0width$} {}",
+                amount / unit,
+                amount % unit,
+                self.currency,
+                width = decimals as usize
+            ),
+        }
+    }
 }
 
 impl FromStr for Currency {
@@ -106,6 +136,16 @@ mod tests {
 
     fn eur(amount: i64) -> Money {
         Money::new(amount, "EUR".parse().unwrap())
+    }
+
+    #[test]
+    fn an_amount_reads_in_its_currencys_decimals() {
+        let show = |amount, currency: &str| Money::new(amount, currency.parse().unwrap()).to_string();
+        assert_eq!(show(1_250, "EUR"), "12.50 EUR");
+        assert_eq!(show(1_250, "JPY"), "1250 JPY");
+        assert_eq!(show(-1_250, "KWD"), "-1.250 KWD");
+        assert_eq!(show(5, "EUR"), "0.05 EUR");
+        assert_eq!(show(i64::MIN, "EUR"), "-92233720368547758.08 EUR");
     }
 
     #[test]

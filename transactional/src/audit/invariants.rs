@@ -10,6 +10,8 @@ use domain::{
 };
 use std::collections::{BTreeMap, HashMap};
 
+mod money;
+
 /// At most so many faults are told; one is enough to look.
 const MOST_TOLD: usize = 20;
 
@@ -17,6 +19,7 @@ pub(super) async fn check(db: &mut impl Source) -> Result<Vec<String>> {
     let mut faults = pools(db).await?;
     faults.extend(tickets_of_paid_orders(db).await?);
     faults.extend(totals_of_orders(db).await?);
+    faults.extend(money::check(db).await?);
     faults.truncate(MOST_TOLD);
     Ok(faults)
 }
@@ -75,25 +78,29 @@ async fn pools(db: &mut impl Source) -> Result<Vec<String>> {
     Ok(faults)
 }
 
+/// An order that was paid has all its tickets, some of them void if they were refunded; any other has no valid one.
 async fn tickets_of_paid_orders(db: &mut impl Source) -> Result<Vec<String>> {
     let sql = "select o.order_id as order_id, o.status as status, o.quantity as quantity, o.total_minor as total_minor,
-                   count(t.ticket_id) as tickets, cast(coalesce(sum(t.price_minor), 0) as bigint) as price_minor
-               from orders o left join tickets t on t.order_id = o.order_id and t.status = 'valid'
+                   count(t.ticket_id) as tickets, cast(coalesce(sum(t.price_minor), 0) as bigint) as price_minor,
+                   count(case when t.status = 'valid' then 1 end) as valid
+               from orders o left join tickets t on t.order_id = o.order_id
                group by o.order_id, o.status, o.quantity, o.total_minor
                having (o.status = 'paid' and (count(t.ticket_id) <> o.quantity
-                          or cast(coalesce(sum(t.price_minor), 0) as bigint) <> o.total_minor))
-                   or (o.status <> 'paid' and count(t.ticket_id) > 0)
+                          or cast(coalesce(sum(t.price_minor), 0) as bigint) <> o.total_minor
+                          or count(case when t.status = 'valid' then 1 end) = 0))
+                   or (o.status <> 'paid' and count(case when t.status = 'valid' then 1 end) > 0)
                limit $1";
     let rows = sql::all(db, sql, binds![MOST_TOLD as i64]).await?;
     let tell = |row| -> Result<String> {
         Ok(format!(
-            "order {} is {} for {} tickets at {} in all, and has {} valid tickets at {}",
+            "order {} is {} for {} tickets at {} in all, and has {} tickets at {}, {} of them valid",
             Columns::text(row, "order_id")?,
             Columns::text(row, "status")?,
             Columns::int(row, "quantity")?,
             Columns::int(row, "total_minor")?,
             Columns::int(row, "tickets")?,
             Columns::int(row, "price_minor")?,
+            Columns::int(row, "valid")?,
         ))
     };
     rows.iter().map(tell).collect()

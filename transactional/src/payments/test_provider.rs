@@ -1,11 +1,14 @@
 //! A provider without a bank: the payment method says what will be reported, and when. What it reports is a function
 //! of the payment alone, so that a test or a demo can be run again.
 
-use super::{NextStep, PaymentProvider, Report, ReportedOutcome, bad_report};
-use crate::{Result, orders::PAYABLE_FOR, secrets};
+use super::{
+    NextStep, PaymentProvider, Report, ReportedOutcome, bad_report,
+    refunds::{DueRefund, RefundAnswer},
+};
+use crate::{Result, Store, orders::PAYABLE_FOR, secrets};
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::{Money, changes::Payment};
+use domain::{Money, Timestamp, changes::Payment};
 use hmac::Mac;
 use std::time::Duration;
 
@@ -13,13 +16,14 @@ use std::time::Duration;
 pub const SIGNATURE_HEADER: &str = "bilten-signature";
 
 /// `test_late`: after the order has expired. `test_reordered`: an earlier failure arrives after the success.
-/// `test_manual`: never by itself.
-pub const METHODS: [&str; 6] = [
+/// `test_no_refunds`: the payment succeeds, and every refund of it fails. `test_manual`: never by itself.
+pub const METHODS: [&str; 7] = [
     "test_ok",
     "test_declined",
     "test_late",
     "test_duplicated",
     "test_reordered",
+    "test_no_refunds",
     "test_manual",
 ];
 
@@ -39,7 +43,9 @@ impl TestProvider {
         let report = |number: u32, outcome| Report {
             provider: self.name().to_owned(),
             ext_id: format!("{}:{number}", payment.provider_ref),
-            provider_ref: payment.provider_ref.clone(),
+            provider_ref: Some(payment.provider_ref.clone()),
+            external_ref: None,
+            subject_ref: None,
             outcome,
             amount: Money::new(payment.amount_minor, payment.currency),
         };
@@ -47,7 +53,7 @@ impl TestProvider {
         let failure = |number| report(number, ReportedOutcome::Failed);
         let soon = Duration::from_millis;
         match method {
-            "test_ok" => vec![(soon(0), success(1))],
+            "test_ok" | "test_no_refunds" => vec![(soon(0), success(1))],
             "test_declined" => vec![(soon(0), failure(1))],
             "test_late" => vec![(PAYABLE_FOR * 2, success(1))],
             "test_duplicated" => vec![(soon(0), success(1)), (soon(0), success(1)), (soon(300), success(1))],
@@ -71,6 +77,10 @@ impl PaymentProvider for TestProvider {
         "test"
     }
 
+    fn signature_header(&self) -> &'static str {
+        SIGNATURE_HEADER
+    }
+
     fn accepts(&self, method: &str) -> bool {
         METHODS.contains(&method)
     }
@@ -79,7 +89,23 @@ impl PaymentProvider for TestProvider {
         Ok(NextStep::Wait)
     }
 
-    fn verify(&self, signature: Option<&str>, body: &[u8]) -> Result<Report> {
+    async fn refund(&self, due: &DueRefund) -> Result<RefundAnswer> {
+        let outcome = match due.method.as_str() {
+            "test_no_refunds" => ReportedOutcome::RefundFailed,
+            _ => ReportedOutcome::Refunded,
+        };
+        Ok(RefundAnswer::Reported(Report {
+            provider: self.name().to_owned(),
+            ext_id: format!("{}:1", due.refund.refund_id),
+            provider_ref: Some(due.payment.provider_ref.clone()),
+            external_ref: None,
+            subject_ref: Some(due.refund.refund_id.to_string()),
+            outcome,
+            amount: Money::new(due.refund.amount_minor, due.refund.currency),
+        }))
+    }
+
+    fn verify(&self, signature: Option<&str>, body: &[u8]) -> Result<Option<Report>> {
         let signature = signature
             .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok())
             .unwrap_or_default();
@@ -92,6 +118,20 @@ impl PaymentProvider for TestProvider {
         if report.provider != self.name() || report.ext_id.len() > 200 {
             return Err(bad_report("invalid", "this is no report of this provider"));
         }
-        Ok(report)
+        Ok(Some(report))
+    }
+
+    /// It keeps no books: what it reported follows from the payments that it was told of.
+    async fn reports(&self, store: &Store, from: Timestamp, to: Timestamp) -> Result<Vec<Report>> {
+        let mut reports = Vec::new();
+        for started in super::started(&mut store.read().await?, self.name(), from, to).await? {
+            for (delay, report) in self.schedule(&started.payment, &started.method) {
+                let at = started.started_at + delay;
+                if from <= at && at < to {
+                    reports.push(report);
+                }
+            }
+        }
+        Ok(reports)
     }
 }

@@ -5,6 +5,7 @@
 mod access;
 mod check_in;
 mod event;
+mod money;
 mod order;
 mod organizer;
 mod person;
@@ -13,7 +14,8 @@ mod pricing;
 pub use access::{ApiToken, Membership};
 pub use check_in::{CheckIn, CheckInList, ListedType};
 pub use event::{Event, Pool, PoolRef, Price, TicketType, Venue};
-pub use order::{Hold, Line, Order, Payment, Ticket};
+pub use money::{Dispute, Payment, Payout, Refund};
+pub use order::{Hold, Line, Order, Ticket};
 pub use organizer::Organizer;
 pub use person::Person;
 pub use pricing::{Charge, PromoCode};
@@ -61,7 +63,7 @@ macro_rules! entities {
 }
 
 entities! {
-    Organizer Membership ApiToken Venue Event Pool TicketType PromoCode Person Hold Order Payment Ticket CheckInList CheckIn
+    Organizer Membership ApiToken Venue Event Pool TicketType PromoCode Person Hold Order Payment Refund Dispute Payout Ticket CheckInList CheckIn
 }
 
 /// The entity of that name.

@@ -1,7 +1,7 @@
 use super::entity;
 use crate::{
-    Currency, EventId, HoldId, OrderId, PaymentId, PersonId, PoolId, PromoCodeId, TicketId, TicketTypeId, Timestamp,
-    order::{HoldStatus, OrderStatus, PaymentStatus, TicketStatus},
+    Currency, EventId, HoldId, OrderId, PersonId, PoolId, PromoCodeId, TicketId, TicketTypeId, Timestamp,
+    order::{HoldStatus, OrderStatus, TicketStatus},
     record::record,
 };
 
@@ -52,6 +52,9 @@ record! {
         status: OrderStatus,
         currency: Currency,
         total_minor: i64,
+        /// What of it has gone back or is on its way.
+        #[serde(default)]
+        refunded_minor: i64,
         quantity: i64,
         lines: Vec<Line>,
         promo_code_id: Option<PromoCodeId>,
@@ -60,16 +63,6 @@ record! {
         cancelled_at: Option<Timestamp>,
         /// Where it came from, for what was imported.
         source: Option<String>,
-    }
-    Payment {
-        payment_id: PaymentId,
-        order_id: OrderId,
-        event_id: EventId,
-        provider: String,
-        provider_ref: String,
-        status: PaymentStatus,
-        amount_minor: i64,
-        currency: Currency,
     }
     Ticket {
         ticket_id: TicketId,
@@ -90,9 +83,7 @@ record! {
 entity!(Hold, "hold", "holds", key: hold_id, money: Some("amount_minor"), personal: &[],
     changes: ["placed", "converted", "expired", "released"]);
 entity!(Order, "order", "orders", key: order_id, money: Some("total_minor"), personal: &[],
-    changes: ["placed", "paid", "expired", "cancelled"]);
-entity!(Payment, "payment", "payments", key: payment_id, money: Some("amount_minor"), personal: &[],
-    changes: ["started", "succeeded", "failed", "unapplied"]);
+    changes: ["placed", "paid", "expired", "cancelled", "refunded", "refund_failed"]);
 entity!(Ticket, "ticket", "tickets", key: ticket_id, money: Some("price_minor"), personal: &[],
     changes: ["issued", "reissued", "cancelled"]);
 

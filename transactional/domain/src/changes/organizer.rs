@@ -11,6 +11,9 @@ record! {
         timezone: String,
         city: Option<String>,
         country: Option<String>,
+        /// Basis points of every payment that the platform keeps.
+        #[serde(default)]
+        platform_fee_bps: i64,
         created_at: Timestamp,
     }
 }

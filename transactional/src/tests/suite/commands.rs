@@ -68,7 +68,7 @@ async fn step(world: &World, known: &Mutex<Known>, types: &[TicketTypeId], seed:
             .await
             .map(drop),
         _ if rng.random() => world
-            .write(move |tx| Box::pin(orders::cancel(tx, order_id)))
+            .write(move |tx| Box::pin(orders::cancel(tx, order_id, None)))
             .await
             .map(drop),
         _ => {

@@ -168,7 +168,7 @@ async fn cases_8_and_11_old_codes_and_cancelled_tickets_pass_by_force_alone() {
 
     let order_id = tickets[1].order_id;
     world
-        .write(move |tx| Box::pin(orders::cancel(tx, order_id)))
+        .write(move |tx| Box::pin(orders::cancel(tx, order_id, None)))
         .await
         .unwrap();
     let cancelled = world.scan(&tickets[1], "c").await;

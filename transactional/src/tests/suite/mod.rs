@@ -2,10 +2,12 @@
 
 use super::*;
 
+mod chance;
 mod commands;
 mod doors;
 mod erasure;
 mod imports;
+mod money;
 mod payments;
 mod people_with_access;
 mod pricing;

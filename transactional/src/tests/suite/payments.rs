@@ -38,7 +38,7 @@ async fn a_report_that_is_delivered_many_times_at_once_makes_one_transition() {
     assert_eq!(
         outcomes
             .iter()
-            .filter(|applied| **applied == Applied::Succeeded)
+            .filter(|applied| **applied == Applied::Done(ReportedOutcome::Succeeded))
             .count(),
         1
     );
@@ -62,14 +62,23 @@ async fn a_report_that_is_delivered_many_times_at_once_makes_one_transition() {
 async fn success_is_the_last_word_in_whatever_order_reports_come() {
     let world = World::with_capacity(5).await;
     let (first, second) = (world.order(1).await, world.order(1).await);
-    assert_eq!(apply(&world, &world.success(&first)).await, Applied::Succeeded);
+    assert_eq!(
+        apply(&world, &world.success(&first)).await,
+        Applied::Done(ReportedOutcome::Succeeded)
+    );
     assert_eq!(apply(&world, &failure(&first, "a", &world)).await, Applied::Repeated);
-    assert_eq!(apply(&world, &failure(&second, "b", &world)).await, Applied::Failed);
+    assert_eq!(
+        apply(&world, &failure(&second, "b", &world)).await,
+        Applied::Done(ReportedOutcome::Failed)
+    );
     assert_eq!(
         status(&world, &second).await,
         (OrderStatus::Pending, PaymentStatus::Failed)
     );
-    assert_eq!(apply(&world, &world.success(&second)).await, Applied::Succeeded);
+    assert_eq!(
+        apply(&world, &world.success(&second)).await,
+        Applied::Done(ReportedOutcome::Succeeded)
+    );
     for placed in [&first, &second] {
         assert_eq!(
             status(&world, placed).await,
@@ -96,7 +105,10 @@ async fn a_late_success_takes_capacity_that_is_still_there() {
     let world = World::with_capacity(1).await;
     let placed = world.order(1).await;
     expire(&world).await;
-    assert_eq!(apply(&world, &world.success(&placed)).await, Applied::Succeeded);
+    assert_eq!(
+        apply(&world, &world.success(&placed)).await,
+        Applied::Done(ReportedOutcome::Succeeded)
+    );
     assert_eq!(
         status(&world, &placed).await,
         (OrderStatus::Paid, PaymentStatus::Succeeded)
@@ -126,7 +138,10 @@ async fn a_success_after_cancellation_is_money_to_give_back() {
     let world = World::with_capacity(1).await;
     let placed = world.order(1).await;
     let id = placed.order.order_id;
-    world.write(move |tx| Box::pin(orders::cancel(tx, id))).await.unwrap();
+    world
+        .write(move |tx| Box::pin(orders::cancel(tx, id, None)))
+        .await
+        .unwrap();
     assert_eq!(apply(&world, &world.success(&placed)).await, Applied::Unapplied);
     assert_eq!(world.pool_counts().await, (0, 0));
     world.assert_sound().await;
@@ -152,7 +167,7 @@ async fn another_amount_or_currency_is_stored_and_not_believed() {
         assert_eq!(apply(&world, &wrong).await, Applied::Repeated, "it is stored");
     }
     let stranger = Report {
-        provider_ref: "nobody".into(),
+        provider_ref: Some("nobody".into()),
         ext_id: "x".into(),
         ..truth
     };
@@ -180,7 +195,7 @@ async fn a_payment_that_failed_can_be_tried_again() {
     assert_eq!(waiting.len(), 1);
     assert_eq!((&waiting[0].payment, waiting[0].method.as_str()), (&payment, "test_ok"));
     let sent = world.provider().schedule(&payment, "test_ok").remove(0).1;
-    assert_eq!(apply(&world, &sent).await, Applied::Succeeded);
+    assert_eq!(apply(&world, &sent).await, Applied::Done(ReportedOutcome::Succeeded));
     world.assert_sound().await;
 }
 
@@ -190,7 +205,7 @@ async fn a_webhook_is_believed_by_its_signature_alone() {
     let sent = world.success(&world.order(1).await);
     let provider = world.provider();
     let (signature, body) = provider.sign(&sent).unwrap();
-    assert_eq!(provider.verify(Some(&signature), &body), Ok(sent.clone()));
+    assert_eq!(provider.verify(Some(&signature), &body), Ok(Some(sent.clone())));
     let mut forged = body.clone();
     forged[10] ^= 1;
     assert_eq!(code(provider.verify(Some(&signature), &forged)), "bad_signature");
@@ -213,6 +228,7 @@ fn the_schedule_of_a_method_is_a_function_of_the_payment() {
         status: PaymentStatus::Pending,
         amount_minor: 1,
         currency: "EUR".parse().unwrap(),
+        platform_fee_minor: 0,
     };
     let outcomes = |method: &str| -> Vec<(bool, String)> {
         let scheduled = provider.schedule(&payment, method);

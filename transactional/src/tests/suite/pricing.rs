@@ -6,7 +6,7 @@ use domain::{
     pricing::{ChargeKind, DiscountKind},
 };
 
-fn details(code: &str, kind: DiscountKind, value: i64) -> PromoCodeDetails {
+pub(super) fn details(code: &str, kind: DiscountKind, value: i64) -> PromoCodeDetails {
     PromoCodeDetails {
         code: code.into(),
         kind,
@@ -82,7 +82,7 @@ async fn a_code_with_one_use_is_reserved_by_a_hold_used_by_an_order_and_given_ba
     assert_eq!(code(world.hold_with("ONCE", 1).await), "promo_code_used_up");
     let order_id = placed.order.order_id;
     world
-        .write(move |tx| Box::pin(orders::cancel(tx, order_id)))
+        .write(move |tx| Box::pin(orders::cancel(tx, order_id, None)))
         .await
         .unwrap();
     assert_eq!(world.uses(id).await, (0, 0));
@@ -257,7 +257,10 @@ async fn a_late_payment_is_refused_when_the_code_was_used_by_another() {
     assert_eq!(swept.status, domain::order::HoldStatus::Expired);
     let hold = world.hold_with("ONCE", 1).await.unwrap();
     let prompt = world.checkout(&hold, "prompt@example.org").await.unwrap();
-    assert_eq!(world.pay(&prompt).await, crate::payments::Applied::Succeeded);
+    assert_eq!(
+        world.pay(&prompt).await,
+        crate::payments::Applied::Done(crate::payments::ReportedOutcome::Succeeded)
+    );
     assert_eq!(world.pay(&late).await, crate::payments::Applied::Unapplied);
     assert_eq!(world.uses(id).await, (0, 1));
     world.assert_sound().await;

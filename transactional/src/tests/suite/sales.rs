@@ -201,12 +201,16 @@ async fn a_cancelled_order_voids_its_tickets_and_sells_again() {
     assert_eq!(code(world.hold(1).await), "sold_out");
     let order_id = ticket.order_id;
     world
-        .write(move |tx| Box::pin(orders::cancel(tx, order_id)))
+        .write(move |tx| Box::pin(orders::cancel(tx, order_id, None)))
         .await
         .unwrap();
     assert_eq!(world.pool_counts().await, (0, 0));
     assert_eq!(
-        code(world.write(move |tx| Box::pin(orders::cancel(tx, order_id))).await),
+        code(
+            world
+                .write(move |tx| Box::pin(orders::cancel(tx, order_id, None)))
+                .await
+        ),
         "order_closed"
     );
     world.hold(2).await.unwrap();
