@@ -3,6 +3,7 @@
 
 use crate::{
     home::Home,
+    payments::StripeOptions,
     roles::{ProcessRole, ProcessRoles},
 };
 use clap::Args;
@@ -92,6 +93,9 @@ pub struct ServeOptions {
     /// Most bytes of a remote lake's files that are kept in the data folder; 0: none
     #[arg(long, env = "BILTEN_CACHE_BYTES", default_value_t = 2 << 30, value_name = "N")]
     pub cache_bytes: u64,
+
+    #[command(flatten)]
+    pub stripe: StripeOptions,
 }
 
 impl Config {
@@ -136,6 +140,7 @@ impl ServeOptions {
                 false => ProcessRoles::all(),
             },
             cache_bytes: 0,
+            stripe: StripeOptions::default(),
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod import;
 pub mod jobs;
 pub mod limits;
 pub mod observe;
+pub mod payments;
 pub mod problem;
 pub mod redact;
 pub mod resource;

@@ -5,8 +5,8 @@
 use domain::{
     Currency, OrganizerId, Timestamp,
     changes::{
-        ApiToken, CheckIn, CheckInList, Event, Hold, Membership, Order, Organizer, Payment, Pool, PromoCode, Ticket,
-        TicketType, Venue,
+        ApiToken, CheckIn, CheckInList, Dispute, Event, Hold, Membership, Order, Organizer, Payment, Payout, Pool,
+        PromoCode, Refund, Ticket, TicketType, Venue,
     },
     record::{Field, Kind, Record},
 };
@@ -40,6 +40,9 @@ pub type TicketTypeResource = Resource<TicketType>;
 pub type HoldResource = Resource<Hold>;
 pub type OrderResource = Resource<Order>;
 pub type PaymentResource = Resource<Payment>;
+pub type RefundResource = Resource<Refund>;
+pub type DisputeResource = Resource<Dispute>;
+pub type PayoutResource = Resource<Payout>;
 pub type TicketResource = Resource<Ticket>;
 pub type CheckInListResource = Resource<CheckInList>;
 pub type CheckInResource = Resource<CheckIn>;

@@ -6,8 +6,8 @@ use crate::{
     problem::Problem,
     roles::ProcessRole,
     routes::{
-        access, audit, check_ins, erasure, events, health, holds, imports, interactions, metrics, orders, organizers,
-        pages, payments, promo_codes, session, sql, status, ticket_types, venues,
+        access, audit, check_ins, erasure, events, health, holds, imports, interactions, metrics, money, orders,
+        organizers, pages, payments, promo_codes, session, sql, status, ticket_types, venues,
     },
     wiring::App,
 };
@@ -51,6 +51,7 @@ const BODY_LIMIT: usize = 256 << 10;
         (name = "events", description = "Events, capacity pools and ticket types"),
         (name = "orders", description = "Orders, for staff"),
         (name = "people", description = "Buyers and attendees"),
+        (name = "money", description = "Refunds, disputes, the ledger, payouts, and the provider's books against ours"),
         (name = "payments", description = "What payment providers report"),
         (name = "check-in", description = "Doors"),
         (name = "lake", description = "SQL and metrics"),
@@ -144,7 +145,13 @@ fn staff() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(promo_codes::create_promo_code, promo_codes::list_promo_codes))
         .routes(routes!(promo_codes::update_promo_code))
         .routes(routes!(orders::list_event_orders))
-        .routes(routes!(orders::cancel_order))
+        .routes(routes!(money::refund_order, money::list_refunds))
+        .routes(routes!(money::list_disputes))
+        .routes(routes!(money::show_balances))
+        .routes(routes!(money::list_ledger_entries))
+        .routes(routes!(money::make_payout, money::list_payouts))
+        .routes(routes!(money::set_platform_fee))
+        .routes(routes!(money::reconcile, money::list_reconciliations))
         .routes(routes!(erasure::erase_person))
         .routes(routes!(erasure::erase_person_by_email))
         .routes(routes!(erasure::show_erasure))
@@ -168,6 +175,7 @@ fn storefront() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(orders::pay_again))
         .routes(routes!(orders::show_order))
         .routes(routes!(orders::list_order_tickets))
+        .routes(routes!(orders::cancel_order))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn(refuse_large::<BODY_LIMIT>))
 }

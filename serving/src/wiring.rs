@@ -6,12 +6,9 @@ use crate::{
     config::{Config, ServeOptions},
     figures,
     home::OwnProcess,
-    jobs::{
-        announce, erasure,
-        payments::{PaymentReports, Payments},
-        sweep,
-    },
+    jobs::{announce, erasure, money, sweep},
     limits::Limits,
+    payments::{PaymentReports, Payments, Stripe},
     problem::{Problem, Result as ProblemResult},
     roles::{ProcessRole, ProcessRoles},
     stages::Stages,
@@ -79,7 +76,7 @@ impl Wiring {
             true => Some(open_lake(config, options, shared).await?),
             false => None,
         };
-        let (payments, reports) = Payments::new(store.clone());
+        let (payments, reports) = Payments::new(store.clone(), Stripe::new(&options.stripe)?);
         let app = Arc::new(App {
             collector: Collector::new(log.clone(), VisitorKeys::new(store.clone())),
             payments,
@@ -176,6 +173,8 @@ fn start(stages: &mut Stages, app: &Arc<App>, reports: PaymentReports, own: &Own
                     maintain,
                     sweep::run(app.clone(), stop.clone()),
                     erasure::run(app.clone(), stop.clone()),
+                    money::refund(app.clone(), stop.clone()),
+                    money::reconcile(app.clone(), stop.clone()),
                 );
                 Ok(())
             }

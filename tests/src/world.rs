@@ -96,7 +96,12 @@ impl Show {
 
     /// The provider's report on a payment, signed: header, its value, body.
     pub fn report(&self, payment: &Value, outcome: &str) -> (&str, String, String) {
-        let body = report_body(payment, outcome).to_string();
+        self.signed(&report_body(payment, outcome))
+    }
+
+    /// Any report of the provider, signed.
+    pub fn signed(&self, report: &Value) -> (&str, String, String) {
+        let body = report.to_string();
         (&self.webhook.header, self.webhook.sign(body.as_bytes()), body)
     }
 

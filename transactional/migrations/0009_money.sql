@@ -22,6 +22,7 @@ create table refunds (
     currency text not null,
     -- private: the provider's own id of it, and when it is asked again; null: it has answered, or will by itself
     external_ref text,
+    requested_at bigint not null,
     tries bigint not null default 0,
     next_try_at bigint
 );

@@ -27,6 +27,7 @@ pub mod pools;
 mod processes;
 pub mod promo_codes;
 mod quotes;
+pub mod reconciliation;
 mod rows;
 mod secrets;
 mod sql;

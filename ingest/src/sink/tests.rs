@@ -112,6 +112,7 @@ fn change(seq: i64, remaining: i64, change_type: &str) -> Record {
         timezone: "Europe/Warsaw".to_owned(),
         city: None,
         country: None,
+        platform_fee_bps: 0,
         created_at: now,
     };
     let change = Change {

@@ -2,5 +2,5 @@
 
 pub mod announce;
 pub mod erasure;
-pub mod payments;
+pub mod money;
 pub mod sweep;

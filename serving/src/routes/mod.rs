@@ -10,6 +10,7 @@ pub mod holds;
 pub mod imports;
 pub mod interactions;
 pub mod metrics;
+pub mod money;
 pub mod orders;
 pub mod organizers;
 pub mod pages;

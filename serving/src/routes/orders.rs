@@ -3,18 +3,19 @@ use crate::{
     auth::{Caller, Identity},
     extract::{Id, Once, Params},
     problem::{Problem, Result},
-    resource::{OrderResource, PaymentResource, Resource, TicketResource},
+    resource::{OrderResource, PaymentResource, RefundResource, Resource, TicketResource},
     view::{Page, PageQuery, page},
     wiring::App,
 };
 use axum::{Json, extract::State, http::StatusCode};
-use domain::{Email, EventId, HoldId, OrderId, changes::Order, role::Permission};
+use domain::{Email, EventId, HoldId, OrderId, changes::Order, order::RefundReason, role::Permission};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use transactional::{
     Reader, Stored,
     orders::{self, Checkout, OrderFilter},
-    payments, tickets,
+    payments::{self, refunds},
+    tickets,
 };
 use utoipa::{IntoParams, ToSchema};
 
@@ -48,6 +49,19 @@ pub struct OrderView {
     secret: String,
     /// Its payments, the newest first. None for a free order.
     payments: Vec<PaymentResource>,
+    /// What went back, the oldest first.
+    refunds: Vec<RefundResource>,
+    /// Where the buyer pays, if the payment provider has a page for it.
+    payment_url: Option<String>,
+}
+
+/// A payment that was started.
+#[derive(Serialize, ToSchema)]
+pub struct PaymentView {
+    #[serde(flatten)]
+    payment: PaymentResource,
+    /// Where the buyer pays, if the payment provider has a page for it.
+    payment_url: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -63,7 +77,7 @@ pub struct TicketView {
 #[into_params(parameter_in = Query)]
 pub struct SecretQuery {
     /// The order's secret, for buyers. Staff need none.
-    secret: Option<String>,
+    pub(super) secret: Option<String>,
 }
 
 /// Check out: turn a hold into an order
@@ -94,9 +108,10 @@ pub async fn check_out(
             Box::pin(async move { orders::checkout(tx, checkout).await })
         })
         .await?;
-    if let Some(payment) = &placed.payment {
-        app.payments.start(payment, &method).await?;
-    }
+    let payment_url = match &placed.payment {
+        Some(payment) => app.payments.start(payment, &method).await?,
+        None => None,
+    };
     let secret = app.store.order_secret(placed.order.order_id);
     let payments = placed.payment.into_iter().map(Resource::from).collect();
     Ok((
@@ -105,6 +120,8 @@ pub async fn check_out(
             order: placed.order.into(),
             secret,
             payments,
+            refunds: Vec::new(),
+            payment_url,
         }),
     ))
 }
@@ -123,7 +140,7 @@ pub struct PaymentInput {
 #[utoipa::path(post, path = "/v1/orders/{order_id}/payments", tag = "storefront", security(()),
     request_body = PaymentInput,
     params(("order_id" = String, Path), SecretQuery, ("Idempotency-Key" = Option<String>, Header)),
-    responses((status = 201, body = PaymentResource), (status = 404, body = Problem), (status = 409, body = Problem)))]
+    responses((status = 201, body = PaymentView), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub async fn pay_again(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
@@ -134,7 +151,7 @@ pub async fn pay_again(
         key,
         request_hash,
     }: Once<PaymentInput>,
-) -> Result<(StatusCode, Json<PaymentResource>)> {
+) -> Result<(StatusCode, Json<PaymentView>)> {
     readable_order(&app, &mut app.store.read().await?, caller, order_id, query.secret).await?;
     let method = known_method(&app, body.payment_method)?;
     let (provider, by) = (app.payments.provider().name().to_owned(), method.clone());
@@ -143,8 +160,9 @@ pub async fn pay_again(
             Box::pin(async move { orders::pay_again(tx, order_id, provider, by).await })
         })
         .await?;
-    app.payments.start(&payment, &method).await?;
-    Ok((StatusCode::CREATED, Json(payment.into())))
+    let payment_url = app.payments.start(&payment, &method).await?;
+    let payment = payment.into();
+    Ok((StatusCode::CREATED, Json(PaymentView { payment, payment_url })))
 }
 
 fn known_method(app: &App, method: String) -> Result<String> {
@@ -171,11 +189,13 @@ pub async fn show_order(
     let order = readable_order(&app, &mut db, caller, order_id, query.secret).await?;
     let mut payments = payments::of_order(&mut db, order_id).await?;
     payments.sort_by_key(|payment| std::cmp::Reverse(payment.payment_id));
-    let payments = payments.into_iter().map(Resource::from).collect();
+    let refunds = refunds::of_order(&mut db, order_id).await?;
     Ok(Json(OrderView {
         secret: app.store.order_secret(order_id),
         order: order.into(),
-        payments,
+        payments: payments.into_iter().map(Resource::from).collect(),
+        refunds: refunds.into_iter().map(Resource::from).collect(),
+        payment_url: None,
     }))
 }
 
@@ -203,20 +223,46 @@ pub async fn list_order_tickets(
     Ok(Json(views))
 }
 
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct CancelQuery {
+    /// The order's secret, for buyers. Staff need none.
+    secret: Option<String>,
+    /// For staff: `false` keeps the money.
+    refund: Option<bool>,
+}
+
 /// Cancel an order and its tickets
-#[utoipa::path(post, path = "/v1/orders/{order_id}/cancel", tag = "orders", params(("order_id" = String, Path)),
-    responses((status = 200, body = OrderResource), (status = 409, body = Problem)))]
+///
+/// What was paid goes back, less what went back already. A buyer, who has the order's secret, may do it until the
+/// event's `refundable_until` and while no ticket was used; an order that is not paid yet, at any time.
+#[utoipa::path(post, path = "/v1/orders/{order_id}/cancel", tag = "storefront", security(()),
+    params(("order_id" = String, Path), CancelQuery),
+    responses((status = 200, body = OrderResource), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub async fn cancel_order(
     State(app): State<Arc<App>>,
-    identity: Identity,
+    Caller(caller): Caller,
     Id(order_id): Id<OrderId>,
+    Params(query): Params<CancelQuery>,
 ) -> Result<Json<OrderResource>> {
+    if let Some(secret) = query.secret {
+        if !app.store.is_order_secret(order_id, &secret) {
+            return Err(Problem::not_found("order"));
+        }
+        let cancel = app
+            .store
+            .write("buyer", move |tx| Box::pin(orders::cancel_by_buyer(tx, order_id)));
+        return Ok(Json(cancel.await?.into()));
+    }
+    let identity = caller.ok_or_else(|| Problem::new("unauthenticated", "log in, or send the order's secret"))?;
     let order = orders::get(&mut app.store.read().await?, order_id).await?;
     identity.require(order.organizer_id, Permission::ManageEvents)?;
+    let refund = query.refund.unwrap_or(true).then_some(RefundReason::Staff);
     let order = app
         .store
         .write(identity.actor(), move |tx| {
-            Box::pin(async move { orders::cancel(tx, order_id).await })
+            Box::pin(async move { orders::cancel(tx, order_id, refund).await })
         })
         .await?;
     Ok(Json(order.into()))
@@ -242,7 +288,7 @@ pub async fn list_event_orders(
 }
 
 /// The order, for its organizer's staff and for who has its secret. For anyone else it does not exist.
-async fn readable_order(
+pub(super) async fn readable_order(
     app: &App,
     db: &mut Reader,
     caller: Option<Identity>,

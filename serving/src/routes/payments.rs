@@ -15,8 +15,9 @@ use utoipa::ToSchema;
 
 #[derive(Serialize, ToSchema)]
 pub struct ReportView {
-    /// `succeeded`, `failed`, `unapplied` (the money came too late and has to go back), `repeated` (nothing to do),
-    /// `mismatch` (amount or currency differ: stored, not believed), `unknown_payment`
+    /// What it led to: `succeeded`, `failed`, `refunded`, `refund_failed`, `dispute_opened`, `dispute_won`,
+    /// `dispute_lost`; `unapplied` (the money came too late and goes back), `repeated` (nothing to do), `mismatch` (an
+    /// amount or currency that can't be: stored, not believed), `unknown_payment`, `ignored` (it is of nothing here)
     result: &'static str,
 }
 
@@ -45,12 +46,13 @@ pub async fn take_report(
     }
     let signature = request
         .headers()
-        .get(SIGNATURE_HEADER)
+        .get(app.payments.provider().signature_header())
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
     let body = bytes(request, &app).await?;
     let applied = app.payments.take_report(signature.as_deref(), &body).await?;
-    Ok(Json(ReportView { result: name(applied) }))
+    let result = applied.map_or("ignored", name);
+    Ok(Json(ReportView { result }))
 }
 
 /// Show the test payment provider, so that a test can play it
@@ -73,8 +75,7 @@ pub async fn show_test_provider(State(app): State<Arc<App>>, identity: Identity)
 
 fn name(applied: Applied) -> &'static str {
     match applied {
-        Applied::Succeeded => "succeeded",
-        Applied::Failed => "failed",
+        Applied::Done(outcome) => outcome.as_str(),
         Applied::Unapplied => "unapplied",
         Applied::Repeated => "repeated",
         Applied::Mismatch => "mismatch",

@@ -17,6 +17,7 @@ mod faults;
 mod imports;
 mod interactions;
 mod lake;
+mod money;
 mod observability;
 mod openapi;
 mod organizing;

@@ -199,7 +199,7 @@ fn remember(tx: &mut Tx, sale: &Sale, report: &Report, applied: Applied) {
     let values = binds![
         report.provider,
         report.ext_id,
-        report.provider_ref,
+        sale.paid.payment.provider_ref,
         report.outcome.as_str(),
         report.amount.amount_minor,
         report.amount.currency,

@@ -98,8 +98,9 @@ pub(crate) fn request(
         return Err(Error::conflict("refund_too_large", message).at("amount_minor"));
     }
     let refund = record(paid, amount_minor, RefundStatus::Pending, reason);
-    let due = ("next_try_at", Value::Int(tx.batch_time.as_micros()));
-    let refund = tx.create_with(paid.payment.organizer_id, "refund.requested", refund, &[due])?;
+    let now = Value::Int(tx.batch_time.as_micros());
+    let private = [("requested_at", now.clone()), ("next_try_at", now)];
+    let refund = tx.create_with(paid.payment.organizer_id, "refund.requested", refund, &private)?;
     let entry = (EntryKind::Refund, refund.refund_id, Accounts::default());
     paid.shift(tx, order, amount_minor, entry)?;
     Ok(refund)
@@ -131,7 +132,11 @@ pub(super) async fn reported(tx: &mut Tx, sale: &mut Sale, report: &Report) -> R
         let refund = record(&sale.paid, amount, RefundStatus::Succeeded, RefundReason::Provider);
         let external = report.subject_ref.clone().map_or(Value::NoText, Value::Text);
         let organizer = sale.paid.payment.organizer_id;
-        let refund = tx.create_with(organizer, "refund.succeeded", refund, &[("external_ref", external)])?;
+        let private = [
+            ("requested_at", Value::Int(tx.batch_time.as_micros())),
+            ("external_ref", external),
+        ];
+        let refund = tx.create_with(organizer, "refund.succeeded", refund, &private)?;
         let entry = (EntryKind::Refund, refund.refund_id, Accounts::refund_paid(amount));
         sale.paid.shift(tx, &mut sale.order, amount, entry)?;
         return Ok(Applied::Done(report.outcome));

@@ -27,6 +27,7 @@ pub const METHODS: [&str; 7] = [
     "test_manual",
 ];
 
+#[derive(Clone)]
 pub struct TestProvider {
     secret: Vec<u8>,
 }

@@ -1,13 +1,9 @@
-//! The payment provider: asked to start payments, believed when it reports them.
-//!
-//! The test provider is a provider like any other, only that it lives in this process: it decides by the payment method
-//! which reports it sends and when, signs them, and they are verified and applied as a webhook's would be. Like a real
-//! one it does not forget: after a restart it goes on with the payments that are still pending.
+//! The other side of the test provider: a provider like any other, only that it lives in this process. It decides by the
+//! payment method which reports it sends and when, signs them, and they are verified and applied as a webhook's would
+//! be. Like a real one it does not forget: after a restart it goes on with the payments that are still pending.
 
-use crate::{
-    problem::{Problem, Result},
-    wiring::App,
-};
+use super::is_transient;
+use crate::wiring::App;
 use domain::{Timestamp, changes::Payment};
 use std::{
     cmp::Reverse,
@@ -18,17 +14,16 @@ use std::{
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use transactional::{
-    Store, Stored,
-    payments::{self, Applied, PaymentProvider, Report, TestProvider},
+    Result, Store,
+    payments::{self, PaymentProvider, Report, TestProvider},
 };
 
 /// Payments whose reports are still to come; more wait for the next restart's look at what is pending.
 const MOST_WAITING: usize = 100_000;
 const RETRY: Duration = Duration::from_secs(2);
 
-pub struct Payments {
+pub(super) struct TestBank {
     provider: TestProvider,
-    store: Store,
     due: mpsc::Sender<Due>,
 }
 
@@ -38,74 +33,45 @@ struct Due {
     report: Report,
 }
 
-impl Payments {
-    pub fn new(store: Store) -> (Self, PaymentReports) {
+impl TestBank {
+    pub(super) fn new(provider: TestProvider, store: Store) -> (Self, PaymentReports) {
         let (due, reports) = mpsc::channel(MOST_WAITING);
-        let provider = TestProvider::new(&store.webhook_secret());
-        (
-            Self { provider, store, due },
-            PaymentReports {
-                reports,
-                heap: BinaryHeap::new(),
-            },
-        )
+        let bank = Self {
+            provider: provider.clone(),
+            due,
+        };
+        let reports = PaymentReports {
+            provider,
+            store,
+            reports,
+            heap: BinaryHeap::new(),
+        };
+        (bank, reports)
     }
 
-    pub fn provider(&self) -> &dyn PaymentProvider {
-        &self.provider
-    }
-
-    /// Asks the provider for the money. Its reports come later.
-    pub async fn start(&self, payment: &Stored<Payment>, method: &str) -> Result<()> {
-        self.provider.start(payment, method).await?;
-        self.schedule(payment, method, Duration::ZERO);
-        Ok(())
-    }
-
-    /// Takes a report as it arrived, believes it if its signature is right, and applies it once.
-    pub async fn take_report(&self, signature: Option<&str>, body: &[u8]) -> Result<Applied> {
-        let report = self.provider.verify(signature, body)?;
-        let actor = format!("provider:{}", self.provider.name());
-        let applied = self
-            .store
-            .write(actor, move |tx| {
-                Box::pin(async move { payments::report(tx, report).await })
-            })
-            .await?;
-        if matches!(applied, Applied::Mismatch | Applied::UnknownPayment) {
-            tracing::warn!(?applied, "a payment report was stored and not believed");
-        }
-        Ok(applied)
-    }
-
-    fn schedule(&self, payment: &Payment, method: &str, elapsed: Duration) {
+    pub(super) fn start(&self, payment: &Payment, method: &str) {
         for (delay, report) in self.provider.schedule(payment, method) {
-            let at = Instant::now() + delay.saturating_sub(elapsed);
+            let at = Instant::now() + delay;
             if self.due.try_send(Due { at, report }).is_err() {
                 tracing::warn!("too many test payments wait; theirs are reported after the next restart");
             }
         }
     }
-
-    async fn resume(&self) -> Result<()> {
-        let mut db = self.store.read().await?;
-        for pending in payments::pending(&mut db, self.provider.name(), MOST_WAITING as i64).await? {
-            let elapsed = Timestamp::now().since(pending.started_at);
-            self.schedule(&pending.payment, &pending.method, elapsed);
-        }
-        Ok(())
-    }
 }
 
 /// The sending half of the test provider.
 pub struct PaymentReports {
+    provider: TestProvider,
+    store: Store,
     reports: mpsc::Receiver<Due>,
     heap: BinaryHeap<Reverse<Due>>,
 }
 
 impl PaymentReports {
     pub async fn run(mut self, app: Arc<App>, stop: CancellationToken) {
-        if let Err(error) = app.payments.resume().await {
+        if app.payments.provider().name() == self.provider.name()
+            && let Err(error) = self.resume().await
+        {
             tracing::warn!(%error, "pending test payments could not be read");
         }
         loop {
@@ -120,15 +86,28 @@ impl PaymentReports {
                 () = stop.cancelled() => return,
                 due = self.reports.recv() => match due {
                     Some(due) => self.heap.push(Reverse(due)),
-                    None => return,
+                    // Another provider is at work.
+                    None => return stop.cancelled().await,
                 },
                 () = wait => if let Some(Reverse(due)) = self.heap.pop() { self.send(&app, due).await },
             }
         }
     }
 
+    async fn resume(&mut self) -> Result<()> {
+        let mut db = self.store.read().await?;
+        for pending in payments::pending(&mut db, self.provider.name(), MOST_WAITING as i64).await? {
+            let elapsed = Timestamp::now().since(pending.started_at);
+            for (delay, report) in self.provider.schedule(&pending.payment, &pending.method) {
+                let at = Instant::now() + delay.saturating_sub(elapsed);
+                self.heap.push(Reverse(Due { at, report }));
+            }
+        }
+        Ok(())
+    }
+
     async fn send(&mut self, app: &App, due: Due) {
-        let (signature, body) = match app.payments.provider.sign(&due.report) {
+        let (signature, body) = match self.provider.sign(&due.report) {
             Ok(signed) => signed,
             Err(error) => return tracing::error!(%error, "a test payment's report could not be signed"),
         };
@@ -144,10 +123,6 @@ impl PaymentReports {
             Err(problem) => tracing::error!(%problem, "a test payment's report was refused"),
         }
     }
-}
-
-fn is_transient(problem: &Problem) -> bool {
-    problem.status().is_server_error()
 }
 
 impl Ord for Due {
