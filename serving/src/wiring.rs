@@ -7,11 +7,12 @@ use crate::{
     figures,
     home::OwnProcess,
     jobs::{
-        announce, erasure,
+        announce, erasure, mail,
         payments::{PaymentReports, Payments},
         sweep,
     },
     limits::Limits,
+    mail::Mailer,
     problem::{Problem, Result as ProblemResult},
     roles::{ProcessRole, ProcessRoles},
     stages::Stages,
@@ -47,6 +48,8 @@ pub struct App {
     pub tokens: TokenMemory,
     pub admin_token_hash: [u8; 32],
     pub started_at: Timestamp,
+    /// What links in mails begin with.
+    pub public_url: String,
     pub last_audit: ArcSwapOption<(String, bool, i64)>,
     running_keys: Mutex<HashSet<(&'static str, String)>>,
 }
@@ -79,6 +82,10 @@ impl Wiring {
             true => Some(open_lake(config, options, shared).await?),
             false => None,
         };
+        let mailer = match roles.has(ProcessRole::Worker) {
+            true => Some(crate::mail::open(&config.mail_url()).context("mail can't be sent")?),
+            false => None,
+        };
         let (payments, reports) = Payments::new(store.clone());
         let app = Arc::new(App {
             collector: Collector::new(log.clone(), VisitorKeys::new(store.clone())),
@@ -87,6 +94,7 @@ impl Wiring {
             tokens: TokenMemory::default(),
             admin_token_hash: Sha256::digest(own.admin_token.as_bytes()).into(),
             started_at: Timestamp::now(),
+            public_url: options.public_url.clone().unwrap_or_else(|| own.url.clone()),
             last_audit: ArcSwapOption::empty(),
             running_keys: Mutex::default(),
             roles,
@@ -95,7 +103,7 @@ impl Wiring {
             lake,
         });
         let mut stages = Stages::default();
-        start(&mut stages, &app, reports, own);
+        start(&mut stages, &app, reports, mailer, own);
         Ok(Self { app, stages })
     }
 
@@ -152,7 +160,7 @@ async fn open_lake(config: &Config, options: &ServeOptions, shared: bool) -> Res
 }
 
 /// Starts what the process's roles ask for.
-fn start(stages: &mut Stages, app: &Arc<App>, reports: PaymentReports, own: &OwnProcess) {
+fn start(stages: &mut Stages, app: &Arc<App>, reports: PaymentReports, mailer: Option<Mailer>, own: &OwnProcess) {
     let (roles, store) = (&app.roles, &app.store);
     if roles.has(ProcessRole::Api) {
         let paying = app.clone();
@@ -161,10 +169,10 @@ fn start(stages: &mut Stages, app: &Arc<App>, reports: PaymentReports, own: &Own
             Ok(())
         });
     }
-    if roles.has(ProcessRole::Worker) {
+    if let Some(mailer) = mailer {
         let worker = app.clone();
         stages.lead("worker", store.clone(), own.process_id.clone(), move |stop| {
-            let app = worker.clone();
+            let (app, mailer) = (worker.clone(), mailer.clone());
             async move {
                 let maintain = async {
                     match &app.lake {
@@ -176,6 +184,7 @@ fn start(stages: &mut Stages, app: &Arc<App>, reports: PaymentReports, own: &Own
                     maintain,
                     sweep::run(app.clone(), stop.clone()),
                     erasure::run(app.clone(), stop.clone()),
+                    mail::run(app.clone(), mailer, stop.clone()),
                 );
                 Ok(())
             }

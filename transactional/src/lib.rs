@@ -15,6 +15,7 @@ pub mod holds;
 pub mod idempotency;
 pub mod imports;
 mod leases;
+pub mod mail;
 pub mod orders;
 pub mod organizers;
 mod outbox;

@@ -2,5 +2,6 @@
 
 pub mod announce;
 pub mod erasure;
+pub mod mail;
 pub mod payments;
 pub mod sweep;

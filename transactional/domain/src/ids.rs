@@ -59,8 +59,8 @@ macro_rules! ids {
 }
 
 ids! {
-    ApiTokenId ChangeId CheckInId CheckInListId ErasureId EventId HoldId InteractionId MembershipId OrderId OrganizerId PaymentId
-    PersonId PoolId PriceId PromoCodeId SessionId TicketId TicketTypeId UserId VenueId
+    ApiTokenId ChangeId CheckInId CheckInListId ErasureId EventId HoldId InteractionId MailId MembershipId OrderId OrganizerId PaymentId
+    PersonId PoolId PriceId PromoCodeId SessionId TicketId TicketTypeId UserId VenueId WebhookDeliveryId WebhookEndpointId
 }
 
 fn parse(text: &str) -> Result<Uuid, Invalid> {

@@ -6,6 +6,8 @@ mod commands;
 mod doors;
 mod erasure;
 mod imports;
+mod log_in;
+mod mails;
 mod payments;
 mod people_with_access;
 mod pricing;
