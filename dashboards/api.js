@@ -8,7 +8,12 @@ let csrfToken = "";
 export class LoggedOut extends Error {}
 
 /** The server refused, and said why. */
-export class Refused extends Error {}
+export class Refused extends Error {
+  constructor(why, code) {
+    super(why);
+    this.code = code;
+  }
+}
 
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
@@ -21,7 +26,7 @@ async function call(method, path, { body, accept = "application/json" } = {}) {
   const problem = await response.json().catch(() => ({}));
   const why = sentence(problem.detail || problem.title || `the server answered ${response.status}`);
   const isLogIn = method === "POST" && path === "/v1/session";
-  throw response.status === 401 && !isLogIn ? new LoggedOut(why) : new Refused(why);
+  throw response.status === 401 && !isLogIn ? new LoggedOut(why) : new Refused(why, problem.code);
 }
 
 const json = async (...args) => (await call(...args)).json();
@@ -32,8 +37,11 @@ function remember(session) {
 }
 
 export const session = async () => remember(await json("GET", "/v1/session"));
-export const logIn = async (email, password) => remember(await json("POST", "/v1/session", { body: { email, password } }));
+export const logIn = async (input) => remember(await json("POST", "/v1/session", { body: input }));
 export const logOut = () => call("DELETE", "/v1/session");
+export const forgotPassword = (email) => call("POST", "/v1/password-resets", { body: { email } });
+export const resetPassword = (token, password) => call("POST", "/v1/password-resets/confirm", { body: { token, password } });
+export const verifyEmail = (token) => call("POST", "/v1/email-verifications/confirm", { body: { token } });
 
 const whose = (organizer) => (organizer ? `?organizer_id=${encodeURIComponent(organizer)}` : "");
 

@@ -171,11 +171,14 @@ async function logIn(event) {
   $("log-in-error").textContent = "";
   button.disabled = true;
   try {
-    await enter(await api.logIn(form.elements.email.value, form.elements.password.value));
+    const { email, password, code } = Object.fromEntries(new FormData(form));
+    await enter(await api.logIn({ email, password, ...(code && { code }) }));
     form.reset();
+    $("log-in-code").hidden = true;
   } catch (error) {
     $("log-in-error").textContent = error.message;
-    form.elements.password.select();
+    if (error.code === "code_needed") $("log-in-code").hidden = false;
+    form.elements[$("log-in-code").hidden ? "password" : "code"].select();
   } finally {
     button.disabled = false;
   }

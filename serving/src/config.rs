@@ -1,4 +1,4 @@
-//! What can be set, from flags and environment variables. The three addresses choose the backends, and no code after
+//! What can be set, from flags and environment variables. The four addresses choose the backends, and no code after
 //! `wiring` asks which ones they are.
 
 use crate::{
@@ -68,6 +68,18 @@ pub struct Config {
         help_heading = "Backends"
     )]
     pub lake_url: Option<String>,
+
+    /// Where mails go, file://DIR or smtp://USER:PASSWORD@HOST:PORT or smtps://…, with ?from=ADDRESS
+    /// [default: in the data folder]
+    #[arg(
+        long,
+        env = "MAIL_URL",
+        global = true,
+        hide_env_values = true,
+        value_name = "URL",
+        help_heading = "Backends"
+    )]
+    pub mail_url: Option<String>,
 }
 
 /// How a server meets the world, beside its backends.
@@ -89,6 +101,10 @@ pub struct ServeOptions {
     /// What this process does, of api, relay, sink, query and worker, separated by commas
     #[arg(long = "role", env = "BILTEN_ROLE", default_value = "all", value_name = "ROLES")]
     pub roles: ProcessRoles,
+
+    /// The address that links in mails begin with [default: where this process listens]
+    #[arg(long, env = "BILTEN_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
 
     /// Most bytes of a remote lake's files that are kept in the data folder; 0: none
     #[arg(long, env = "BILTEN_CACHE_BYTES", default_value_t = 2 << 30, value_name = "N")]
@@ -117,6 +133,10 @@ impl Config {
         self.lake_url.clone().unwrap_or_else(|| self.inside("file", "lake"))
     }
 
+    pub fn mail_url(&self) -> String {
+        self.mail_url.clone().unwrap_or_else(|| self.inside("file", "mail"))
+    }
+
     /// Whether several processes can work on the same database and log.
     pub fn is_shared(&self) -> bool {
         self.database_url().starts_with("postgres") && self.event_log_url().starts_with("kafka://")
@@ -135,6 +155,7 @@ impl ServeOptions {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             rate_limit: 0,
+            public_url: None,
             roles: match config.is_shared() {
                 true => ProcessRoles::of([ProcessRole::Api, ProcessRole::Query]),
                 false => ProcessRoles::all(),

@@ -4,8 +4,9 @@ use crate::problem::{Problem, Result};
 use axum::{
     body::Bytes,
     extract::{ConnectInfo, FromRequest, FromRequestParts, Path, Query, Request, rejection::BytesRejection},
-    http::{StatusCode, header, request::Parts},
+    http::{HeaderName, StatusCode, header, request::Parts},
 };
+use domain::message::Language;
 use flate2::read::MultiGzDecoder;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
@@ -39,6 +40,12 @@ pub struct Ids<A, B>(pub A, pub B);
 
 /// The address that a request came from.
 pub struct ClientAddress(pub IpAddr);
+
+/// The program that made a request, as it calls itself.
+pub struct UserAgent(pub Option<String>);
+
+/// The language that the caller would like to read, of those that there are mails in.
+pub struct Spoken(pub Language);
 
 /// The query string.
 pub struct Params<T>(pub T);
@@ -115,6 +122,27 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
         let connected = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         Ok(Self(connected.map_or(IpAddr::from([127, 0, 0, 1]), |info| info.0.ip())))
     }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for UserAgent {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        Ok(Self(text_of(parts, &header::USER_AGENT)))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Spoken {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        let tags = text_of(parts, &header::ACCEPT_LANGUAGE).unwrap_or_default();
+        Ok(Self(Language::nearest(&tags)))
+    }
+}
+
+fn text_of(parts: &Parts, name: &HeaderName) -> Option<String> {
+    parts.headers.get(name)?.to_str().ok().map(str::to_owned)
 }
 
 fn from_path<T: FromStr<Err: Display>>(text: &str) -> Result<T> {

@@ -11,6 +11,7 @@ pub mod home;
 pub mod import;
 pub mod jobs;
 pub mod limits;
+pub mod mail;
 pub mod observe;
 pub mod payments;
 pub mod problem;

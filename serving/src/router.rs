@@ -6,8 +6,8 @@ use crate::{
     problem::Problem,
     roles::ProcessRole,
     routes::{
-        access, audit, check_ins, erasure, events, health, holds, imports, interactions, metrics, money, orders,
-        organizers, pages, payments, promo_codes, session, sql, status, ticket_types, venues,
+        access, account, audit, check_ins, erasure, events, health, holds, imports, interactions, metrics, money,
+        orders, organizers, pages, payments, promo_codes, session, sql, status, ticket_types, venues,
     },
     wiring::App,
 };
@@ -89,6 +89,7 @@ pub fn build(app: &Arc<App>) -> Router {
     routes
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
         .route("/", get(pages::start_page))
+        .route("/account", get(pages::account_page))
         .route("/assets/{*path}", get(pages::asset))
         .fallback(async || Problem::not_found("address; see /docs"))
         .method_not_allowed_fallback(async || Problem::new("method_not_allowed", "see /docs"))
@@ -124,6 +125,16 @@ fn lake() -> OpenApiRouter<Arc<App>> {
 fn staff() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(session::log_in, session::show_session, session::log_out))
+        .routes(routes!(session::list_sessions, session::end_other_sessions))
+        .routes(routes!(session::end_session))
+        .routes(routes!(account::ask_for_password_reset))
+        .routes(routes!(account::reset_password))
+        .routes(routes!(account::ask_for_verification))
+        .routes(routes!(account::verify_email))
+        .routes(routes!(account::enrol))
+        .routes(routes!(account::confirm))
+        .routes(routes!(account::turn_off))
+        .routes(routes!(account::new_recovery_codes))
         .routes(routes!(organizers::create_organizer, organizers::list_organizers))
         .routes(routes!(organizers::show_organizer))
         .routes(routes!(access::create_user))

@@ -6,8 +6,9 @@ use crate::{
     config::{Config, ServeOptions},
     figures,
     home::OwnProcess,
-    jobs::{announce, erasure, money, sweep},
+    jobs::{announce, erasure, mail, money, sweep},
     limits::Limits,
+    mail::Mailer,
     payments::{PaymentReports, Payments, Stripe},
     problem::{Problem, Result as ProblemResult},
     roles::{ProcessRole, ProcessRoles},
@@ -44,6 +45,8 @@ pub struct App {
     pub tokens: TokenMemory,
     pub admin_token_hash: [u8; 32],
     pub started_at: Timestamp,
+    /// What links in mails begin with.
+    pub public_url: String,
     pub last_audit: ArcSwapOption<(String, bool, i64)>,
     running_keys: Mutex<HashSet<(&'static str, String)>>,
 }
@@ -77,6 +80,10 @@ impl Wiring {
             false => None,
         };
         let (payments, reports) = Payments::new(store.clone(), Stripe::new(&options.stripe)?);
+        let mailer = match roles.has(ProcessRole::Worker) {
+            true => Some(crate::mail::open(&config.mail_url()).context("mail can't be sent")?),
+            false => None,
+        };
         let app = Arc::new(App {
             collector: Collector::new(log.clone(), VisitorKeys::new(store.clone())),
             payments,
@@ -84,6 +91,7 @@ impl Wiring {
             tokens: TokenMemory::default(),
             admin_token_hash: Sha256::digest(own.admin_token.as_bytes()).into(),
             started_at: Timestamp::now(),
+            public_url: options.public_url.clone().unwrap_or_else(|| own.url.clone()),
             last_audit: ArcSwapOption::empty(),
             running_keys: Mutex::default(),
             roles,
@@ -92,7 +100,7 @@ impl Wiring {
             lake,
         });
         let mut stages = Stages::default();
-        start(&mut stages, &app, reports, own);
+        start(&mut stages, &app, reports, mailer, own);
         Ok(Self { app, stages })
     }
 
@@ -149,7 +157,7 @@ async fn open_lake(config: &Config, options: &ServeOptions, shared: bool) -> Res
 }
 
 /// Starts what the process's roles ask for.
-fn start(stages: &mut Stages, app: &Arc<App>, reports: PaymentReports, own: &OwnProcess) {
+fn start(stages: &mut Stages, app: &Arc<App>, reports: PaymentReports, mailer: Option<Mailer>, own: &OwnProcess) {
     let (roles, store) = (&app.roles, &app.store);
     if roles.has(ProcessRole::Api) {
         let paying = app.clone();
@@ -158,10 +166,10 @@ fn start(stages: &mut Stages, app: &Arc<App>, reports: PaymentReports, own: &Own
             Ok(())
         });
     }
-    if roles.has(ProcessRole::Worker) {
+    if let Some(mailer) = mailer {
         let worker = app.clone();
         stages.lead("worker", store.clone(), own.process_id.clone(), move |stop| {
-            let app = worker.clone();
+            let (app, mailer) = (worker.clone(), mailer.clone());
             async move {
                 let maintain = async {
                     match &app.lake {
@@ -175,6 +183,7 @@ fn start(stages: &mut Stages, app: &Arc<App>, reports: PaymentReports, own: &Own
                     erasure::run(app.clone(), stop.clone()),
                     money::refund(app.clone(), stop.clone()),
                     money::reconcile(app.clone(), stop.clone()),
+                    mail::run(app.clone(), mailer, stop.clone()),
                 );
                 Ok(())
             }

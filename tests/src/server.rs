@@ -74,6 +74,8 @@ impl Home {
             "DATABASE_URL",
             "EVENT_LOG_URL",
             "LAKE_URL",
+            "MAIL_URL",
+            "BILTEN_PUBLIC_URL",
             "BILTEN_HOME",
             "BILTEN_LISTEN",
             "BILTEN_LOG",

@@ -4,7 +4,7 @@
 use crate::{
     Error, Result, Source, Store, Tx, dialect,
     dialect::Row,
-    people,
+    mail, people,
     sql::{self, Columns, Value, binds},
 };
 use domain::{
@@ -165,10 +165,12 @@ async fn erase_rows(
     let keys = sql::execute(tx, "delete from person_keys where person_id = $1", binds![person_id]).await?;
     let invited = "delete from promo_code_audience where person_id = $1";
     let invited = sql::execute(tx, invited, binds![person_id]).await?;
+    let mails = mail::erase(tx, person_id).await?;
     let report = json!({ "core": {
         "people": { "rows": i64::from(!fields.is_empty()), "emptied": fields },
         "person_keys": { "rows": keys },
         "promo_code_audience": { "rows": invited },
+        "mail_outbox": { "rows": mails },
         "idempotency_keys": { "rows": kept_answers },
         "outbox": { "unencrypted_rows_emptied": outbox_rows },
     }});

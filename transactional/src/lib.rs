@@ -16,6 +16,7 @@ pub mod idempotency;
 pub mod imports;
 mod leases;
 pub mod ledger;
+pub mod mail;
 pub mod orders;
 pub mod organizers;
 mod outbox;

@@ -8,13 +8,10 @@ use crate::{
     Error, Result, Store, Tx,
     outbox::Pending,
     rows::placeholders,
-    secrets,
+    secrets::{self, Cipher},
     sql::{self, Columns, Value},
 };
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::changes::{Entity, entity_named};
-use rand::Rng;
-use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use serde_json::{Map, Value as Json};
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -24,14 +21,13 @@ use std::{
 const SEALED: &str = "enc:1:";
 /// The start of a sealed value in JSON text.
 const SEALED_IN_JSON: &[u8] = b"\"enc:1:";
-const NONCE: usize = 12;
 const MOST_ROWS: usize = 64;
 
 /// The keys of some people. Who is not among them has none any more.
 #[derive(Default)]
 pub struct PersonKeys(HashMap<String, PersonKey>);
 
-struct PersonKey(LessSafeKey);
+struct PersonKey(Cipher);
 
 impl Store {
     /// The keys of these people, those that are there. Not remembered: hardly anyone is asked for twice, and a key that
@@ -208,41 +204,20 @@ impl PersonKey {
     fn parse(text: &str) -> Result<Self> {
         let unreadable = || Error::Storage("a person's key can't be read".into());
         let bytes = secrets::decode(text).ok_or_else(unreadable)?;
-        let key = UnboundKey::new(&CHACHA20_POLY1305, &bytes).map_err(|_| unreadable())?;
-        Ok(Self(LessSafeKey::new(key)))
+        Cipher::new(&bytes).map(Self)
     }
 
     fn seal(&self, person: &str, field: &str, text: &str) -> Result<String> {
-        // Random: a key seals a handful of values in its life, and 96 bits don't meet by chance among so few.
-        let mut nonce = [0; NONCE];
-        rand::rng().fill_bytes(&mut nonce);
-        let mut bytes = text.as_bytes().to_vec();
-        let tag = self
-            .0
-            .seal_in_place_separate_tag(
-                Nonce::assume_unique_for_key(nonce),
-                belongs_to(person, field),
-                &mut bytes,
-            )
-            .map_err(|_| Error::Storage("a personal value can't be encrypted".into()))?;
-        let sealed = [&nonce[..], &bytes[..], tag.as_ref()].concat();
-        Ok(format!("{SEALED}{}", URL_SAFE_NO_PAD.encode(sealed)))
+        Ok(format!("{SEALED}{}", self.0.seal(&belongs_to(person, field), text)?))
     }
 
     fn open(&self, person: &str, field: &str, sealed: &str) -> Option<String> {
-        let bytes = URL_SAFE_NO_PAD.decode(sealed).ok()?;
-        let (nonce, sealed) = bytes.split_first_chunk::<NONCE>()?;
-        let (nonce, mut sealed) = (Nonce::assume_unique_for_key(*nonce), sealed.to_vec());
-        let text = self
-            .0
-            .open_in_place(nonce, belongs_to(person, field), &mut sealed)
-            .ok()?;
-        String::from_utf8(text.to_vec()).ok()
+        self.0.open(&belongs_to(person, field), sealed)
     }
 }
 
-fn belongs_to(person: &str, field: &str) -> Aad<Vec<u8>> {
-    Aad::from(format!("{person}\0{field}").into_bytes())
+fn belongs_to(person: &str, field: &str) -> String {
+    format!("{person}\0{field}")
 }
 
 #[cfg(test)]

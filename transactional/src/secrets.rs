@@ -9,6 +9,7 @@ use crate::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use rand::Rng;
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use sha2::{Digest, Sha256};
 
 /// 32 random bytes as text.
@@ -77,6 +78,20 @@ impl Key {
         self.mac(purpose, message).verify_slice(&signature).is_ok()
     }
 
+    /// Encrypts a secret that has to be known again, for one row alone.
+    pub(crate) fn seal(&self, purpose: &str, id: &str, text: &str) -> Result<String> {
+        self.cipher(purpose, id)?.seal(id, text)
+    }
+
+    pub(crate) fn open(&self, purpose: &str, id: &str, sealed: &str) -> Result<String> {
+        let opened = self.cipher(purpose, id)?.open(id, sealed);
+        opened.ok_or_else(|| Error::Storage(format!("a secret of the kind {purpose} can't be decrypted")))
+    }
+
+    fn cipher(&self, purpose: &str, id: &str) -> Result<Cipher> {
+        Cipher::new(&self.mac(&format!("seal:{purpose}"), id).finalize().into_bytes().into())
+    }
+
     fn mac(&self, purpose: &str, message: &str) -> Hmac<Sha256> {
         let mut mac = mac(self.text.as_bytes());
         mac.update(format!("{purpose}\0{message}").as_bytes());
@@ -87,4 +102,45 @@ impl Key {
 #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
 pub(crate) fn mac(key: &[u8]) -> Hmac<Sha256> {
     Hmac::new_from_slice(key).expect("a key of any length")
+}
+
+/// ChaCha20-Poly1305. A sealed text is base64url of nonce, ciphertext and tag; what it belongs to is authenticated too.
+pub(crate) struct Cipher(LessSafeKey);
+
+const NONCE: usize = 12;
+
+impl Cipher {
+    pub(crate) fn new(key: &[u8; 32]) -> Result<Self> {
+        let key = UnboundKey::new(&CHACHA20_POLY1305, key);
+        let key = key.map_err(|_| Error::Storage("a key is not one of the cipher".into()))?;
+        Ok(Self(LessSafeKey::new(key)))
+    }
+
+    pub(crate) fn seal(&self, belongs_to: &str, text: &str) -> Result<String> {
+        // Random: a key seals a handful of values in its life, and 96 bits don't meet by chance among so few.
+        let mut nonce = [0; NONCE];
+        rand::rng().fill_bytes(&mut nonce);
+        let mut bytes = text.as_bytes().to_vec();
+        let tag = self
+            .0
+            .seal_in_place_separate_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(belongs_to.as_bytes()),
+                &mut bytes,
+            )
+            .map_err(|_| Error::Storage("a value can't be encrypted".into()))?;
+        Ok(URL_SAFE_NO_PAD.encode([&nonce[..], &bytes[..], tag.as_ref()].concat()))
+    }
+
+    /// None: it was not sealed with this key for this.
+    pub(crate) fn open(&self, belongs_to: &str, sealed: &str) -> Option<String> {
+        let bytes = URL_SAFE_NO_PAD.decode(sealed).ok()?;
+        let (nonce, sealed) = bytes.split_first_chunk::<NONCE>()?;
+        let (nonce, mut sealed) = (Nonce::assume_unique_for_key(*nonce), sealed.to_vec());
+        let text = self
+            .0
+            .open_in_place(nonce, Aad::from(belongs_to.as_bytes()), &mut sealed)
+            .ok()?;
+        String::from_utf8(text.to_vec()).ok()
+    }
 }

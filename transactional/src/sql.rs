@@ -4,7 +4,7 @@ use crate::{
     Error, Result, Source,
     dialect::{self, Connection, Prepared, Row},
 };
-use domain::{Timestamp, check_in, event, order};
+use domain::{Timestamp, check_in, event, message, order};
 use sqlx::Row as _;
 use std::{str::FromStr, sync::Arc};
 
@@ -39,12 +39,14 @@ macro_rules! text_binds {
 }
 
 text_binds! {
-    str String domain::ApiTokenId domain::CheckInId domain::CheckInListId domain::DisputeId domain::EntryId domain::ErasureId
-    domain::EventId domain::HoldId domain::MembershipId domain::OrderId domain::OrganizerId domain::PaymentId
-    domain::PayoutId domain::PersonId domain::PoolId domain::PromoCodeId domain::RefundId domain::SessionId domain::TicketId domain::TicketTypeId domain::UserId domain::VenueId domain::Currency
+    str String domain::ApiTokenId domain::CheckInId domain::CheckInListId domain::DisputeId domain::EntryId
+    domain::ErasureId domain::EventId domain::HoldId domain::MembershipId domain::OrderId domain::OrganizerId
+    domain::PaymentId domain::PayoutId domain::PersonId domain::PoolId domain::PromoCodeId domain::RefundId
+    domain::SessionId domain::TicketId domain::TicketTypeId domain::UserId domain::VenueId domain::Currency
     domain::Email domain::Label domain::Slug domain::Role check_in::ScanKind check_in::Refusal event::EventStatus
-    order::EntryKind order::HoldStatus order::OrderStatus
-    order::PaymentStatus order::TicketStatus
+    order::EntryKind order::HoldStatus order::OrderStatus order::PaymentStatus order::TicketStatus domain::MailId
+    domain::WebhookDeliveryId domain::WebhookEndpointId message::DeliveryStatus message::Language
+    message::MailStatus
 }
 
 impl Bind for i64 {

@@ -52,7 +52,7 @@ struct Inner {
     follower: AbortOnDropHandle<()>,
     readers: Pool<Db>,
     committed: watch::Receiver<i64>,
-    key: secrets::Key,
+    key: Arc<secrets::Key>,
     event_keys: EventKeys,
     list_owners: std::sync::RwLock<HashMap<CheckInListId, ListOwner>>,
 }
@@ -94,7 +94,7 @@ impl Store {
         let database = Database::at(url)?;
         let mut connection = database.connect().await?;
         database.migrate(&mut connection, &MIGRATIONS).await?;
-        let key = secrets::Key::load(&mut connection).await?;
+        let key = Arc::new(secrets::Key::load(&mut connection).await?);
         let readers = database.readers(options.readers).await?;
         let (position, last_time) = outbox::committed(&mut connection).await?;
         let (sender, queue) = mpsc::channel(options.queue.max(1));
@@ -108,7 +108,7 @@ impl Store {
             last_time,
             lost: false,
         };
-        let writer = tokio::spawn(writer.run(Tx::new(connection)));
+        let writer = tokio::spawn(writer.run(Tx::new(connection, key.clone())));
         let follower = tokio::spawn(database.follow_commits(readers.clone(), committed_sender));
         Ok(Store(Arc::new(Inner {
             queue: std::sync::RwLock::new(Some(sender)),
@@ -271,7 +271,7 @@ impl Store {
 }
 
 /// In order; a new one goes to the end, and none is changed once it has been released.
-const MIGRATIONS: [(&str, &str); 9] = [
+const MIGRATIONS: [(&str, &str); 10] = [
     ("access", include_str!("../migrations/0001_access.sql")),
     ("events", include_str!("../migrations/0002_events.sql")),
     ("sales", include_str!("../migrations/0003_sales.sql")),
@@ -281,6 +281,7 @@ const MIGRATIONS: [(&str, &str); 9] = [
     ("erasure", include_str!("../migrations/0007_erasure.sql")),
     ("pricing", include_str!("../migrations/0008_pricing.sql")),
     ("money", include_str!("../migrations/0009_money.sql")),
+    ("access", include_str!("../migrations/0011_access.sql")),
 ];
 
 impl Source for Connection {

@@ -1,6 +1,10 @@
 //! What time alone does: holds expire, events end, sessions and kept answers go.
 
-use crate::{Result, Store, Tx, events, holds, idempotency, sql};
+use crate::{
+    Result, Store, Tx,
+    access::{lockout, proofs},
+    events, holds, idempotency, mail, sql,
+};
 
 /// What one round of sweeping ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -10,6 +14,7 @@ pub struct Swept {
     pub events: u64,
     pub sessions: u64,
     pub keys: u64,
+    pub mails: u64,
 }
 
 /// A command ends no more than this, so that a sale waits a few milliseconds for it at most.
@@ -28,11 +33,14 @@ async fn sweep(tx: &mut Tx) -> Result<Swept> {
     let now = tx.now();
     let sql = "delete from sessions where expires_at <= $1";
     let sessions = sql::execute(tx, sql, sql::binds![now]).await?;
+    proofs::sweep(tx, now).await?;
+    lockout::sweep(tx, now).await?;
     Ok(Swept {
         holds: ended.holds,
         orders: ended.orders,
         events,
         sessions,
         keys: idempotency::sweep(tx, now).await?,
+        mails: mail::sweep(tx, now, MOST_A_COMMAND).await?,
     })
 }

@@ -7,11 +7,15 @@ use crate::{
     outbox::Pending,
     pools::Remembered,
     rows::{self, Storable},
+    secrets::Key,
     sql::{self, Session, Statement, Text, Value, Waiting},
 };
 use domain::{OrganizerId, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::ops::{Deref, DerefMut};
+use std::{
+    ops::{Deref, DerefMut},
+    sync::Arc,
+};
 
 /// Where rows are read from: a command's transaction or a reader's snapshot.
 pub trait Source: Send {
@@ -45,6 +49,7 @@ impl<T> DerefMut for Stored<T> {
 pub struct Tx {
     pub(crate) connection: Connection,
     pub(crate) waiting: Waiting,
+    pub(crate) key: Arc<Key>,
     pub(crate) changes: Vec<Pending>,
     pub(crate) actor: String,
     pub(crate) correlation: Correlation,
@@ -65,9 +70,10 @@ impl Source for Tx {
 }
 
 impl Tx {
-    pub(crate) fn new(connection: Connection) -> Self {
+    pub(crate) fn new(connection: Connection, key: Arc<Key>) -> Self {
         Self {
             connection,
+            key,
             waiting: Waiting::default(),
             changes: Vec::new(),
             actor: String::new(),

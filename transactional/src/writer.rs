@@ -210,7 +210,7 @@ impl Writer {
         if self.lost {
             let connection = self.database.connect().await?;
             // The old one is dropped as it is: to part from it in good form would wait for a peer that is gone.
-            *tx = Tx::new(connection);
+            *tx = Tx::new(connection, tx.key.clone());
             self.lost = false;
             counter!("bilten_store_reconnects_total").increment(1);
             tracing::info!("connected to the database again");

@@ -2,5 +2,6 @@
 
 pub mod announce;
 pub mod erasure;
+pub mod mail;
 pub mod money;
 pub mod sweep;

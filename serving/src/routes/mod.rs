@@ -1,6 +1,7 @@
 //! The routes, a file a resource. A handler tells its whole story: what it takes, what it does, what it answers.
 
 pub mod access;
+pub mod account;
 pub mod audit;
 pub mod check_ins;
 pub mod erasure;

@@ -18,6 +18,11 @@ pub async fn start_page() -> Response {
     file("index.html")
 }
 
+/// Where links in mails lead to.
+pub async fn account_page() -> Response {
+    file("account.html")
+}
+
 pub async fn asset(Path(path): Path<String>) -> Response {
     file(&path)
 }

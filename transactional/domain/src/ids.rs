@@ -59,8 +59,9 @@ macro_rules! ids {
 }
 
 ids! {
-    ApiTokenId ChangeId CheckInId CheckInListId DisputeId EntryId ErasureId EventId HoldId InteractionId MembershipId OrderId
-    OrganizerId PaymentId PayoutId PersonId PoolId PriceId PromoCodeId RefundId SessionId TicketId TicketTypeId UserId VenueId
+    ApiTokenId ChangeId CheckInId CheckInListId DisputeId EntryId ErasureId EventId HoldId InteractionId
+    MembershipId OrderId OrganizerId PaymentId PayoutId PersonId PoolId PriceId PromoCodeId RefundId SessionId
+    TicketId TicketTypeId UserId VenueId MailId WebhookDeliveryId WebhookEndpointId
 }
 
 fn parse(text: &str) -> Result<Uuid, Invalid> {

@@ -8,6 +8,7 @@ pub mod check_in;
 pub mod event;
 mod ids;
 pub mod interaction;
+pub mod message;
 mod money;
 pub mod order;
 pub mod pricing;

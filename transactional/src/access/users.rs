@@ -1,5 +1,6 @@
 //! Users: people with a password. They belong to no organizer; memberships tie them to some.
 
+use super::lockout;
 use crate::{
     Error, Result, Source, Tx,
     dialect::Row,
@@ -19,6 +20,10 @@ pub struct User {
     pub name: Option<String>,
     pub platform_admin: bool,
     pub created_at: Timestamp,
+    /// Somebody reads what is sent to the address.
+    pub email_verified: bool,
+    /// A log-in asks for a code as well.
+    pub second_factor: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -82,6 +87,8 @@ pub async fn create_user(tx: &mut Tx, new: NewUser) -> Result<User> {
         name: new.name,
         platform_admin: new.platform_admin,
         created_at: tx.now(),
+        email_verified: false,
+        second_factor: false,
     };
     let sql = "insert into users (user_id, email, name, password, platform_admin, created_at)
                values ($1, $2, $3, $4, $5, $6)";
@@ -104,10 +111,12 @@ pub async fn create_user(tx: &mut Tx, new: NewUser) -> Result<User> {
 
 /// Ends the user's sessions too: whoever knew the old password is out.
 pub async fn set_password(tx: &mut Tx, id: UserId, password: PasswordHash) -> Result<()> {
-    let sql = "update users set password = $2, failed_logins = 0, locked_until = null where user_id = $1";
+    let sql = "update users set password = $2 where user_id = $1";
     if sql::execute(tx, sql, binds![id, password.0]).await? == 0 {
         return Err(Error::not_found("user"));
     }
+    let email = get_user(tx, id).await?.email;
+    lockout::clear(tx, &lockout::account(&email)).await?;
     sql::execute(tx, "delete from sessions where user_id = $1", binds![id]).await?;
     Ok(())
 }
@@ -129,5 +138,7 @@ pub(super) fn read(row: &Row) -> Result<User> {
         name: row.maybe_text("name")?,
         platform_admin: row.int("platform_admin")? != 0,
         created_at: row.time("created_at")?,
+        email_verified: row.maybe_int("email_verified_at")?.is_some(),
+        second_factor: row.maybe_int("totp_confirmed_at")?.is_some(),
     })
 }

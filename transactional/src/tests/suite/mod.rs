@@ -7,6 +7,8 @@ mod commands;
 mod doors;
 mod erasure;
 mod imports;
+mod log_in;
+mod mails;
 mod money;
 mod payments;
 mod people_with_access;

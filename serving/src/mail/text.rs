@@ -1,0 +1,165 @@
+//! What a mail says. A template is a text file in `serving/mail`, one a language: the subject, an empty line, the text.
+//! The HTML beside it is the same text with its links made to follow.
+
+use anyhow::{Context, Result, bail};
+use domain::message::Language;
+use lettre::{
+    Message,
+    message::{Mailbox, MultiPart, header},
+};
+use rust_embed::Embed;
+use serde_json::Value;
+use std::{fmt::Write, time::SystemTime};
+use transactional::mail::{Content, DueMail};
+
+#[derive(Embed)]
+#[folder = "mail/"]
+struct Templates;
+
+/// Subject and text.
+#[derive(Debug)]
+struct Filled {
+    subject: String,
+    text: String,
+}
+
+/// The mail, ready to be sent: the same each time, but for the boundary between its parts.
+pub fn compose(mail: &DueMail, to: &str, from: &Mailbox, public_url: &str) -> Result<Message> {
+    let Filled { subject, text } = fill(&mail.content, mail.language, mail.name.as_deref(), public_url)?;
+    let micros = mail.created_at.as_micros().max(0).unsigned_abs();
+    let date = SystemTime::UNIX_EPOCH + std::time::Duration::from_micros(micros);
+    let html = html(&text, mail.language);
+    let message = Message::builder()
+        .message_id(Some(format!("<{}@{}>", mail.mail_id, from.email.domain())))
+        .date(date)
+        .from(from.clone())
+        .to(Mailbox::new(None, to.parse().context("the address is none for mail")?))
+        .subject(subject)
+        .header(header::MIME_VERSION_1_0)
+        .multipart(MultiPart::alternative_plain_html(text, html));
+    message.context("the mail can't be put together")
+}
+
+fn fill(content: &Content, language: Language, name: Option<&str>, public_url: &str) -> Result<Filled> {
+    let Value::Object(mut places) = serde_json::to_value(content)? else {
+        bail!("a mail's content is no object");
+    };
+    let template = places.remove("template").unwrap_or_default();
+    let file = format!("{}.{language}.txt", template.as_str().unwrap_or_default());
+    let found = Templates::get(&file).with_context(|| format!("there is no template {file}"))?;
+    places.insert("name".into(), name.unwrap_or_default().into());
+    places.insert("public_url".into(), public_url.trim_end_matches('/').into());
+    let mut filled = String::new();
+    let mut rest = std::str::from_utf8(&found.data)?;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (place, after) = after
+            .split_once('}')
+            .with_context(|| format!("{file}: a brace is not closed"))?;
+        let value = places
+            .get(place)
+            .with_context(|| format!("{file}: nothing is known for {place}"))?;
+        filled.push_str(before);
+        filled.extend(one_line(value.as_str().unwrap_or_default()));
+        rest = after;
+    }
+    filled.push_str(rest);
+    let (subject, text) = filled
+        .split_once("\n\n")
+        .context("a template has a subject and a text")?;
+    // Without a name, a greeting ends before its comma.
+    let text = text.replace(" ,", ",").replace(" ،", "،");
+    Ok(Filled {
+        subject: subject.to_owned(),
+        text,
+    })
+}
+
+/// What people typed can't begin a line of its own: a line could be a header, or a link.
+fn one_line(text: &str) -> impl Iterator<Item = char> {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c })
+}
+
+fn html(text: &str, language: Language) -> String {
+    let direction = if language.is_right_to_left() { "rtl" } else { "ltr" };
+    let mut html = format!("<!doctype html>\n<html lang=\"{language}\" dir=\"{direction}\">\n<body>\n");
+    for paragraph in text.trim().split("\n\n") {
+        let lines: Vec<String> = paragraph.lines().map(line).collect();
+        let _ = writeln!(html, "<p>{}</p>", lines.join("<br>\n"));
+    }
+    html + "</body>\n</html>\n"
+}
+
+fn line(line: &str) -> String {
+    let escaped = line
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;");
+    let is_link = (line.starts_with("https://") || line.starts_with("http://")) && !line.contains(' ');
+    match is_link {
+        true => format!("<a href=\"{escaped}\">{escaped}</a>"),
+        false => escaped,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::OrderId;
+
+    fn every_content() -> Vec<Content> {
+        vec![
+            Content::PasswordReset { token: "t0ken".into() },
+            Content::PasswordChanged {},
+            Content::EmailVerification { token: "t0ken".into() },
+            Content::OrderLink {
+                organizer: "Jazz im Hof".into(),
+                event: "<b>Late</b> & \"Quartet\"\r\nBcc: eve@example.org".into(),
+                code: "7F3K".into(),
+                order_id: OrderId::new(),
+                secret: "s3cret".into(),
+            },
+        ]
+    }
+
+    #[test]
+    fn every_template_is_there_in_every_language_and_every_place_is_filled() {
+        let mut used = 0;
+        for content in every_content() {
+            for language in Language::ALL {
+                let filled = fill(&content, *language, Some("Ada"), "https://shop.example.org/").unwrap();
+                used += 1;
+                assert!(filled.subject.lines().count() == 1, "{filled:?}");
+                assert!(filled.text.contains("Ada"), "{filled:?}");
+                assert!(filled.text.contains("\nhttps://shop.example.org/"), "{filled:?}");
+                let values = serde_json::to_value(&content).unwrap();
+                for (place, value) in values
+                    .as_object()
+                    .unwrap()
+                    .iter()
+                    .filter(|(place, _)| *place != "template")
+                {
+                    let value: String = one_line(value.as_str().unwrap()).collect();
+                    assert!(filled.text.contains(&value), "{language} {place}");
+                }
+            }
+        }
+        assert_eq!(used, Templates::iter().count(), "a template that nothing fills");
+    }
+
+    #[test]
+    fn what_people_typed_is_neither_markup_nor_a_line_of_its_own() {
+        let content = every_content().pop().unwrap();
+        let filled = fill(&content, Language::Arabic, None, "https://shop.example.org").unwrap();
+        assert!(!filled.subject.contains(['\r', '\n']));
+        let html = html(&filled.text, Language::Arabic);
+        assert!(
+            html.contains("dir=\"rtl\"") && html.contains("&lt;b&gt;Late&lt;/b&gt; &amp;"),
+            "{html}"
+        );
+        assert!(!html.contains("<b>") && !html.contains("\nBcc"), "{html}");
+        assert_eq!(html.matches("<a href=\"https://shop.example.org/v1/orders/").count(), 1);
+        let nobody = fill(&Content::PasswordChanged {}, Language::English, None, "https://x").unwrap();
+        assert!(nobody.text.starts_with("Hello,\n"), "{nobody:?}");
+    }
+}

@@ -1,0 +1,162 @@
+//! Mails. A command queues one in the transaction of what causes it; a worker sends it afterwards, at least once, and
+//! under the same Message-ID each time, so that a mail server can drop what it has seen.
+
+use crate::{
+    Error, Result, Store, Tx,
+    dialect::Row,
+    secrets::Key,
+    sql::{self, Columns, Value, binds},
+};
+use domain::{
+    Email, MailId, OrderId, PersonId, Timestamp, UserId,
+    message::{Language, MailStatus},
+};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Who gets it. The address is looked up when the mail is sent, so that a mail to who was erased can't be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recipient {
+    Person(PersonId),
+    User(UserId),
+}
+
+/// What it says. Each variant is a template, of the variant's name, whose places have the names of its fields.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "template", rename_all = "snake_case")]
+pub enum Content {
+    PasswordReset {
+        token: String,
+    },
+    PasswordChanged {},
+    EmailVerification {
+        token: String,
+    },
+    /// A buyer's way back to the order and its tickets.
+    OrderLink {
+        organizer: String,
+        event: String,
+        code: String,
+        order_id: OrderId,
+        secret: String,
+    },
+}
+
+/// A mail that is to be sent now.
+#[derive(Clone, Debug)]
+pub struct DueMail {
+    pub mail_id: MailId,
+    /// None: there is nobody any more.
+    pub to: Option<Email>,
+    pub name: Option<String>,
+    pub language: Language,
+    pub content: Content,
+    pub created_at: Timestamp,
+}
+
+/// How an attempt ended. A reason names nobody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    Sent,
+    /// No other attempt can end differently.
+    Refused(String),
+    /// Worth another attempt.
+    Failed(String),
+    NobodyThere,
+}
+
+const FIRST_PAUSE: Duration = Duration::from_secs(30);
+const LONGEST_PAUSE: Duration = Duration::from_secs(4 * 3600);
+/// A mail server that was away for longer had somebody look after it.
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(3 * 24 * 3600);
+/// How long the core remembers that a mail was sent.
+const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
+const SEAL: &str = "mail";
+
+/// Queues a mail, to be sent once this command is committed.
+pub fn queue(tx: &mut Tx, to: Recipient, language: Language, content: Content) -> Result<MailId> {
+    let (id, now) = (MailId::new(), tx.now());
+    let (person, user) = match to {
+        Recipient::Person(person) => (Some(person), None),
+        Recipient::User(user) => (None, Some(user)),
+    };
+    let data = tx.key.seal(SEAL, &id.to_string(), &serde_json::to_string(&content)?)?;
+    let sql = "insert into mail_outbox
+                   (mail_id, person_id, user_id, language, data, status, attempts, created_at, next_try_at)
+               values ($1, $2, $3, $4, $5, $6, 0, $7, $7)";
+    let values = binds![id, person, user, language, data, MailStatus::Queued, now];
+    tx.defer(sql, values, 1);
+    Ok(id)
+}
+
+/// The mails whose time has come, the oldest first.
+pub async fn due(store: &Store, at: Timestamp, limit: i64) -> Result<Vec<DueMail>> {
+    let sql = "select m.mail_id as mail_id, m.language as language, m.data as data, m.created_at as created_at,
+                   coalesce(p.email, u.email) as email, coalesce(p.name, u.name) as name
+               from mail_outbox m
+               left join people p on p.person_id = m.person_id
+               left join users u on u.user_id = m.user_id
+               where m.status = 'queued' and m.next_try_at <= $1
+               order by m.next_try_at, m.mail_id limit $2";
+    let rows = sql::all(&mut store.peek().await?, sql, binds![at, limit]).await?;
+    rows.iter().map(|row| read(row, store.key())).collect()
+}
+
+fn read(row: &Row, key: &Key) -> Result<DueMail> {
+    let mail_id: MailId = row.parse("mail_id")?;
+    let data = key.open(SEAL, &mail_id.to_string(), &row.text("data")?)?;
+    let to = row.maybe_text("email")?;
+    Ok(DueMail {
+        mail_id,
+        to: to.map(|text| sql::parse(&text)).transpose()?,
+        name: row.maybe_text("name")?,
+        language: row.parse("language")?,
+        content: serde_json::from_str(&data)?,
+        created_at: row.time("created_at")?,
+    })
+}
+
+/// Records how an attempt ended at this time. One that failed is made again, after a pause that grows.
+pub async fn record(tx: &mut Tx, id: MailId, attempt: Attempt, at: Timestamp) -> Result<MailStatus> {
+    let sql = "select attempts, created_at from mail_outbox where mail_id = $1 and status = 'queued'";
+    let row = sql::optional(tx, sql, binds![id]).await?;
+    let row = row.ok_or_else(|| Error::not_found("queued mail"))?;
+    let attempts = row.int("attempts")? + 1;
+    let pause = (FIRST_PAUSE * (1 << (attempts - 1).clamp(0, 16))).min(LONGEST_PAUSE);
+    let late = at.since(row.time("created_at")?) + pause > GIVEN_UP_AFTER;
+    let (status, reason) = match attempt {
+        Attempt::Sent => (MailStatus::Sent, None),
+        Attempt::NobodyThere => (MailStatus::Cancelled, None),
+        Attempt::Refused(reason) => (MailStatus::Failed, Some(reason)),
+        Attempt::Failed(reason) if late => (MailStatus::Failed, Some(reason)),
+        Attempt::Failed(reason) => (MailStatus::Queued, Some(reason)),
+    };
+    let finished_at = (status != MailStatus::Queued).then_some(at);
+    let sql = "update mail_outbox set status = $2, attempts = $3, next_try_at = $4, finished_at = $5, reason = $6,
+                   data = case when $5 is null then data end
+               where mail_id = $1";
+    let values = binds![id, status, attempts, at + pause, finished_at, reason];
+    sql::execute(tx, sql, values).await?;
+    Ok(status)
+}
+
+/// Nothing more is sent to a person. Returns how many mails knew of them.
+pub(crate) async fn erase(tx: &mut Tx, person_id: PersonId) -> Result<u64> {
+    let sql = "update mail_outbox set data = null, reason = null,
+                   status = case when status = 'queued' then 'cancelled' else status end,
+                   finished_at = coalesce(finished_at, $2)
+               where person_id = $1";
+    let now = tx.now();
+    sql::execute(tx, sql, binds![person_id, now]).await
+}
+
+pub(crate) async fn sweep(tx: &mut Tx, now: Timestamp, most: i64) -> Result<u64> {
+    let sql = "delete from mail_outbox where mail_id in
+                   (select mail_id from mail_outbox where finished_at < $1 order by finished_at limit $2)";
+    sql::execute(
+        tx,
+        sql,
+        vec![Value::Int((now - REMEMBERED).as_micros()), Value::Int(most)],
+    )
+    .await
+}
