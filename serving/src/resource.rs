@@ -6,7 +6,7 @@ use domain::{
     Currency, OrganizerId, Timestamp,
     changes::{
         ApiToken, CheckIn, CheckInList, Dispute, Event, Hold, Membership, Order, Organizer, Payment, Payout, Pool,
-        PromoCode, Refund, Ticket, TicketType, Venue,
+        PromoCode, Refund, Ticket, TicketType, Venue, WaitingEntry,
     },
     record::{Field, Kind, Record},
 };
@@ -37,6 +37,7 @@ pub type EventResource = Resource<Event>;
 pub type PoolResource = Resource<Pool>;
 pub type PromoCodeResource = Resource<PromoCode>;
 pub type TicketTypeResource = Resource<TicketType>;
+pub type WaitingEntryResource = Resource<WaitingEntry>;
 pub type HoldResource = Resource<Hold>;
 pub type OrderResource = Resource<Order>;
 pub type PaymentResource = Resource<Payment>;
@@ -193,6 +194,7 @@ mod tests {
             currency: "EUR".parse().unwrap(),
             lines: vec![Line::plain(TicketTypeId::new(), 2, 1_250)],
             promo_code_id: None,
+            waiting_entry_id: None,
         };
         let shown = serde_json::to_value(Resource {
             organizer_id: OrganizerId::new(),

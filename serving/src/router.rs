@@ -7,7 +7,7 @@ use crate::{
     roles::ProcessRole,
     routes::{
         access, account, audit, check_ins, erasure, events, health, holds, imports, interactions, metrics, money,
-        orders, organizers, pages, payments, promo_codes, session, sql, status, ticket_types, venues,
+        orders, organizers, pages, payments, promo_codes, session, sql, status, ticket_types, venues, waiting_list,
     },
     wiring::App,
 };
@@ -156,6 +156,7 @@ fn staff() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(promo_codes::create_promo_code, promo_codes::list_promo_codes))
         .routes(routes!(promo_codes::update_promo_code))
         .routes(routes!(orders::list_event_orders))
+        .routes(routes!(waiting_list::list_waiting_entries))
         .routes(routes!(money::refund_order, money::list_refunds))
         .routes(routes!(money::list_disputes))
         .routes(routes!(money::show_balances))
@@ -187,6 +188,13 @@ fn storefront() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(orders::show_order))
         .routes(routes!(orders::list_order_tickets))
         .routes(routes!(orders::cancel_order))
+        .routes(routes!(orders::send_order_link))
+        .routes(routes!(orders::name_ticket_holder))
+        .routes(routes!(waiting_list::join_waiting_list))
+        .routes(routes!(
+            waiting_list::show_waiting_entry,
+            waiting_list::leave_waiting_list
+        ))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn(refuse_large::<BODY_LIMIT>))
 }

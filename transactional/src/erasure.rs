@@ -6,6 +6,7 @@ use crate::{
     dialect::Row,
     mail, people,
     sql::{self, Columns, Value, binds},
+    waiting_list,
 };
 use domain::{
     ErasureId, OrganizerId, PersonId, Timestamp,
@@ -166,6 +167,7 @@ async fn erase_rows(
     let invited = "delete from promo_code_audience where person_id = $1";
     let invited = sql::execute(tx, invited, binds![person_id]).await?;
     let mails = mail::erase(tx, person_id).await?;
+    waiting_list::leave_all(tx, person_id).await?;
     let report = json!({ "core": {
         "people": { "rows": i64::from(!fields.is_empty()), "emptied": fields },
         "person_keys": { "rows": keys },

@@ -7,14 +7,16 @@ use crate::{
     quotes::Wanted,
     rows,
     sql::{self, Columns, binds},
+    waiting_list,
 };
 use domain::{
-    Email, EventId, HoldId, TicketTypeId, Timestamp,
+    Email, EventId, HoldId, PromoCodeId, TicketTypeId, Timestamp, WaitingEntryId,
     changes::{Event, Hold, Line, Order, Person, PromoCode, TicketType},
     order::{HoldStatus, OrderStatus},
     pricing::total_minor,
 };
 use std::{
+    collections::BTreeSet,
     sync::{Arc, LazyLock},
     time::Duration,
 };
@@ -48,24 +50,59 @@ pub async fn place(tx: &mut Tx, request: HoldRequest) -> Result<Stored<Hold>> {
         None => None,
     };
     let wanted = Wanted::new(&event, &types, &request.lines, code.as_deref(), now)?;
+    if wanted.is_short(tx).await? {
+        sweep_event(tx, event.event_id).await?;
+    }
     let lines = match take(tx, &wanted, code.as_ref()).await? {
         Ok(lines) => lines,
         // What has expired is sold again, although no sweeper ran.
         Err(short) if !sweep_event(tx, event.event_id).await? => return Err(short),
         Err(_) => take(tx, &wanted, code.as_ref()).await??,
     };
+    let code = code.map(|code| code.promo_code_id);
+    tx.create(
+        event.organizer_id,
+        "hold.placed",
+        record(&event, lines, code, now + HELD_FOR)?,
+    )
+}
+
+/// Keeps tickets for somebody from the waiting list, for longer.
+pub(crate) async fn offer(
+    tx: &mut Tx,
+    event_id: EventId,
+    line: LineRequest,
+    waiting_entry_id: WaitingEntryId,
+) -> Result<Stored<Hold>> {
+    let now = tx.now();
+    let (event, types) = event_with_types(tx, event_id).await?;
+    let until = waiting_list::offered_until(now, event.starts_at);
+    if !event.status.on_sale() || until <= now {
+        return Err(Error::refused("not_on_sale", format!("this event is {}", event.status)));
+    }
+    let lines = [line];
+    let wanted = Wanted::new(&event, &types, &lines, None, now)?;
+    let lines = take(tx, &wanted, None).await??;
     let hold = Hold {
+        waiting_entry_id: Some(waiting_entry_id),
+        ..record(&event, lines, None, until)?
+    };
+    tx.create(event.organizer_id, "hold.placed", hold)
+}
+
+fn record(event: &Event, lines: Vec<Line>, code: Option<PromoCodeId>, expires_at: Timestamp) -> Result<Hold> {
+    Ok(Hold {
         hold_id: HoldId::new(),
         event_id: event.event_id,
         status: HoldStatus::Active,
-        expires_at: now + HELD_FOR,
+        expires_at,
         quantity: lines.iter().map(|line| line.quantity).sum(),
         amount_minor: total_minor(&lines)?,
         currency: event.currency,
         lines,
-        promo_code_id: code.map(|code| code.promo_code_id),
-    };
-    tx.create(event.organizer_id, "hold.placed", hold)
+        promo_code_id: code,
+        waiting_entry_id: None,
+    })
 }
 
 /// Quotes, and takes from every pool or from none: then why.
@@ -94,6 +131,7 @@ pub async fn release(tx: &mut Tx, id: HoldId) -> Result<Stored<Hold>> {
         ));
     }
     close(tx, &mut hold, HoldStatus::Released).await?;
+    waiting_list::offer(tx, hold.event_id).await?;
     Ok(hold)
 }
 
@@ -116,6 +154,7 @@ pub(crate) async fn sweep(tx: &mut Tx, event_id: Option<EventId>, limit: i64) ->
         }
     };
     let mut swept = Swept::default();
+    let events: BTreeSet<EventId> = expired.iter().map(|hold| hold.event_id).collect();
     for mut hold in expired {
         if let Some(mut order) = pending_order(tx, hold.hold_id).await? {
             order.status = OrderStatus::Expired;
@@ -124,6 +163,9 @@ pub(crate) async fn sweep(tx: &mut Tx, event_id: Option<EventId>, limit: i64) ->
         }
         close(tx, &mut hold, HoldStatus::Expired).await?;
         swept.holds += 1;
+    }
+    for event_id in events {
+        waiting_list::offer(tx, event_id).await?;
     }
     Ok(swept)
 }
@@ -148,7 +190,8 @@ pub(crate) async fn close(tx: &mut Tx, hold: &mut Stored<Hold>, status: HoldStat
         HoldStatus::Expired => "hold.expired",
         _ => "hold.released",
     };
-    tx.change(change_type, hold)
+    tx.change(change_type, hold)?;
+    waiting_list::hold_ended(tx, hold).await
 }
 
 /// Keeps a hold for as long as its order may be paid.

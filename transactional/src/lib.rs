@@ -38,6 +38,7 @@ pub mod ticket_types;
 pub mod tickets;
 mod tx;
 pub mod venues;
+pub mod waiting_list;
 mod writer;
 
 pub use error::{Error, Kind, Refusal, Result};

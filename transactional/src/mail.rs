@@ -2,17 +2,17 @@
 //! under the same Message-ID each time, so that a mail server can drop what it has seen.
 
 use crate::{
-    Error, Result, Store, Tx,
+    Error, Result, Source, Store, Tx,
     dialect::Row,
     secrets::Key,
     sql::{self, Columns, Value, binds},
 };
 use domain::{
-    Email, MailId, OrderId, PersonId, Timestamp, UserId,
+    Email, MailId, OrderId, PersonId, Timestamp, UserId, WaitingEntryId,
     message::{Language, MailStatus},
 };
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// Who gets it. The address is looked up when the mail is sent, so that a mail to who was erased can't be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,8 @@ pub enum Recipient {
     User(UserId),
 }
 
-/// What it says. Each variant is a template, of the variant's name, whose places have the names of its fields.
+/// What it says. Each variant is a template, of the variant's name, whose places have the names of its fields and of
+/// what is looked up for it when it is sent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "template", rename_all = "snake_case")]
 pub enum Content {
@@ -34,11 +35,11 @@ pub enum Content {
     },
     /// A buyer's way back to the order and its tickets.
     OrderLink {
-        organizer: String,
-        event: String,
-        code: String,
         order_id: OrderId,
-        secret: String,
+    },
+    /// Tickets are held for somebody from the waiting list.
+    WaitingListOffer {
+        waiting_entry_id: WaitingEntryId,
     },
 }
 
@@ -51,6 +52,8 @@ pub struct DueMail {
     pub name: Option<String>,
     pub language: Language,
     pub content: Content,
+    /// What the template's other places are filled with.
+    pub places: BTreeMap<&'static str, String>,
     pub created_at: Timestamp,
 }
 
@@ -98,8 +101,16 @@ pub async fn due(store: &Store, at: Timestamp, limit: i64) -> Result<Vec<DueMail
                left join users u on u.user_id = m.user_id
                where m.status = 'queued' and m.next_try_at <= $1
                order by m.next_try_at, m.mail_id limit $2";
-    let rows = sql::all(&mut store.peek().await?, sql, binds![at, limit]).await?;
-    rows.iter().map(|row| read(row, store.key())).collect()
+    let mut db = store.peek().await?;
+    let rows = sql::all(&mut db, sql, binds![at, limit]).await?;
+    let mut due = rows
+        .iter()
+        .map(|row| read(row, store.key()))
+        .collect::<Result<Vec<_>>>()?;
+    for mail in &mut due {
+        mail.places = places(store, &mut db, &mail.content).await?;
+    }
+    Ok(due)
 }
 
 fn read(row: &Row, key: &Key) -> Result<DueMail> {
@@ -112,8 +123,37 @@ fn read(row: &Row, key: &Key) -> Result<DueMail> {
         name: row.maybe_text("name")?,
         language: row.parse("language")?,
         content: serde_json::from_str(&data)?,
+        places: BTreeMap::new(),
         created_at: row.time("created_at")?,
     })
+}
+
+async fn places(store: &Store, db: &mut impl Source, content: &Content) -> Result<BTreeMap<&'static str, String>> {
+    let (sql, id, secret) = match content {
+        Content::OrderLink { order_id } => (
+            "select e.title as event, z.name as organizer, o.code as code, 0 as until
+             from orders o join events e on e.event_id = o.event_id join organizers z on z.id = o.organizer_id
+             where o.order_id = $1",
+            order_id.to_string(),
+            store.order_secret(*order_id),
+        ),
+        Content::WaitingListOffer { waiting_entry_id } => (
+            "select e.title as event, z.name as organizer, '' as code, coalesce(w.offer_expires_at, 0) as until
+             from waiting_entries w join events e on e.event_id = w.event_id join organizers z on z.id = w.organizer_id
+             where w.waiting_entry_id = $1",
+            waiting_entry_id.to_string(),
+            store.waiting_secret(*waiting_entry_id),
+        ),
+        _ => return Ok(BTreeMap::new()),
+    };
+    let row = sql::one(db, sql, binds![id]).await?;
+    Ok(BTreeMap::from([
+        ("event", row.text("event")?),
+        ("organizer", row.text("organizer")?),
+        ("code", row.text("code")?),
+        ("until", row.time("until")?.to_string()),
+        ("secret", secret),
+    ]))
 }
 
 /// Records how an attempt ended at this time. One that failed is made again, after a pause that grows.

@@ -3,6 +3,7 @@
 use crate::{
     Error, Page, PageRequest, Result, Source, Stored, Tx, events,
     holds::{self, HeldSale},
+    mail::{self, Content, Recipient},
     organizers,
     page::{self, Filter, Order as Sort},
     payments::{
@@ -12,13 +13,14 @@ use crate::{
     people,
     pools::{self, Move},
     promo_codes, quotes, rows,
-    sql::{self, binds},
-    tickets,
+    sql::{self, Columns, binds},
+    tickets, waiting_list,
 };
 use domain::{
     Email, EventId, HoldId, Money, OrderId, OrganizerId, PersonId, TicketId, Timestamp,
     changes::{Event, Hold, Order, Payment, Refund, Ticket},
     event::EventStatus,
+    message::Language,
     order::{HoldStatus, OrderStatus, RefundReason, TicketStatus},
 };
 use serde::{Deserialize, Serialize};
@@ -31,6 +33,8 @@ pub struct Checkout {
     pub email: Email,
     pub name: Option<String>,
     pub phone: Option<String>,
+    /// That the buyer is written to in.
+    pub language: Language,
     /// Not asked for a free order.
     pub provider: String,
     pub method: String,
@@ -55,6 +59,9 @@ pub struct OrderFilter {
 
 /// How long an order waits for its payment, with its capacity kept.
 pub const PAYABLE_FOR: Duration = Duration::from_secs(15 * 60);
+
+/// How soon a buyer may have the mail sent again.
+const SENT_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// Turns a hold into an order at the held price.
 pub async fn checkout(tx: &mut Tx, checkout: Checkout) -> Result<Placed> {
@@ -104,9 +111,11 @@ pub async fn checkout(tx: &mut Tx, checkout: Checkout) -> Result<Placed> {
         cancelled_at: None,
         source: None,
     };
-    let mut order = tx.create(hold.organizer_id, "order.placed", order)?;
+    let language = ("language", sql::Bind::value(&checkout.language));
+    let mut order = tx.create_with(hold.organizer_id, "order.placed", order, &[language])?;
     if order.total_minor == 0 {
-        let tickets = fulfil(tx, &mut order, Some(&mut hold)).await?.unwrap_or_default();
+        let filled = fulfil(tx, &mut order, Some(&mut hold), checkout.language).await?;
+        let tickets = filled.unwrap_or_default();
         return Ok(Placed {
             order,
             payment: None,
@@ -161,6 +170,7 @@ pub async fn cancel(tx: &mut Tx, id: OrderId, refund: Option<RefundReason>) -> R
     order.status = OrderStatus::Cancelled;
     order.cancelled_at = Some(tx.now());
     tx.change("order.cancelled", &mut order)?;
+    waiting_list::offer(tx, order.event_id).await?;
     Ok(order)
 }
 
@@ -202,7 +212,9 @@ pub async fn refund(tx: &mut Tx, id: OrderId, request: RefundRequest, reason: Re
                 order.cancelled_at = Some(tx.now());
                 tx.change("order.cancelled", &mut order)?;
             }
-            refunds::request(tx, &mut paid, &mut order, amount, reason)
+            let refund = refunds::request(tx, &mut paid, &mut order, amount, reason)?;
+            waiting_list::offer(tx, order.event_id).await?;
+            Ok(refund)
         }
     }
 }
@@ -253,6 +265,7 @@ pub(crate) async fn fulfil(
     tx: &mut Tx,
     order: &mut Stored<Order>,
     hold: Option<&mut Stored<Hold>>,
+    language: Language,
 ) -> Result<Option<Vec<Stored<Ticket>>>> {
     let demand = pools::demand(tx, order.event_id, &order.lines, order.promo_code_id).await?;
     match hold {
@@ -260,6 +273,7 @@ pub(crate) async fn fulfil(
             pools::give(tx, Move::ConvertHold, &demand);
             hold.status = HoldStatus::Converted;
             tx.change("hold.converted", hold)?;
+            waiting_list::hold_ended(tx, hold).await?;
         }
         _ if pools::take(tx, Move::Sell, &demand).await?.is_none() => {}
         _ => return Ok(None),
@@ -267,7 +281,67 @@ pub(crate) async fn fulfil(
     order.status = OrderStatus::Paid;
     order.paid_at = Some(tx.now());
     tx.change("order.paid", order)?;
+    send_link(tx, order, language)?;
     tickets::issue(tx, order).map(Some)
+}
+
+/// Mails the buyer the way to the order and its tickets.
+pub(crate) fn send_link(tx: &mut Tx, order: &Order, language: Language) -> Result<()> {
+    let content = Content::OrderLink {
+        order_id: order.order_id,
+    };
+    mail::queue(tx, Recipient::Person(order.person_id), language, content)?;
+    Ok(())
+}
+
+/// The same once more, when the buyer has lost it. Not twice in a minute: a mailbox should not be filled by it.
+pub async fn send_link_again(tx: &mut Tx, id: OrderId) -> Result<()> {
+    let order = get(tx, id).await?;
+    if order.status != OrderStatus::Paid {
+        return Err(Error::conflict(
+            "order_not_paid",
+            format!("this order is {}", order.status),
+        ));
+    }
+    let sql = "select language, link_sent_at from orders where order_id = $1";
+    let row = sql::one(tx, sql, binds![id]).await?;
+    if row
+        .maybe_time("link_sent_at")?
+        .is_some_and(|at| at + SENT_AGAIN_AFTER > tx.now())
+    {
+        return Err(Error::conflict(
+            "sent_already",
+            "the mail was sent a moment ago; look again in a minute",
+        ));
+    }
+    let language = row.parse("language")?;
+    send_link(tx, &order, language)?;
+    let sql = "update orders set link_sent_at = $2 where order_id = $1";
+    tx.defer(sql, binds![id, tx.now()], 1);
+    Ok(())
+}
+
+/// Says who will come with a ticket. They are a person of their own, of whom only the name is known.
+pub async fn name_holder(tx: &mut Tx, id: OrderId, ticket_id: TicketId, name: String) -> Result<Stored<Ticket>> {
+    let order = get(tx, id).await?;
+    let mut ticket = tickets::get(tx, ticket_id).await?;
+    if ticket.order_id != id {
+        return Err(Error::not_found("ticket"));
+    }
+    if ticket.status != TicketStatus::Valid {
+        return Err(Error::conflict("ticket_cancelled", "this ticket is cancelled"));
+    }
+    let name = tidy(Some(name), "name")?
+        .ok_or_else(|| Error::refused("invalid", "a name has at least one character").at("name"))?;
+    if ticket.person_id == order.person_id {
+        ticket.person_id = people::register_holder(tx, order.organizer_id, name)?.person_id;
+    } else {
+        let mut holder = people::get(tx, ticket.person_id).await?;
+        holder.name = Some(name);
+        tx.change("person.updated", &mut holder)?;
+    }
+    tx.change("ticket.holder_named", &mut ticket)?;
+    Ok(ticket)
 }
 
 /// Whether a payment that succeeds may still fill this order.

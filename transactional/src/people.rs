@@ -57,6 +57,19 @@ pub(crate) fn register(
     Ok(person)
 }
 
+/// Somebody who comes with another's ticket.
+pub(crate) fn register_holder(tx: &mut Tx, organizer_id: OrganizerId, name: String) -> Result<Stored<Person>> {
+    let record = Person {
+        person_id: PersonId::new(),
+        email: None,
+        name: Some(name),
+        phone: None,
+        registered_at: tx.now(),
+        source: None,
+    };
+    tx.create(organizer_id, "person.registered", record)
+}
+
 /// Empties what is personal, and names the fields. An order still has its person, of whom nothing is known.
 pub(crate) fn erase(tx: &mut Tx, person: &mut Stored<Person>) -> Result<Vec<&'static str>> {
     let held = [

@@ -4,7 +4,7 @@
 use crate::{
     Error, Result, Source, Stored, Tx, events, promo_codes, rows,
     sql::{self, Columns, binds},
-    ticket_types,
+    ticket_types, waiting_list,
 };
 use domain::{
     EventId, Label, PoolId, PromoCodeId, TicketTypeId,
@@ -81,6 +81,7 @@ pub async fn resize(tx: &mut Tx, id: PoolId, details: PoolDetails) -> Result<Sto
     if (&details.name, details.capacity) != (&pool.name, pool.capacity) {
         (pool.name, pool.capacity) = (details.name, details.capacity);
         tx.change("pool.resized", &mut pool)?;
+        waiting_list::offer(tx, pool.event_id).await?;
     }
     Ok(pool)
 }

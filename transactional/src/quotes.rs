@@ -3,7 +3,7 @@
 
 use crate::{
     Error, Result, Stored, Tx,
-    holds::{self, LineRequest},
+    holds::LineRequest,
     pools,
     ticket_types::{self, LARGEST_ORDER},
 };
@@ -57,18 +57,25 @@ impl<'a> Wanted<'a> {
         })
     }
 
-    /// The lines of a hold. A limited phase that is short is asked again once what has expired is given back.
+    /// The lines of a hold.
     pub(crate) async fn quote(&self, tx: &mut Tx) -> Result<Vec<Line>> {
         let now = tx.now();
         let mut rooms = HashMap::new();
         if self.limited_phases(now).next().is_some() {
             rooms = pools::rooms(tx, self.event.event_id).await?;
-            let short = |(pool_id, quantity)| rooms.get(&pool_id).is_some_and(|room| *room < quantity);
-            if self.limited_phases(now).any(short) && holds::sweep_event(tx, self.event.event_id).await? {
-                rooms = pools::rooms(tx, self.event.event_id).await?;
-            }
         }
         self.lines(rooms, now)
+    }
+
+    /// Whether a limited phase has fewer left than are wanted: what has expired may give it some.
+    pub(crate) async fn is_short(&self, tx: &mut Tx) -> Result<bool> {
+        let now = tx.now();
+        if self.limited_phases(now).next().is_none() {
+            return Ok(false);
+        }
+        let rooms = pools::rooms(tx, self.event.event_id).await?;
+        let short = |(pool_id, quantity)| rooms.get(&pool_id).is_some_and(|room| *room < quantity);
+        Ok(self.limited_phases(now).any(short))
     }
 
     fn limited_phases(&self, now: Timestamp) -> impl Iterator<Item = (PoolId, i64)> {

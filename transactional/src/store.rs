@@ -271,7 +271,7 @@ impl Store {
 }
 
 /// In order; a new one goes to the end, and none is changed once it has been released.
-const MIGRATIONS: [(&str, &str); 10] = [
+const MIGRATIONS: [(&str, &str); 11] = [
     ("access", include_str!("../migrations/0001_access.sql")),
     ("events", include_str!("../migrations/0002_events.sql")),
     ("sales", include_str!("../migrations/0003_sales.sql")),
@@ -282,6 +282,7 @@ const MIGRATIONS: [(&str, &str); 10] = [
     ("pricing", include_str!("../migrations/0008_pricing.sql")),
     ("money", include_str!("../migrations/0009_money.sql")),
     ("access", include_str!("../migrations/0011_access.sql")),
+    ("waiting list", include_str!("../migrations/0012_waiting_list.sql")),
 ];
 
 impl Source for Connection {

@@ -106,6 +106,7 @@ fn mail(to: &str) -> DueMail {
         name: Some("آدا".into()),
         language: Language::Arabic,
         content: Content::PasswordReset { token: "t0ken".into() },
+        places: Default::default(),
         created_at: Timestamp::from_millis(1_800_000_000_000),
     }
 }

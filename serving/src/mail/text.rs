@@ -9,7 +9,7 @@ use lettre::{
 };
 use rust_embed::Embed;
 use serde_json::Value;
-use std::{fmt::Write, time::SystemTime};
+use std::{collections::BTreeMap, fmt::Write, time::SystemTime};
 use transactional::mail::{Content, DueMail};
 
 #[derive(Embed)]
@@ -25,7 +25,13 @@ struct Filled {
 
 /// The mail, ready to be sent: the same each time, but for the boundary between its parts.
 pub fn compose(mail: &DueMail, to: &str, from: &Mailbox, public_url: &str) -> Result<Message> {
-    let Filled { subject, text } = fill(&mail.content, mail.language, mail.name.as_deref(), public_url)?;
+    let Filled { subject, text } = fill(
+        &mail.content,
+        &mail.places,
+        mail.language,
+        mail.name.as_deref(),
+        public_url,
+    )?;
     let micros = mail.created_at.as_micros().max(0).unsigned_abs();
     let date = SystemTime::UNIX_EPOCH + std::time::Duration::from_micros(micros);
     let html = html(&text, mail.language);
@@ -40,17 +46,28 @@ pub fn compose(mail: &DueMail, to: &str, from: &Mailbox, public_url: &str) -> Re
     message.context("the mail can't be put together")
 }
 
-fn fill(content: &Content, language: Language, name: Option<&str>, public_url: &str) -> Result<Filled> {
+fn fill(
+    content: &Content,
+    found: &BTreeMap<&'static str, String>,
+    language: Language,
+    name: Option<&str>,
+    public_url: &str,
+) -> Result<Filled> {
     let Value::Object(mut places) = serde_json::to_value(content)? else {
         bail!("a mail's content is no object");
     };
     let template = places.remove("template").unwrap_or_default();
     let file = format!("{}.{language}.txt", template.as_str().unwrap_or_default());
-    let found = Templates::get(&file).with_context(|| format!("there is no template {file}"))?;
+    let template = Templates::get(&file).with_context(|| format!("there is no template {file}"))?;
+    places.extend(
+        found
+            .iter()
+            .map(|(place, text)| ((*place).to_owned(), text.as_str().into())),
+    );
     places.insert("name".into(), name.unwrap_or_default().into());
     places.insert("public_url".into(), public_url.trim_end_matches('/').into());
     let mut filled = String::new();
-    let mut rest = std::str::from_utf8(&found.data)?;
+    let mut rest = std::str::from_utf8(&template.data)?;
     while let Some((before, after)) = rest.split_once('{') {
         let (place, after) = after
             .split_once('}')
@@ -105,42 +122,52 @@ fn line(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::OrderId;
+    use domain::{OrderId, WaitingEntryId};
 
-    fn every_content() -> Vec<Content> {
+    type Places = BTreeMap<&'static str, String>;
+
+    fn every_content() -> Vec<(Content, Places)> {
+        let found = Places::from([
+            ("organizer", "Jazz im Hof".to_owned()),
+            ("event", "<b>Late</b> & \"Quartet\"\r\nBcc: eve@example.org".to_owned()),
+            ("secret", "s3cret".to_owned()),
+        ]);
+        let also = |place, text: &str| {
+            let mut found = found.clone();
+            found.insert(place, text.to_owned());
+            found
+        };
+        let (order_id, waiting_entry_id) = (OrderId::new(), WaitingEntryId::new());
         vec![
-            Content::PasswordReset { token: "t0ken".into() },
-            Content::PasswordChanged {},
-            Content::EmailVerification { token: "t0ken".into() },
-            Content::OrderLink {
-                organizer: "Jazz im Hof".into(),
-                event: "<b>Late</b> & \"Quartet\"\r\nBcc: eve@example.org".into(),
-                code: "7F3K".into(),
-                order_id: OrderId::new(),
-                secret: "s3cret".into(),
-            },
+            (Content::PasswordReset { token: "t0ken".into() }, Places::new()),
+            (Content::PasswordChanged {}, Places::new()),
+            (Content::EmailVerification { token: "t0ken".into() }, Places::new()),
+            (
+                Content::WaitingListOffer { waiting_entry_id },
+                also("until", "2026-12-01T20:00:00.000000Z"),
+            ),
+            (Content::OrderLink { order_id }, also("code", "7F3K")),
         ]
     }
 
     #[test]
     fn every_template_is_there_in_every_language_and_every_place_is_filled() {
         let mut used = 0;
-        for content in every_content() {
+        for (content, found) in every_content() {
             for language in Language::ALL {
-                let filled = fill(&content, *language, Some("Ada"), "https://shop.example.org/").unwrap();
+                let filled = fill(&content, &found, *language, Some("Ada"), "https://shop.example.org/").unwrap();
                 used += 1;
                 assert!(filled.subject.lines().count() == 1, "{filled:?}");
                 assert!(filled.text.contains("Ada"), "{filled:?}");
                 assert!(filled.text.contains("\nhttps://shop.example.org/"), "{filled:?}");
                 let values = serde_json::to_value(&content).unwrap();
-                for (place, value) in values
-                    .as_object()
-                    .unwrap()
-                    .iter()
-                    .filter(|(place, _)| *place != "template")
-                {
-                    let value: String = one_line(value.as_str().unwrap()).collect();
-                    assert!(filled.text.contains(&value), "{language} {place}");
+                let own = values.as_object().unwrap().iter();
+                let own = own.filter(|(place, _)| *place != "template");
+                let own = own.map(|(place, value)| (place.as_str(), value.as_str().unwrap()));
+                for (place, value) in own.chain(found.iter().map(|(place, text)| (*place, text.as_str()))) {
+                    let value: String = one_line(value).collect();
+                    let all = format!("{}\n{}", filled.subject, filled.text);
+                    assert!(all.contains(&value), "{language} {place}");
                 }
             }
         }
@@ -149,8 +176,8 @@ mod tests {
 
     #[test]
     fn what_people_typed_is_neither_markup_nor_a_line_of_its_own() {
-        let content = every_content().pop().unwrap();
-        let filled = fill(&content, Language::Arabic, None, "https://shop.example.org").unwrap();
+        let (content, found) = every_content().pop().unwrap();
+        let filled = fill(&content, &found, Language::Arabic, None, "https://shop.example.org").unwrap();
         assert!(!filled.subject.contains(['\r', '\n']));
         let html = html(&filled.text, Language::Arabic);
         assert!(
@@ -159,7 +186,15 @@ mod tests {
         );
         assert!(!html.contains("<b>") && !html.contains("\nBcc"), "{html}");
         assert_eq!(html.matches("<a href=\"https://shop.example.org/v1/orders/").count(), 1);
-        let nobody = fill(&Content::PasswordChanged {}, Language::English, None, "https://x").unwrap();
+        let none = Places::new();
+        let nobody = fill(
+            &Content::PasswordChanged {},
+            &none,
+            Language::English,
+            None,
+            "https://x",
+        )
+        .unwrap();
         assert!(nobody.text.starts_with("Hello,\n"), "{nobody:?}");
     }
 }

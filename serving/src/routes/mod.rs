@@ -22,3 +22,4 @@ pub mod sql;
 pub mod status;
 pub mod ticket_types;
 pub mod venues;
+pub mod waiting_list;

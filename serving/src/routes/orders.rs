@@ -1,21 +1,27 @@
 use super::events::require_event;
 use crate::{
     auth::{Caller, Identity},
-    extract::{Id, Once, Params},
+    extract::{Body, Id, Once, Params},
     problem::{Problem, Result},
     resource::{OrderResource, PaymentResource, RefundResource, Resource, TicketResource},
     view::{Page, PageQuery, page},
     wiring::App,
 };
-use axum::{Json, extract::State, http::StatusCode};
-use domain::{Email, EventId, HoldId, OrderId, changes::Order, order::RefundReason, role::Permission};
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode, header},
+};
+use domain::{
+    Email, EventId, HoldId, OrderId, TicketId, changes::Order, message::Language, order::RefundReason, role::Permission,
+};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 use transactional::{
     Reader, Stored,
     orders::{self, Checkout, OrderFilter},
     payments::{self, refunds},
-    tickets,
+    people, tickets,
 };
 use utoipa::{IntoParams, ToSchema};
 
@@ -68,6 +74,8 @@ pub struct PaymentView {
 pub struct TicketView {
     #[serde(flatten)]
     ticket: TicketResource,
+    /// Who will come with it, if somebody was named.
+    holder_name: Option<String>,
     /// What the ticket's QR code holds.
     code: String,
 }
@@ -88,6 +96,7 @@ pub struct SecretQuery {
     responses((status = 201, body = OrderView), (status = 409, body = Problem), (status = 422, body = Problem)))]
 pub async fn check_out(
     State(app): State<Arc<App>>,
+    headers: HeaderMap,
     Once {
         body,
         key,
@@ -100,6 +109,7 @@ pub async fn check_out(
         email: body.buyer.email,
         name: body.buyer.name,
         phone: body.buyer.phone,
+        language: language(&headers),
         provider: app.payments.provider().name().to_owned(),
         method: method.clone(),
     };
@@ -165,6 +175,14 @@ pub async fn pay_again(
     Ok((StatusCode::CREATED, Json(PaymentView { payment, payment_url })))
 }
 
+/// What the browser asks for is what the buyer is written to in.
+pub(super) fn language(headers: &HeaderMap) -> Language {
+    let tags = headers
+        .get(header::ACCEPT_LANGUAGE)
+        .and_then(|value| value.to_str().ok());
+    Language::nearest(tags.unwrap_or_default())
+}
+
 fn known_method(app: &App, method: String) -> Result<String> {
     if app.payments.provider().accepts(&method) {
         return Ok(method);
@@ -210,12 +228,21 @@ pub async fn list_order_tickets(
     Params(query): Params<SecretQuery>,
 ) -> Result<Json<Vec<TicketView>>> {
     let mut db = app.store.read().await?;
-    readable_order(&app, &mut db, caller, order_id, query.secret).await?;
+    let order = readable_order(&app, &mut db, caller, order_id, query.secret).await?;
     let tickets = tickets::of_order(&mut db, order_id).await?;
+    let mut names = HashMap::new();
+    for holder in tickets
+        .iter()
+        .map(|ticket| ticket.person_id)
+        .filter(|id| *id != order.person_id)
+    {
+        names.insert(holder, people::get(&mut db, holder).await?.value.name);
+    }
     drop(db);
     let mut views = Vec::with_capacity(tickets.len());
     for ticket in tickets {
         views.push(TicketView {
+            holder_name: names.remove(&ticket.person_id).flatten(),
             code: app.store.ticket_code(&ticket).await?,
             ticket: ticket.into(),
         });
@@ -266,6 +293,65 @@ pub async fn cancel_order(
         })
         .await?;
     Ok(Json(order.into()))
+}
+
+/// Mail the order's link to its buyer again
+///
+/// To the address that the order was placed with, at most once a minute.
+#[utoipa::path(post, path = "/v1/orders/{order_id}/link", tag = "storefront", security(()),
+    params(("order_id" = String, Path), SecretQuery),
+    responses((status = 202), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub async fn send_order_link(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    Id(order_id): Id<OrderId>,
+    Params(query): Params<SecretQuery>,
+) -> Result<StatusCode> {
+    let actor = actor(caller.as_ref());
+    readable_order(&app, &mut app.store.read().await?, caller, order_id, query.secret).await?;
+    let sent = app
+        .store
+        .write(actor, move |tx| Box::pin(orders::send_link_again(tx, order_id)));
+    sent.await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HolderInput {
+    #[schema(example = "Grace Hopper")]
+    name: String,
+}
+
+/// Say who will come with a ticket
+#[utoipa::path(put, path = "/v1/orders/{order_id}/tickets/{ticket_id}/holder", tag = "storefront", security(()),
+    request_body = HolderInput,
+    params(("order_id" = String, Path), ("ticket_id" = String, Path), SecretQuery),
+    responses((status = 200, body = TicketResource), (status = 404, body = Problem), (status = 409, body = Problem),
+        (status = 422, body = Problem)))]
+pub async fn name_ticket_holder(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    Path((order_id, ticket_id)): Path<(String, String)>,
+    Params(query): Params<SecretQuery>,
+    Body(input): Body<HolderInput>,
+) -> Result<Json<TicketResource>> {
+    let order_id: OrderId = order_id.parse().map_err(|_| Problem::not_found("order"))?;
+    let ticket_id: TicketId = ticket_id.parse().map_err(|_| Problem::not_found("ticket"))?;
+    let actor = actor(caller.as_ref());
+    readable_order(&app, &mut app.store.read().await?, caller, order_id, query.secret).await?;
+    let ticket = app
+        .store
+        .write(actor, move |tx| {
+            Box::pin(orders::name_holder(tx, order_id, ticket_id, input.name))
+        })
+        .await?;
+    Ok(Json(ticket.into()))
+}
+
+/// Whoever is known, or else the buyer, who came with the order's secret.
+fn actor(caller: Option<&Identity>) -> String {
+    caller.map_or_else(|| "buyer".to_owned(), Identity::actor)
 }
 
 /// List an event's orders, the newest first

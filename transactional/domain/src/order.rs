@@ -57,6 +57,15 @@ states! {
         DisputeLost = "dispute_lost",
         Payout = "payout",
     }
+    WaitingStatus {
+        Waiting = "waiting",
+        /// Tickets are held for them.
+        Offered = "offered",
+        Taken = "taken",
+        /// The offer's time is over.
+        Expired = "expired",
+        Left = "left",
+    }
     TicketStatus {
         Valid = "valid",
         Cancelled = "cancelled",

@@ -18,6 +18,7 @@ use crate::{
 use domain::{
     Money, OrderId, PaymentId, Timestamp,
     changes::{Event, Hold, Order, Payment},
+    message::Language,
     order::{EntryKind, PaymentStatus, RefundReason},
     pricing::{WHOLE_BPS, share},
 };
@@ -162,7 +163,9 @@ async fn settle(tx: &mut Tx, sale: &mut Sale, report: &Report) -> Result<Applied
 
 async fn succeed(tx: &mut Tx, sale: &mut Sale) -> Result<Applied> {
     let filled = if orders::may_be_filled(&sale.order, &sale.event) {
-        orders::fulfil(tx, &mut sale.order, sale.hold.as_mut()).await?.is_some()
+        orders::fulfil(tx, &mut sale.order, sale.hold.as_mut(), sale.language)
+            .await?
+            .is_some()
     } else {
         false
     };
@@ -216,6 +219,8 @@ pub(crate) struct Sale {
     event: Stored<Event>,
     hold: Option<Stored<Hold>>,
     external_ref: Option<String>,
+    /// The buyer's.
+    language: Language,
     /// This very report has been here before.
     known: bool,
 }
@@ -243,6 +248,7 @@ impl Sale {
             event: rows::decode(&row, event)?,
             hold: rows::decode_optional(&row, hold)?,
             external_ref: row.maybe_text("external_ref")?,
+            language: row.parse("language")?,
             known: row.maybe_text("known")?.is_some(),
         }))
     }
@@ -253,7 +259,7 @@ impl Sale {
         // The money columns are also in the order: the payment's have names of their own.
         Arc::new(format!(
             "select {payment}, {order}, {event}, {hold}, v.ext_id as known, p.external_ref as external_ref,
-                 p.refunded_minor as payment_refunded_minor, p.disputed_minor as payment_disputed_minor
+                 o.language as language, p.refunded_minor as payment_refunded_minor, p.disputed_minor as payment_disputed_minor
              from payments p
              join orders o on o.order_id = p.order_id
              join events e on e.event_id = o.event_id

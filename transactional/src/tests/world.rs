@@ -237,6 +237,7 @@ pub(super) fn checkout(hold: &Stored<Hold>, email: &str) -> orders::Checkout {
         email: email.parse().unwrap(),
         name: Some("Ada".into()),
         phone: None,
+        language: domain::message::Language::English,
         provider: "test".into(),
         method: "test_ok".into(),
     }

@@ -10,6 +10,7 @@ mod order;
 mod organizer;
 mod person;
 mod pricing;
+mod waiting;
 
 pub use access::{ApiToken, Membership};
 pub use check_in::{CheckIn, CheckInList, ListedType};
@@ -19,6 +20,7 @@ pub use order::{Hold, Line, Order, Ticket};
 pub use organizer::Organizer;
 pub use person::Person;
 pub use pricing::{Charge, PromoCode};
+pub use waiting::WaitingEntry;
 
 use crate::{
     ChangeId, OrganizerId, Timestamp,
@@ -63,7 +65,7 @@ macro_rules! entities {
 }
 
 entities! {
-    Organizer Membership ApiToken Venue Event Pool TicketType PromoCode Person Hold Order Payment Refund Dispute Payout Ticket CheckInList CheckIn
+    Organizer Membership ApiToken Venue Event Pool TicketType PromoCode Person WaitingEntry Hold Order Payment Refund Dispute Payout Ticket CheckInList CheckIn
 }
 
 /// The entity of that name.

@@ -1,6 +1,7 @@
 use super::entity;
 use crate::{
     Currency, EventId, HoldId, OrderId, PersonId, PoolId, PromoCodeId, TicketId, TicketTypeId, Timestamp,
+    WaitingEntryId,
     order::{HoldStatus, OrderStatus, TicketStatus},
     record::record,
 };
@@ -17,6 +18,9 @@ record! {
         currency: Currency,
         lines: Vec<Line>,
         promo_code_id: Option<PromoCodeId>,
+        /// Whose offer it is, from the waiting list.
+        #[serde(default)]
+        waiting_entry_id: Option<WaitingEntryId>,
     }
     /// Tickets of one type at one price. What the buyer pays for it: unit × quantity − discount + fee + tax.
     Line {
@@ -85,7 +89,7 @@ entity!(Hold, "hold", "holds", key: hold_id, money: Some("amount_minor"), person
 entity!(Order, "order", "orders", key: order_id, money: Some("total_minor"), personal: &[],
     changes: ["placed", "paid", "expired", "cancelled", "refunded", "refund_failed"]);
 entity!(Ticket, "ticket", "tickets", key: ticket_id, money: Some("price_minor"), personal: &[],
-    changes: ["issued", "reissued", "cancelled"]);
+    changes: ["issued", "reissued", "holder_named", "cancelled"]);
 
 impl Line {
     /// Without phase, discount and charges.

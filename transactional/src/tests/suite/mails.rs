@@ -10,11 +10,7 @@ use domain::{
 
 fn order_link(placed: &orders::Placed) -> Content {
     Content::OrderLink {
-        organizer: "Club".into(),
-        event: "Jazz".into(),
-        code: placed.order.code.clone(),
         order_id: placed.order.order_id,
-        secret: "s3cret".into(),
     }
 }
 

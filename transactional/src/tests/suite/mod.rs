@@ -15,4 +15,5 @@ mod people_with_access;
 mod pricing;
 mod processes;
 mod sales;
+mod waiting;
 mod writer;
