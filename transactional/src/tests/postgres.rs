@@ -152,6 +152,36 @@ async fn a_reader_that_follows_seq_misses_nothing_that_two_processes_write() {
     world.assert_sound().await;
 }
 
+#[tokio::test]
+async fn the_planner_has_no_samples_of_what_tells_of_people() {
+    let Some(world) = world(10).await else { return };
+    for _ in 0..2 {
+        world.buy(1).await;
+    }
+    let sampled = async || -> Vec<String> {
+        world.on_server("analyze").await;
+        let mut connection = PgConnection::connect(&world.database.url()).await.unwrap();
+        let sql = "select tablename || '.' || attname from pg_stats where schemaname = 'public' and attname in
+                   ('email', 'name', 'phone', 'response', 'payload') and tablename in
+                   ('people', 'person_keys', 'idempotency_keys', 'outbox')
+                   union all select tablename || '.key' from pg_stats where tablename = 'person_keys' and attname = 'key'";
+        sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap()
+    };
+    assert!(sampled().await.is_empty(), "{:?}", sampled().await);
+    // As a version left it that did not know of this.
+    world
+        .on_server(
+            "alter table people alter email set statistics -1; alter table person_keys alter key set statistics -1",
+        )
+        .await;
+    assert_eq!(sampled().await.len(), 2);
+    let other = open(&world.database).await;
+    assert!(sampled().await.is_empty(), "{:?}", sampled().await);
+    other.close().await.unwrap();
+    world.hold(1).await.unwrap();
+    world.assert_sound().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_processes_sell_the_last_place_once() {
     let Some(world) = world(20).await else { return };
