@@ -77,7 +77,8 @@ async fn a_reader_that_follows_a_sequence_misses_a_change_and_one_that_follows_s
         quick.await
     };
     let (slow, quick) = tokio::join!(slow, quick);
-    (slow.unwrap(), quick.unwrap());
+    slow.unwrap();
+    quick.unwrap();
     let followed = world.store.changes_after(before, 10).await.unwrap();
     let followed: Vec<(i64, &str)> = followed.iter().map(|change| (change.seq, &*change.actor)).collect();
     assert_eq!(followed, [(before + 1, "slow"), (before + 2, "quick")]);
