@@ -1,5 +1,6 @@
 """Looks for texts in every byte of the files below a folder, and in every value of those that are Parquet, whose pages
-are compressed. Prints, as JSON, the files in which each text was found, and how much was looked at.
+are compressed. A file that goes meanwhile is as if it had gone before. Prints, as JSON, the files in which each text was
+found, and how much was looked at.
 
     find_text.py FOLDER TEXT...
 """
@@ -48,11 +49,14 @@ def main():
     folder, texts = pathlib.Path(sys.argv[1]), [text.encode() for text in sys.argv[2:]]
     found, files, values = {text: [] for text in texts}, 0, 0
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        try:
+            here = in_bytes(path, texts)
+            if path.suffix == ".parquet":
+                here |= in_values(path, texts)
+        except FileNotFoundError:
+            continue
         files += 1
-        here = in_bytes(path, texts)
-        if path.suffix == ".parquet":
-            values += 1
-            here |= in_values(path, texts)
+        values += path.suffix == ".parquet"
         for text in here:
             found[text].append(str(path.relative_to(folder)))
     print(json.dumps({"found": {text.decode(): where for text, where in found.items()}, "files": files, "parquet": values}))

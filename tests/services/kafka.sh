@@ -1,10 +1,23 @@
 # Apache Kafka, one node that is broker and controller (KRaft), run by Java 17 or newer from the jars that Maven brings.
+#
+# It has three ways in. PLAINTEXT is for everyone. A client that comes by PROXIED is told to go to the proxy's port from
+# then on, where a test may listen and forward to PROXIED; so no connection of such a client goes past the test. SASL
+# wants a user and a password.
 
 kafka_libs=$cache/kafka-4.1.0
+# The password has signs that a URL must not hold as they are.
+kafka_user=bilten
+kafka_password='p&ss=w+rd%'
+
+kafka_listens() {
+    (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
+}
 
 # Asks for the cluster's metadata: an open port is not enough, the broker must count itself among those that are alive.
+# One that was started before it had all its listeners does not answer: `start` starts it again, with its data.
 kafka_answers() {
     local brokers
+    kafka_listens "$kafka_proxied_port" && kafka_listens "$kafka_sasl_port" || return 1
     exec 3<>"/dev/tcp/127.0.0.1/$kafka_port" || return 1
     # Length, metadata request of version 1, correlation id, no client id, no topics.
     printf '\x00\x00\x00\x0e\x00\x03\x00\x01\x00\x00\x00\x01\xff\xff\x00\x00\x00\x00' >&3
@@ -31,9 +44,16 @@ kafka_start() {
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$controller_port
-listeners=PLAINTEXT://127.0.0.1:$kafka_port,CONTROLLER://127.0.0.1:$controller_port
-advertised.listeners=PLAINTEXT://127.0.0.1:$kafka_port
+listeners=PLAINTEXT://127.0.0.1:$kafka_port,PROXIED://127.0.0.1:$kafka_proxied_port,SASL://127.0.0.1:$kafka_sasl_port,\
+CONTROLLER://127.0.0.1:$controller_port
+advertised.listeners=PLAINTEXT://127.0.0.1:$kafka_port,PROXIED://127.0.0.1:$kafka_proxy_port,\
+SASL://127.0.0.1:$kafka_sasl_port
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,SASL:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
+listener.name.sasl.sasl.enabled.mechanisms=PLAIN
+listener.name.sasl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
+user_$kafka_user="$kafka_password";
 log.dirs=$dir/kafka
 auto.create.topics.enable=false
 offsets.topic.replication.factor=1

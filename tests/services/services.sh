@@ -13,7 +13,10 @@ dir=${BILTEN_SERVICES_DIR:-${TMPDIR:-/tmp}/bilten-services-$(id -u)}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/bilten-services
 postgres_port=${BILTEN_POSTGRES_PORT:-54330}
 kafka_port=${BILTEN_KAFKA_PORT:-59092}
-controller_port=${BILTEN_KAFKA_CONTROLLER_PORT:-59093}
+controller_port=${BILTEN_KAFKA_CONTROLLER_PORT:-$((kafka_port + 1))}
+kafka_proxied_port=${BILTEN_KAFKA_PROXIED_PORT:-$((kafka_port + 2))}
+kafka_proxy_port=${BILTEN_KAFKA_PROXY_PORT:-$((kafka_port + 3))}
+kafka_sasl_port=${BILTEN_KAFKA_SASL_PORT:-$((kafka_port + 4))}
 s3_port=${BILTEN_S3_PORT:-59000}
 bucket=bilten
 
@@ -97,8 +100,14 @@ end() {
 variables() {
     cat <<EOF
 export BILTEN_SERVICES=$here/services.sh
+export BILTEN_SERVICES_DIR=$dir
 export BILTEN_TEST_POSTGRES=postgres://bilten:bilten@127.0.0.1:$postgres_port/bilten
 export BILTEN_TEST_KAFKA=127.0.0.1:$kafka_port
+export BILTEN_TEST_KAFKA_PROXIED=127.0.0.1:$kafka_proxied_port
+export BILTEN_TEST_KAFKA_PROXY=127.0.0.1:$kafka_proxy_port
+export BILTEN_TEST_KAFKA_SASL=127.0.0.1:$kafka_sasl_port
+export BILTEN_TEST_KAFKA_USER='$kafka_user'
+export BILTEN_TEST_KAFKA_PASSWORD='$kafka_password'
 export BILTEN_TEST_S3=http://127.0.0.1:$s3_port
 export BILTEN_TEST_S3_BUCKET=$bucket
 export AWS_ACCESS_KEY_ID=$s3_access_key

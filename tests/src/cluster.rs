@@ -5,7 +5,8 @@ use crate::{Home, Server, uuid7};
 use std::{
     collections::BTreeMap,
     io::{self, Write},
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
     process::Command,
 };
 
@@ -13,8 +14,13 @@ use std::{
 #[derive(Clone, Debug)]
 pub struct Services {
     script: String,
+    /// Where all servers keep their data, each in a folder of its name.
+    pub folder: PathBuf,
     pub postgres: String,
     pub kafka: String,
+    /// Where a proxy before Kafka listens, and what it forwards to: clients that come that way always come that way.
+    pub kafka_proxy: SocketAddr,
+    pub kafka_proxied: SocketAddr,
     pub s3: String,
     pub bucket: String,
 }
@@ -23,11 +29,15 @@ impl Services {
     /// None if tests without servers were asked for; otherwise their absence is a failure.
     pub fn find() -> Option<Self> {
         let found = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let address = |name| Some(found(name)?.parse().expect("an address with a port"));
         let services = || {
             Some(Self {
                 script: found("BILTEN_SERVICES")?,
+                folder: found("BILTEN_SERVICES_DIR")?.into(),
                 postgres: found("BILTEN_TEST_POSTGRES")?,
                 kafka: found("BILTEN_TEST_KAFKA")?,
+                kafka_proxy: address("BILTEN_TEST_KAFKA_PROXY")?,
+                kafka_proxied: address("BILTEN_TEST_KAFKA_PROXIED")?,
                 s3: found("BILTEN_TEST_S3")?,
                 bucket: found("BILTEN_TEST_S3_BUCKET")?,
             })
@@ -51,16 +61,21 @@ impl Services {
             String::from_utf8_lossy(&done.stderr)
         );
     }
+}
 
-    fn psql(&self, sql: &str) {
-        let done = Command::new("psql").args(["-q", &self.postgres, "-c", sql]).output();
-        let done = done.expect("psql can be run");
-        assert!(
-            done.status.success(),
-            "{sql}: {}",
-            String::from_utf8_lossy(&done.stderr)
-        );
-    }
+/// What a statement answers, a row a line.
+#[track_caller]
+fn psql(database_url: &str, sql: &str) -> String {
+    let done = Command::new("psql")
+        .args(["-q", "-A", "-t", database_url, "-c", sql])
+        .output();
+    let done = done.expect("psql can be run");
+    assert!(
+        done.status.success(),
+        "{sql}: {}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+    String::from_utf8_lossy(&done.stdout).trim().to_owned()
 }
 
 /// Where an installation's backends are: the servers themselves, or a proxy before one.
@@ -89,7 +104,7 @@ impl Cluster {
     /// An installation without processes yet.
     pub fn new(services: Services) -> Self {
         let database = format!("bilten_{}", uuid7().replace('-', ""));
-        services.psql(&format!("create database {database}"));
+        psql(&services.postgres, &format!("create database {database}"));
         let server = services.postgres.rsplit_once('/').expect("a URL with a database").0;
         Self {
             backends: Backends {
@@ -147,6 +162,19 @@ impl Cluster {
         member.unwrap_or_else(|| panic!("{name} does not run"))
     }
 
+    /// The data folder of a process.
+    #[track_caller]
+    pub fn home(&self, name: &str) -> &Home {
+        let member = self.members.get(name);
+        &member.unwrap_or_else(|| panic!("{name} is no member")).home
+    }
+
+    /// Asks the database itself, as its superuser.
+    #[track_caller]
+    pub fn psql(&self, sql: &str) -> String {
+        psql(&self.backends.database_url, sql)
+    }
+
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.members.keys().copied()
     }
@@ -180,8 +208,8 @@ impl Drop for Cluster {
         }
         self.members.clear();
         if !std::thread::panicking() {
-            self.services
-                .psql(&format!("drop database if exists {} with (force)", self.database));
+            let drop = format!("drop database if exists {} with (force)", self.database);
+            psql(&self.services.postgres, &drop);
         }
     }
 }

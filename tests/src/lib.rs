@@ -10,9 +10,11 @@
 )]
 
 pub mod cluster;
+pub mod erasure;
 mod http;
 pub mod load;
 pub mod proxy;
+pub mod python;
 mod random;
 mod server;
 mod world;

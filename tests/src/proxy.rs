@@ -8,11 +8,13 @@ use std::{
         atomic::{AtomicBool, AtomicU8, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How soon a connection notices that the mode has changed.
 const TICK: Duration = Duration::from_millis(20);
+/// A connection of this machine may have a port for a moment that nobody else wants.
+const LISTEN: Duration = Duration::from_secs(20);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -37,8 +39,24 @@ pub struct Proxy {
 }
 
 impl Proxy {
+    /// On a port of its own.
     pub fn before(target: SocketAddr) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
+        Self::start(TcpListener::bind("127.0.0.1:0").expect("there is a port"), target)
+    }
+
+    /// At an address that the server tells its clients.
+    pub fn at(address: SocketAddr, target: SocketAddr) -> Self {
+        let began = Instant::now();
+        loop {
+            match TcpListener::bind(address) {
+                Ok(listener) => return Self::start(listener, target),
+                Err(error) => assert!(began.elapsed() < LISTEN, "{address} can't be listened at: {error}"),
+            }
+            thread::sleep(TICK);
+        }
+    }
+
+    fn start(listener: TcpListener, target: SocketAddr) -> Self {
         let address = listener.local_addr().expect("it has an address");
         let mode = Arc::new(AtomicU8::new(Mode::Pass as u8));
         let ended = Arc::new(AtomicBool::new(false));

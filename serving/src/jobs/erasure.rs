@@ -125,7 +125,8 @@ fn report(erasure: &Erasure, scrubbed: Scrubbed, tables: &[ErasedTable], others:
         "erased_together_with": others,
         "transaction_log": "its entries and checkpoints never hold personal data: file statistics leave it out",
         "tails": "what was there was committed first, and erased in the files",
-        "read_caches": "each process drops its copies with the files, as soon as it knows of the new ones",
+        "read_caches": "each process drops its copies with the files, as soon as it knows of the new ones: queries of other \
+                        processes may see the old ones some ten seconds longer",
     });
     report["exports"] = json!("this program keeps none");
     report["remains"] = remains(scrubbed);

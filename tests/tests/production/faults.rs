@@ -14,9 +14,11 @@ use tests::{
 
 const ROUNDS: usize = 30;
 
-/// From when all that was killed is back until a purchase is seen within a second of its payment: what is promised, and
-/// what this test allows on a machine that does other things beside.
+/// From when all that was killed is back until a purchase is seen within a second of its payment. Every round keeps it,
+/// with room for a busy machine: what takes longest is a relay's lease, which another takes over after 4 s, and a broker,
+/// which is let in again when its old session of 3 s has ended; both go on while the killed start again.
 const RECOVERY: Duration = Duration::from_secs(15);
+/// A round that is late is waited for so long, so that all of them can be told.
 const ALLOWED: Duration = Duration::from_secs(60);
 const FRESH: Duration = Duration::from_secs(1);
 
@@ -44,7 +46,7 @@ fn thirty_rounds_of_kills_lose_nothing_and_double_nothing() {
     let show = Show::open(&admin, None, 1_100);
     let door = token(&admin, &show.organizer_id, "door");
     let mut all = Answered::default();
-    let mut slowest = Duration::ZERO;
+    let mut recoveries = Vec::new();
     for round in 0..ROUNDS {
         let mark = format!("round-{round}-{}", uuid7());
         let victims = victims(&mut random);
@@ -69,11 +71,9 @@ fn thirty_rounds_of_kills_lose_nothing_and_double_nothing() {
             }
             until_fresh(&cluster, &show, &door)
         });
-        slowest = slowest.max(recovered);
-        eprintln!(
-            "round {round}: killed {}, fresh again after {recovered:?}",
-            victims.join(" and ")
-        );
+        let killed = victims.join(" and ");
+        eprintln!("round {round}: killed {killed}, fresh again after {recovered:?}");
+        recoveries.push((recovered, killed));
         let api = cluster.server("api-2");
         settle_open(&api.public(), &api.bearer(&door), &show, &mut noted);
         let query = cluster.server("query-1").admin();
@@ -83,15 +83,29 @@ fn thirty_rounds_of_kills_lose_nothing_and_double_nothing() {
     }
     nothing_doubled(&cluster.server("query-1").admin());
     eprintln!(
-        "{ROUNDS} rounds: {} orders, {} payments, {} scans, {} interactions were answered, and are there once; the \
-         slowest recovery took {slowest:?} of {RECOVERY:?}",
+        "{ROUNDS} rounds: {} orders, {} payments, {} scans, {} interactions were answered, and are there once",
         all.placed.len(),
         all.paid.len(),
         all.redeemed.len(),
         all.interactions.len()
     );
     assert!(all.paid.len() > ROUNDS && !all.redeemed.is_empty() && !all.interactions.is_empty());
+    assert_in_time(recoveries);
     cluster.stop();
+}
+
+/// Tells how long the rounds took to recover, and finds those that took too long.
+fn assert_in_time(mut recoveries: Vec<(Duration, String)>) {
+    recoveries.sort();
+    let at = |share: usize| recoveries[(recoveries.len() - 1) * share / 100].0;
+    eprintln!(
+        "recovery: median {:?}, nine of ten within {:?}, slowest {:?} of {RECOVERY:?}",
+        at(50),
+        at(90),
+        at(100)
+    );
+    recoveries.retain(|(took, _)| *took > RECOVERY);
+    assert!(recoveries.is_empty(), "not fresh within {RECOVERY:?}: {recoveries:?}");
 }
 
 /// One or two of all that can be killed.

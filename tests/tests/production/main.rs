@@ -8,6 +8,7 @@
     reason = "a long test says how it goes, and a step that fails is a failed test"
 )]
 
+mod erasure;
 mod faults;
 mod load;
 mod network;

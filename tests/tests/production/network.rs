@@ -1,5 +1,5 @@
-//! Networks that fail between the processes and PostgreSQL or S3: a cut, a stall, an answer that is lost after its
-//! commit.
+//! Networks that fail between the processes and PostgreSQL, Kafka or S3: a cut, a stall, an answer that is lost after
+//! what it answers was done.
 
 use crate::{faults::until_fresh, load::Load, my_turn};
 use std::{net::SocketAddr, thread::sleep, time::Duration};
@@ -20,6 +20,12 @@ fn cuts_stalls_and_lost_answers_lose_nothing_and_double_nothing() {
     let mut random = Random::announced("faults of the network");
     let mut cluster = Cluster::new(services);
     let database = proxied(&mut cluster.backends.database_url);
+    let log = Proxy::at(cluster.services.kafka_proxy, cluster.services.kafka_proxied);
+    redirect(
+        &mut cluster.backends.event_log_url,
+        &cluster.services.kafka,
+        log.address(),
+    );
     let lake = proxied(&mut cluster.backends.lake_url);
     for (name, roles) in [
         ("api-1", "api"),
@@ -33,7 +39,7 @@ fn cuts_stalls_and_lost_answers_lose_nothing_and_double_nothing() {
     let show = Show::open(&admin, None, 1_100);
     let door = token(&admin, &show.organizer_id, "door");
     for round in 0..ROUNDS {
-        for (what, proxy) in [("PostgreSQL", &database), ("S3", &lake)] {
+        for (what, proxy) in [("PostgreSQL", &database), ("Kafka", &log), ("S3", &lake)] {
             for mode in [Mode::Cut, Mode::Stall, Mode::LoseAnswers] {
                 let mark = format!("{what}-{mode:?}-{round}-{}", uuid7());
                 let addresses = [cluster.server("api-1").address(), cluster.server("api-2").address()];
@@ -69,6 +75,11 @@ fn proxied(url: &mut String) -> Proxy {
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let target: SocketAddr = rest[..end].parse().expect("an address with a port");
     let proxy = Proxy::before(target);
-    *url = url.replace(&target.to_string(), &proxy.address().to_string());
+    redirect(url, &target.to_string(), proxy.address());
     proxy
+}
+
+fn redirect(url: &mut String, from: &str, to: SocketAddr) {
+    assert!(url.contains(from), "{url} does not lead to {from}");
+    *url = url.replace(from, &to.to_string());
 }

@@ -201,6 +201,17 @@ fn act_as_somebody(server: &Server, show: &Show) -> Purchase {
     let mut seen = interaction(&show.organizer_id, None);
     seen["properties"] = json!({ "query": "qzxproperty" });
     public.post("/v1/interactions", &json!([seen, { "kind": "qzxproperty" }]));
+    // What a caller calls its request stands in the request's lines, and the guard of the log alone takes this out.
+    let token = format!("bilten_qzxliteral{}", "x".repeat(43));
+    for id in [
+        "qzxmail@example.org",
+        "+4366055577001",
+        "db://ada:qzxpassword@db",
+        &token,
+    ] {
+        let named = public.request("GET", "/healthz").header("x-request-id", id).send();
+        assert_eq!(named.header("x-request-id"), Some(id));
+    }
     purchase
 }
 
@@ -227,6 +238,12 @@ fn a_log_says_what_happened_and_not_to_whom() {
     for mark in MARKS.iter().chain(&secrets) {
         let line = log.lines().find(|line| line.contains(mark));
         assert!(line.is_none(), "{mark} is told in: {}", line.unwrap_or_default());
+    }
+    for blacked_out in ["[…]", "db://[…]@db"] {
+        assert!(
+            log.contains(&format!("\"request_id\":\"{blacked_out}\"")),
+            "{blacked_out}"
+        );
     }
     // And the log is one: JSON, of all crates, with the request that a line belongs to.
     let lines: Vec<Value> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();

@@ -3,21 +3,8 @@
 use crate::shared::eventually;
 use domain::changes::ENTITIES;
 use serde_json::{Value, json};
-use std::{fs, path::PathBuf, process::Command};
-use tests::{Buyer, Client, Home, Show, interaction, scan};
-
-/// The Python that has the readers: the Makefile makes it.
-pub(crate) fn python() -> PathBuf {
-    let made = std::env::var_os("BILTEN_PYTHON").map(PathBuf::from);
-    let own = std::env::current_exe().unwrap();
-    let beside = || {
-        own.ancestors()
-            .map(|folder| folder.join("python/bin/python"))
-            .find(|path| path.exists())
-    };
-    made.or_else(beside)
-        .expect("Python with deltalake and polars is made by `make python`")
-}
+use std::{fs, process::Command};
+use tests::{Buyer, Client, Home, Show, interaction, python::python, scan};
 
 /// One line a row of the numbers and texts that a reader could get wrong, for every table.
 fn answers(client: &Client) -> Value {

@@ -127,7 +127,11 @@ impl Database {
         });
         let migrator = Migrator::with_migrations(migrations.collect());
         let migrated = migrator.run_direct(None, connection, false).await;
-        migrated.map_err(|error| Error::Storage(format!("can't bring the database to this version: {error}")))
+        migrated.map_err(|error| Error::Storage(format!("can't bring the database to this version: {error}")))?;
+        if self.kind == Kind::Postgres {
+            postgres::raw(connection, postgres::NO_SAMPLES).await?;
+        }
+        Ok(())
     }
 
     /// Whether the server is another process, which may go away and come back.

@@ -63,9 +63,12 @@ async fn postgres(connection: &mut Connection) -> Result<Scrubbed> {
             .await?;
     }
     Ok(Scrubbed {
-        done: "PostgreSQL: the tables people, person_keys, idempotency_keys and outbox were rewritten (vacuum full)",
-        remains: "write-ahead log, replicas that lag, archives and backups of PostgreSQL: until the operator's retention of \
-                  them ends; they hold the person's key as well",
+        done: "PostgreSQL: the tables people, person_keys, idempotency_keys and outbox were rewritten (vacuum full), and \
+               the planner's statistics hold no samples of them",
+        remains: "write-ahead log (pg_wal, whose files are used again later or never), replicas that lag, archives and \
+                  backups of PostgreSQL: until the operator's retention of them ends; they hold the person's key as well. \
+                  The server's own text log, which quotes a statement that failed with its values, unless the operator \
+                  has set log_min_error_statement = panic",
     })
 }
 

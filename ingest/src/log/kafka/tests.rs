@@ -16,6 +16,7 @@ use std::{collections::BTreeSet, time::Instant};
 use tokio::time::sleep;
 
 mod faults;
+mod log_in;
 
 /// A log on the tests' server, with topics of its own.
 struct World {
@@ -26,15 +27,7 @@ struct World {
 impl World {
     /// None where tests are to do without servers.
     fn new() -> Option<Self> {
-        let Ok(server) = std::env::var("BILTEN_TEST_KAFKA") else {
-            assert_eq!(
-                std::env::var("BILTEN_EMBEDDED").as_deref(),
-                Ok("1"),
-                "BILTEN_TEST_KAFKA is not set: run `make test`, or start a server by tests/services and set host:port"
-            );
-            println!("left out: no Kafka, as BILTEN_EMBEDDED=1 asks for");
-            return None;
-        };
+        let server = of_services("BILTEN_TEST_KAFKA")?;
         let prefix = format!("test-{:016x}-", rand::random::<u64>());
         Some(Self { server, prefix })
     }
@@ -84,6 +77,20 @@ impl World {
         let names = topics.each_ref().map(String::as_str);
         self.admin().delete_topics(&names, &AdminOptions::new()).await.unwrap();
     }
+}
+
+/// What `tests/services` says of its servers; None where tests are to do without them.
+fn of_services(name: &str) -> Option<String> {
+    let Ok(value) = std::env::var(name) else {
+        assert_eq!(
+            std::env::var("BILTEN_EMBEDDED").as_deref(),
+            Ok("1"),
+            "{name} is not set: run `make test`, or start the servers of tests/services and take the variables of its `env`"
+        );
+        println!("left out: no Kafka, as BILTEN_EMBEDDED=1 asks for");
+        return None;
+    };
+    Some(value)
 }
 
 fn record(value: impl Into<bytes::Bytes>) -> Record {

@@ -320,12 +320,8 @@ async fn an_address_is_confirmed_by_the_token_for_it_and_no_other() {
     let (id, at) = (account.id, account.now);
     account.forgot(EMAIL).await;
     let reset = account.mailed().await.1.unwrap();
-    let verify = |token: String| {
-        let command = account
-            .world
-            .write(move |tx| Box::pin(async move { verify_email(tx, &token, at).await }));
-        command
-    };
+    let world = &account.world;
+    let verify = |token: String| world.write(move |tx| Box::pin(async move { verify_email(tx, &token, at).await }));
     assert_eq!(code(verify(reset).await), "token_invalid");
     account
         .world
