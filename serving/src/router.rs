@@ -89,6 +89,9 @@ pub fn build(app: &Arc<App>) -> Router {
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
         .route("/", get(pages::start_page))
         .route("/assets/{*path}", get(pages::asset))
+        .route("/scanner", get(pages::scanner))
+        .route("/scanner/", get(pages::scanner))
+        .route("/scanner/{*path}", get(pages::scanner_asset))
         .fallback(async || Problem::not_found("address; see /docs"))
         .method_not_allowed_fallback(async || Problem::new("method_not_allowed", "see /docs"))
         .layer(CatchPanicLayer::custom(|_| {
