@@ -24,13 +24,14 @@ with_services = trap '$(stop_services)' EXIT && trap 'exit 130' INT TERM && \
     $(SERVICES) start && eval "$$($(SERVICES) env)" && $(1)
 endif
 
-.PHONY: demo test bench lint services services-stop build needs python scanner help
+.PHONY: demo test bench lint fuzz services services-stop build needs python scanner help
 
 help:
 	@echo "make demo   build, and serve a made-up world with live traffic"
 	@echo "make test   all tests; with EMBEDDED=1 those that need no servers"
 	@echo "make bench  measure against the budgets; writes JSON and Markdown to $(CARGO_TARGET_DIR)/bench"
 	@echo "make lint   formatting, clippy, documentation"
+	@echo "make fuzz   random ticket codes for MINUTES (10), with the coverage that they reach as the guide"
 	@echo "make services, make services-stop   the servers of the tests, left running for work on them"
 
 demo: build
@@ -49,6 +50,21 @@ lint: needs scanner
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(WORKSPACE) --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(WORKSPACE) --no-deps
+
+# The flags of a coverage-guided fuzzer, as the stable compiler takes them. With --target they are for the program
+# alone and not for what runs while it is built.
+MINUTES ?= 10
+FUZZ := $(CARGO_TARGET_DIR)/fuzz
+COVERAGE := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 --cfg fuzzing
+
+fuzz: needs
+	mkdir -p $(FUZZ)/corpus
+	RUSTFLAGS="$(COVERAGE)" CARGO_TARGET_DIR=$(FUZZ) $(CARGO) run --locked --release \
+	    --manifest-path transactional/domain/fuzz/Cargo.toml --target "$$(rustc -vV | sed -n 's/^host: //p')" \
+	    --bin ticket_code -- $(FUZZ)/corpus -artifact_prefix=$(FUZZ)/ -max_len=4096 \
+	    -max_total_time=$$(($(MINUTES) * 60)) -print_final_stats=1
 
 services: needs
 	@$(SERVICES) start

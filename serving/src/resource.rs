@@ -5,8 +5,8 @@
 use domain::{
     Currency, OrganizerId, Timestamp,
     changes::{
-        ApiToken, CheckIn, CheckInList, Event, Hold, Membership, Order, Organizer, Payment, Pool, PromoCode, Ticket,
-        TicketType, Venue,
+        ApiToken, CheckIn, CheckInList, Device, Event, Gate, Hold, Membership, Order, Organizer, Payment, Pool,
+        PromoCode, Ticket, TicketType, Venue,
     },
     record::{Field, Kind, Record},
 };
@@ -43,6 +43,8 @@ pub type PaymentResource = Resource<Payment>;
 pub type TicketResource = Resource<Ticket>;
 pub type CheckInListResource = Resource<CheckInList>;
 pub type CheckInResource = Resource<CheckIn>;
+pub type GateResource = Resource<Gate>;
+pub type DeviceResource = Resource<Device>;
 
 impl<T> From<Stored<T>> for Resource<T> {
     fn from(stored: Stored<T>) -> Self {

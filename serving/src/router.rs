@@ -6,8 +6,9 @@ use crate::{
     problem::Problem,
     roles::ProcessRole,
     routes::{
-        access, audit, check_ins, erasure, events, health, holds, imports, interactions, metrics, orders, organizers,
-        pages, payments, promo_codes, session, sql, status, ticket_types, venues,
+        access, audit, check_ins, devices, downloads, erasure, events, gates, health, holds, imports, interactions,
+        metrics, orders, organizers, pages, payments, promo_codes, scans, session, sql, status, ticket_types, tickets,
+        venues,
     },
     wiring::App,
 };
@@ -152,8 +153,24 @@ fn staff() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(erasure::erase_person_by_email))
         .routes(routes!(erasure::show_erasure))
         .routes(routes!(check_ins::create_check_in_list, check_ins::list_check_in_lists))
-        .routes(routes!(check_ins::redeem))
+        .routes(routes!(check_ins::update_check_in_list))
         .routes(routes!(check_ins::list_check_ins))
+        .routes(routes!(check_ins::show_attendance))
+        .routes(routes!(check_ins::search_attendees))
+        .routes(routes!(check_ins::exit_all))
+        .routes(routes!(scans::redeem))
+        .routes(routes!(scans::annul))
+        .routes(routes!(downloads::download))
+        .routes(routes!(gates::create_gate, gates::list_gates))
+        .routes(routes!(gates::update_gate))
+        .routes(routes!(devices::register_device, devices::list_devices))
+        .routes(routes!(devices::move_device, devices::revoke_device))
+        .routes(routes!(tickets::block_ticket))
+        .routes(routes!(tickets::unblock_ticket))
+        .routes(routes!(tickets::reissue_ticket))
+        .routes(routes!(tickets::list_event_keys))
+        .routes(routes!(tickets::rotate_event_key))
+        .routes(routes!(tickets::revoke_event_key))
         .routes(routes!(payments::take_report))
         .routes(routes!(payments::show_test_provider))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
@@ -180,6 +197,7 @@ fn batches() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(interactions::collect))
         .routes(routes!(imports::import))
+        .routes(routes!(scans::upload))
         .layer(DefaultBodyLimit::max(BATCH_LIMIT))
         .layer(middleware::from_fn(refuse_large::<BATCH_LIMIT>))
 }

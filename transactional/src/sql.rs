@@ -39,7 +39,8 @@ macro_rules! text_binds {
 }
 
 text_binds! {
-    str String domain::ApiTokenId domain::CheckInId domain::CheckInListId domain::ErasureId domain::EventId domain::HoldId
+    str String domain::ApiTokenId domain::CheckInId domain::CheckInListId domain::DeviceId domain::ErasureId domain::EventId
+    domain::GateId domain::HoldId
     domain::MembershipId domain::OrderId domain::OrganizerId domain::PaymentId domain::PersonId domain::PoolId
     domain::PromoCodeId domain::SessionId domain::TicketId domain::TicketTypeId domain::UserId domain::VenueId domain::Currency
     domain::Email domain::Label domain::Slug domain::Role check_in::ScanKind check_in::Refusal event::EventStatus

@@ -59,7 +59,7 @@ macro_rules! ids {
 }
 
 ids! {
-    ApiTokenId ChangeId CheckInId CheckInListId ErasureId EventId HoldId InteractionId MembershipId OrderId OrganizerId PaymentId
+    ApiTokenId ChangeId CheckInId CheckInListId DeviceId ErasureId EventId GateId HoldId InteractionId MembershipId OrderId OrganizerId PaymentId
     PersonId PoolId PriceId PromoCodeId SessionId TicketId TicketTypeId UserId VenueId
 }
 

@@ -11,7 +11,7 @@ mod person;
 mod pricing;
 
 pub use access::{ApiToken, Membership};
-pub use check_in::{CheckIn, CheckInList, ListedType};
+pub use check_in::{CheckIn, CheckInList, Device, Gate, ListedType};
 pub use event::{Event, Pool, PoolRef, Price, TicketType, Venue};
 pub use order::{Hold, Line, Order, Payment, Ticket};
 pub use organizer::Organizer;
@@ -62,6 +62,7 @@ macro_rules! entities {
 
 entities! {
     Organizer Membership ApiToken Venue Event Pool TicketType PromoCode Person Hold Order Payment Ticket CheckInList CheckIn
+    Gate Device
 }
 
 /// The entity of that name.

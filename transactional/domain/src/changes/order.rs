@@ -84,6 +84,8 @@ record! {
         /// The pool that limits the phase it was sold in.
         phase_pool_id: Option<PoolId>,
         code_version: i64,
+        /// The organizer's staff keeps it out for now.
+        blocked: bool,
     }
 }
 
@@ -94,7 +96,7 @@ entity!(Order, "order", "orders", key: order_id, money: Some("total_minor"), per
 entity!(Payment, "payment", "payments", key: payment_id, money: Some("amount_minor"), personal: &[],
     changes: ["started", "succeeded", "failed", "unapplied"]);
 entity!(Ticket, "ticket", "tickets", key: ticket_id, money: Some("price_minor"), personal: &[],
-    changes: ["issued", "reissued", "cancelled"]);
+    changes: ["issued", "reissued", "blocked", "unblocked", "cancelled"]);
 
 impl Line {
     /// Without phase, discount and charges.

@@ -4,6 +4,9 @@ use super::*;
 
 mod commands;
 mod doors;
+mod doors_at_random;
+mod doors_offline;
+mod doors_people;
 mod erasure;
 mod imports;
 mod payments;
