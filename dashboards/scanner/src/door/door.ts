@@ -8,10 +8,8 @@ import { localVerdict } from "./local";
 import { type Memory, surplus } from "./memory";
 import type { Attendance, Device, Kind, Scan } from "./model";
 import { type Download, Refused, Revoked, type Server } from "./server";
-import { Sync } from "./sync";
+import { PATIENCE_MS, Sync } from "./sync";
 
-/** So long a person waits for the server before this device decides. */
-const PATIENCE_MS = 1_500;
 /** So long a scan can be taken back. */
 const UNDO_MS = 15 * 60_000;
 

@@ -138,7 +138,7 @@ function newDayIn(timeZone: string): ((micros: number) => string) | null {
 }
 
 function mayEnter(rules: ListRules, at: number, seen: Seen): boolean {
-  const emptied = rules.emptied_at !== null && rules.emptied_at <= at ? rules.emptied_at : null;
+  const emptied = rules.emptied_at !== null && rules.emptied_at < at ? rules.emptied_at : null;
   return rules.multi_entry || seen.entries === 0 || (rules.reentry && !inside(seen, emptied));
 }
 

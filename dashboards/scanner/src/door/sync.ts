@@ -5,7 +5,9 @@ import type { Door } from "./door";
 import type { Scan } from "./model";
 import { Refused, Revoked } from "./server";
 
-/** The server takes no more at once. */
+/** So long a person waits for the server before this device decides. */
+export const PATIENCE_MS = 1_500;
+/** So much is not sent again if the network goes away in between. */
 export const BATCH = 100;
 const SOON_MS = 300;
 const USUAL_MS = 10_000;
@@ -66,8 +68,10 @@ export class Sync {
       await this.sendScans();
       await this.sendUndos();
       await this.fetchList();
+      const asked = Date.now();
       door.attendance = await door.server.attendance(door.listId);
-      [door.net, door.lastSync, this.wait] = ["online", new Date(), FIRST_RETRY_MS];
+      const inTime = Date.now() - asked < PATIENCE_MS;
+      [door.net, door.lastSync, this.wait] = [inTime ? "online" : "slow", new Date(), FIRST_RETRY_MS];
       this.in(USUAL_MS);
     } catch (error) {
       if (error instanceof Revoked) return door.revoked();
@@ -85,7 +89,12 @@ export class Sync {
     const lists = new Set(waiting.map(({ listId }) => listId));
     for (const listId of lists) {
       const ofList = waiting.filter((scan) => scan.listId === listId);
-      for (let at = 0; at < ofList.length; at += BATCH) await this.sendBatch(listId, ofList.slice(at, at + BATCH));
+      try {
+        for (let at = 0; at < ofList.length; at += BATCH) await this.sendBatch(listId, ofList.slice(at, at + BATCH));
+      } catch (error) {
+        // A list where this device may not scan now: what it has seen there stays, and holds up nothing else.
+        if (!(error instanceof Refused)) throw error;
+      }
     }
   }
 

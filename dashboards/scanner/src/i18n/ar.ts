@@ -62,7 +62,7 @@ export const ar: Messages = {
   refusedExit: "غير صالح",
   forced: "دخول يدوي",
   repeated: "أُجيب عن هذا المسح من قبل",
-  decidedHere: "اتُّخذ القرار على هذا الجهاز. يُبلَّغ الخادم لاحقًا.",
+  decidedHere: "اتُّخذ القرار على هذا الجهاز دون الخادم",
   next: "التالي",
   undo: "تراجع",
   undone: "تم التراجع",

@@ -62,7 +62,7 @@ export const de: Messages = {
   refusedExit: "Nicht gültig",
   forced: "Von Hand eingelassen",
   repeated: "Dieser Scan wurde schon beantwortet",
-  decidedHere: "Auf diesem Gerät entschieden. Der Server erfährt es später.",
+  decidedHere: "Auf diesem Gerät entschieden, ohne den Server",
   next: "Weiter",
   undo: "Rückgängig",
   undone: "Zurückgenommen",

@@ -60,7 +60,7 @@ export const en = {
   refusedExit: "Not valid",
   forced: "Let in by hand",
   repeated: "This scan was answered before",
-  decidedHere: "Decided on this device. The server is told later.",
+  decidedHere: "Decided on this device, without the server",
   next: "Next",
   undo: "Undo",
   undone: "Undone",

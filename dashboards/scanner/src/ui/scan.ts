@@ -39,8 +39,9 @@ export function scanScreen(host: HTMLElement, app: App): (() => void) | void {
     }
   };
   const seen = (code: string) => {
-    if (verdict.blocks(code) || !glance.isNew(code, performance.now())) return;
-    void scan(code);
+    const now = performance.now();
+    if (verdict.blocks(code)) glance.stillSees(code, now);
+    else if (glance.isNew(code, now)) void scan(code);
   };
   const type = async () => {
     const code = await ask({ title: t("typeCode"), label: t("code"), yes: t("check"), class: "code" });
@@ -136,7 +137,8 @@ class VerdictPlace {
   private async admit(scan: Scan): Promise<void> {
     clearTimeout(this.timer);
     const why = await ask({ title: t("admitWhy"), label: t("why"), yes: t("admitAnyway") });
-    if (why) await this.tell(await this.app.guard(this.door.scan(scan.code, scan.kind, why)));
+    const forced = why && (await this.app.guard(this.door.scan(scan.code, scan.kind, why)).catch(() => null));
+    if (forced) await this.tell(forced);
   }
 }
 

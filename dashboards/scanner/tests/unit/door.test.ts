@@ -164,6 +164,22 @@ describe("the server's answers to what was sent later", () => {
     expect(door.state().conflicts).toBe(0);
   });
 
+  it("that refuse one list hold up nothing else, and lose nothing", async () => {
+    const { door, told } = await doorWith(offline());
+    await door.scan(ticket(1).code, "entry");
+    door.scans[0]!.listId = "another";
+    await door.scan(ticket(2).code, "entry");
+    backAgain(told);
+    const well = server().send;
+    told.send.mockImplementation(async (listId, scans) => {
+      if (listId === "another") throw new Refused("not yours");
+      return well(listId, scans);
+    });
+    await door.sync();
+    expect(door.scans.map(({ state }) => state)).toEqual(["queued", "sent"]);
+    expect(door.state().net).toBe("online");
+  });
+
   it("that are missing leave the scan in the queue", async () => {
     const { door, told } = await doorWith(offline());
     await door.scan(ticket(1).code, "entry");
