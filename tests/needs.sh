@@ -1,6 +1,6 @@
 #!/bin/sh
 # Says what this machine lacks to build and test Bilten, and how to get it. With --install, and as root, gets it.
-# With EMBEDDED=1 the servers that the tests run against are not asked for.
+# With EMBEDDED=1 the servers that the tests run against are not asked for. A browser is asked for with TESTS=1 alone.
 set -eu
 
 missing=""
@@ -22,6 +22,15 @@ if command -v cc >/dev/null 2>&1; then
     echo '#include <zlib.h>' | cc -E - >/dev/null 2>&1 || missing="$missing zlib1g-dev"
 fi
 need pkg-config pkg-config
+# The scanner page is built by Vite.
+need node nodejs
+need npm npm
+if [ -n "${TESTS:-}" ] || [ "${1:-}" = "--install" ]; then
+    # Whichever browser of this family there is. Arabic and the like must not be boxes on the pages that it looks at.
+    for browser in chromium chromium-browser google-chrome google-chrome-stable; do
+        command -v "$browser" >/dev/null 2>&1 && break
+    done || missing="$missing chromium fonts-noto-core"
+fi
 if [ -z "${EMBEDDED:-}" ]; then
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need initdb postgresql
     need java default-jre-headless
@@ -41,6 +50,11 @@ if [ -n "$missing" ] && [ "${1:-}" = "--install" ] && [ "$(id -u)" = 0 ] && comm
 fi
 if ! command -v cargo >/dev/null 2>&1; then
     echo "The Rust toolchain is missing: install rustup, or the version that rust-toolchain.toml names." >&2
+    exit 1
+fi
+node_version=$(node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/')
+if command -v node >/dev/null 2>&1 && [ "${node_version:-0}" -lt 18 ]; then
+    echo "Node.js is older than 18, and the scanner page is built by a newer one." >&2
     exit 1
 fi
 go_version=$(go env GOVERSION 2>/dev/null | sed 's/^go1\.\([0-9]*\).*/\1/')

@@ -8,14 +8,18 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, Method, header, request::Parts},
 };
-use domain::{OrganizerId, Role, role::Permission};
+use domain::{EventId, OrganizerId, Role, role::Permission};
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
-use transactional::access::{self, SessionHolder, TokenHolder};
+use transactional::{
+    access::{self, SessionHolder, TokenHolder},
+    check_ins::Scanner,
+    devices::{self, DeviceHolder},
+};
 
 pub const SESSION_COOKIE: &str = "bilten_session";
 const CSRF_HEADER: &str = "x-csrf-token";
@@ -35,6 +39,8 @@ pub enum Identity {
         organizer_id: OrganizerId,
         role: Role,
     },
+    /// A scanner: it may check in, and only at its own event if it has one.
+    Device(DeviceHolder),
     User(Box<SessionHolder>),
 }
 
@@ -47,6 +53,7 @@ impl Identity {
         match self {
             Identity::Platform { id } => format!("platform:{id}"),
             Identity::Token { id, .. } => format!("token:{id}"),
+            Identity::Device(holder) => format!("device:{}", holder.device_id),
             Identity::User(holder) => format!("user:{}", holder.user.user_id),
         }
     }
@@ -55,6 +62,7 @@ impl Identity {
         match self {
             Identity::Platform { .. } => Some(Role::Owner),
             Identity::Token { organizer_id, role, .. } => (*organizer_id == organizer).then_some(*role),
+            Identity::Device(holder) => (holder.organizer_id == organizer).then_some(Role::Door),
             Identity::User(holder) if holder.user.platform_admin => Some(Role::Owner),
             Identity::User(holder) => holder
                 .memberships
@@ -73,6 +81,29 @@ impl Identity {
         }
     }
 
+    /// The same for one event: a device of another event has nothing to do with it.
+    pub fn require_at(&self, organizer: OrganizerId, event: EventId, permission: Permission) -> Result<()> {
+        match self {
+            Identity::Device(holder) if holder.event_id.is_some_and(|own| own != event) => {
+                Err(Problem::not_found("event, or this device is of another"))
+            }
+            _ => self.require(organizer, permission),
+        }
+    }
+
+    /// As a door knows it.
+    pub fn scanner(&self) -> Scanner {
+        let device = match self {
+            Identity::Device(holder) => Some(holder),
+            _ => None,
+        };
+        Scanner {
+            actor: self.actor(),
+            device_id: device.map(|holder| holder.device_id),
+            gate: device.and_then(|holder| holder.gate.clone()),
+        }
+    }
+
     pub fn may(&self, organizer: OrganizerId, permission: Permission) -> bool {
         self.require(organizer, permission).is_ok()
     }
@@ -80,7 +111,7 @@ impl Identity {
     pub fn is_platform(&self) -> bool {
         match self {
             Identity::Platform { .. } => true,
-            Identity::Token { .. } => false,
+            Identity::Token { .. } | Identity::Device(_) => false,
             Identity::User(holder) => holder.user.platform_admin,
         }
     }
@@ -99,6 +130,7 @@ impl Identity {
         match self {
             Identity::Platform { .. } => Vec::new(),
             Identity::Token { organizer_id, .. } => vec![*organizer_id],
+            Identity::Device(holder) => vec![holder.organizer_id],
             Identity::User(holder) => holder
                 .memberships
                 .iter()
@@ -196,24 +228,29 @@ async fn bearer(app: &App, secret: &str) -> Result<Identity> {
     if hash == app.admin_token_hash {
         return Ok(Identity::Platform { id: "server".into() });
     }
-    let holder = match app.tokens.recall(&hash) {
-        Some(holder) => holder,
-        None => {
-            let holder = access::token_holder(&app.store, secret)
-                .await?
-                .ok_or_else(|| Problem::new("unauthenticated", "this API token is unknown or was revoked"))?;
-            app.tokens.remember(hash, holder.clone());
-            holder
-        }
+    if let Some(known) = app.tokens.recall(&hash) {
+        return Ok(known);
+    }
+    let found = match secret.starts_with(devices::PREFIX) {
+        true => devices::holder(&app.store, secret).await?.map(Identity::Device),
+        false => access::token_holder(&app.store, secret).await?.map(Identity::from),
     };
-    Ok(match holder.organizer {
-        Some((organizer_id, role)) => Identity::Token {
-            id: holder.id,
-            organizer_id,
-            role,
-        },
-        None => Identity::Platform { id: holder.id },
-    })
+    let identity = found.ok_or_else(|| Problem::new("unauthenticated", "this token is unknown or was revoked"))?;
+    app.tokens.remember(hash, identity.clone());
+    Ok(identity)
+}
+
+impl From<TokenHolder> for Identity {
+    fn from(holder: TokenHolder) -> Self {
+        match holder.organizer {
+            Some((organizer_id, role)) => Identity::Token {
+                id: holder.id,
+                organizer_id,
+                role,
+            },
+            None => Identity::Platform { id: holder.id },
+        }
+    }
 }
 
 pub fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
@@ -226,23 +263,23 @@ pub fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 
 /// Tokens that were found good a moment ago, by the hash of their secret.
 #[derive(Default)]
-pub struct TokenMemory(Mutex<HashMap<[u8; 32], (Instant, TokenHolder)>>);
+pub struct TokenMemory(Mutex<HashMap<[u8; 32], (Instant, Identity)>>);
 
 impl TokenMemory {
-    fn recall(&self, hash: &[u8; 32]) -> Option<TokenHolder> {
+    fn recall(&self, hash: &[u8; 32]) -> Option<Identity> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known
             .get(hash)
             .filter(|(at, _)| at.elapsed() < TOKEN_MEMORY)
-            .map(|(_, holder)| holder.clone())
+            .map(|(_, identity)| identity.clone())
     }
 
-    fn remember(&self, hash: [u8; 32], holder: TokenHolder) {
+    fn remember(&self, hash: [u8; 32], identity: Identity) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= TOKENS_REMEMBERED {
             known.clear();
         }
-        known.insert(hash, (Instant::now(), holder));
+        known.insert(hash, (Instant::now(), identity));
     }
 }
 

@@ -23,6 +23,9 @@ pub const BATCH_LIMIT: usize = 8 << 20;
 /// A JSON body. An unknown field is an error: a misspelt one would be lost in silence.
 pub struct Body<T>(pub T);
 
+/// A JSON body that may be large, and compressed.
+pub struct Batch<T>(pub T);
+
 /// A JSON body together with what makes a repeat of the request recognisable.
 pub struct Once<T> {
     pub body: T,
@@ -56,6 +59,15 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self> {
         expect_json(&request)?;
         parse(&bytes(request, state).await?).map(Self)
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Batch<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self> {
+        expect_json(&request)?;
+        parse(&batch(request, state).await?).map(Self)
     }
 }
 

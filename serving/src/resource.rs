@@ -5,8 +5,8 @@
 use domain::{
     Currency, OrganizerId, Timestamp,
     changes::{
-        ApiToken, CheckIn, CheckInList, Dispute, Event, Hold, Membership, Order, Organizer, Payment, Payout, Pool,
-        PromoCode, Refund, Ticket, TicketType, Venue, WaitingEntry,
+        ApiToken, CheckIn, CheckInList, Device, Dispute, Event, Gate, Hold, Membership, Order, Organizer, Payment,
+        Payout, Pool, PromoCode, Refund, Ticket, TicketType, Venue, WaitingEntry,
     },
     record::{Field, Kind, Record},
 };
@@ -47,6 +47,8 @@ pub type PayoutResource = Resource<Payout>;
 pub type TicketResource = Resource<Ticket>;
 pub type CheckInListResource = Resource<CheckInList>;
 pub type CheckInResource = Resource<CheckIn>;
+pub type GateResource = Resource<Gate>;
+pub type DeviceResource = Resource<Device>;
 
 impl<T> From<Stored<T>> for Resource<T> {
     fn from(stored: Stored<T>) -> Self {

@@ -6,8 +6,9 @@ use crate::{
     problem::Problem,
     roles::ProcessRole,
     routes::{
-        access, account, audit, check_ins, erasure, events, health, holds, imports, interactions, metrics, money,
-        orders, organizers, pages, payments, promo_codes, session, sql, status, ticket_types, venues, waiting_list,
+        access, account, audit, check_ins, devices, downloads, erasure, events, gates, health, holds, imports,
+        interactions, metrics, money, orders, organizers, pages, payments, promo_codes, scans, session, sql, status,
+        ticket_types, tickets, venues, waiting_list,
     },
     wiring::App,
 };
@@ -91,6 +92,9 @@ pub fn build(app: &Arc<App>) -> Router {
         .route("/", get(pages::start_page))
         .route("/account", get(pages::account_page))
         .route("/assets/{*path}", get(pages::asset))
+        .route("/scanner", get(pages::scanner))
+        .route("/scanner/", get(pages::scanner))
+        .route("/scanner/{*path}", get(pages::scanner_asset))
         .fallback(async || Problem::not_found("address; see /docs"))
         .method_not_allowed_fallback(async || Problem::new("method_not_allowed", "see /docs"))
         .layer(CatchPanicLayer::custom(|_| {
@@ -168,8 +172,24 @@ fn staff() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(erasure::erase_person_by_email))
         .routes(routes!(erasure::show_erasure))
         .routes(routes!(check_ins::create_check_in_list, check_ins::list_check_in_lists))
-        .routes(routes!(check_ins::redeem))
+        .routes(routes!(check_ins::update_check_in_list))
         .routes(routes!(check_ins::list_check_ins))
+        .routes(routes!(check_ins::show_attendance))
+        .routes(routes!(check_ins::search_attendees))
+        .routes(routes!(check_ins::exit_all))
+        .routes(routes!(scans::redeem))
+        .routes(routes!(scans::annul))
+        .routes(routes!(downloads::download))
+        .routes(routes!(gates::create_gate, gates::list_gates))
+        .routes(routes!(gates::update_gate))
+        .routes(routes!(devices::register_device, devices::list_devices))
+        .routes(routes!(devices::move_device, devices::revoke_device))
+        .routes(routes!(tickets::block_ticket))
+        .routes(routes!(tickets::unblock_ticket))
+        .routes(routes!(tickets::reissue_ticket))
+        .routes(routes!(tickets::list_event_keys))
+        .routes(routes!(tickets::rotate_event_key))
+        .routes(routes!(tickets::revoke_event_key))
         .routes(routes!(payments::take_report))
         .routes(routes!(payments::show_test_provider))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
@@ -204,6 +224,7 @@ fn batches() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(interactions::collect))
         .routes(routes!(imports::import))
+        .routes(routes!(scans::upload))
         .layer(DefaultBodyLimit::max(BATCH_LIMIT))
         .layer(middleware::from_fn(refuse_large::<BATCH_LIMIT>))
 }

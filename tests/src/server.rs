@@ -168,6 +168,11 @@ impl Server {
         self.public().bearer(&self.admin_token)
     }
 
+    /// The operator's token, for those who speak to the server by themselves.
+    pub fn admin_token(&self) -> &str {
+        &self.admin_token
+    }
+
     pub fn bearer(&self, token: &str) -> Client {
         self.public().bearer(token)
     }

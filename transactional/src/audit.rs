@@ -115,4 +115,5 @@ pub fn entities() -> &'static [Entity] {
     ENTITIES
 }
 
+mod doors;
 mod invariants;

@@ -1,38 +1,49 @@
-//! Doors: check-in lists, and the redeeming of tickets. Every scan is stored, the refused ones with their reason.
+//! Doors: check-in lists, and the redeeming of tickets. Every scan is stored, the refused ones with their reason and
+//! without what was shown, of which only a hash is kept.
+//!
+//! Whether a person may pass, and what a list has seen of a ticket afterwards, is decided in [`domain::check_in`] alone.
+//! Here it is read, written, and kept in step: the state of each ticket on each list, the attendance, and conflicts.
+
+mod annul;
+mod attendance;
+mod door;
+mod download;
+mod lists;
+mod record;
+
+pub use annul::annul;
+pub use attendance::{Attendance, Expected, GateCount, TypeCount, attendance, search};
+pub use download::{Download, DownloadCursor, Revocation, SeenTicket, download};
+pub use lists::{ListDetails, create_list, empty_list, get_list, lists, update_list};
 
 use crate::{
-    Error, Page, PageRequest, Result, Source, Store, Stored, Tx, events,
+    Error, Page, PageRequest, Result, Source, Store, Stored,
     page::{self, Filter, Order},
-    rows,
-    sql::{self, Columns, binds},
-    ticket_types,
+    secrets,
 };
 use domain::{
-    CheckInId, CheckInListId, EventId, Label, TicketTypeId, Timestamp,
-    changes::{CheckIn, CheckInList, ListedType, Ticket, TicketType},
-    check_in::{ListRules, Presented, Refusal, ScanKind, Seen, judge},
-    event::EventStatus,
+    CheckInId, CheckInListId, DeviceId, Timestamp,
+    changes::{CheckIn, Ticket},
+    check_in::{Refusal, ScanKind},
     ticket_code::Claim,
 };
+use door::Doors;
+use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, LazyLock},
-};
 
+/// Who scans.
 #[derive(Clone, Debug)]
-pub struct ListDetails {
-    pub name: Label,
-    pub reentry: bool,
-    pub multi_entry: bool,
-    /// Empty: every ticket type of the event.
-    pub ticket_types: Vec<TicketTypeId>,
+pub struct Scanner {
+    /// As changes tell it. Only the same actor may take a scan back.
+    pub actor: String,
+    pub device_id: Option<DeviceId>,
+    /// Where it stands, unless a scan says otherwise.
+    pub gate: Option<String>,
 }
 
 /// One presentation of a code at a door.
 #[derive(Clone, Debug)]
 pub struct Scan {
-    pub check_in_list_id: CheckInListId,
     pub code: String,
     pub kind: ScanKind,
     /// Chosen by the scanner: the same for every attempt to send the same scan.
@@ -50,14 +61,22 @@ pub struct Verdict {
     /// Why not, or why not if it had not been forced.
     pub reason: Option<Refusal>,
     pub forced: bool,
-    /// This scan was accepted before; nothing was written now.
+    /// This scan was answered like this before; nothing was written now.
     pub repeated: bool,
     /// None for a simulation.
     pub check_in_id: Option<CheckInId>,
     /// None for a code that is not of this event.
-    pub ticket: Option<Stored<Ticket>>,
+    pub ticket: Option<ShownTicket>,
     /// The first entry, for a ticket that is in already.
     pub first: Option<FirstScan>,
+}
+
+/// A ticket as a door knows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ShownTicket {
+    pub ticket: Stored<Ticket>,
+    pub type_name: String,
+    pub holder: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,37 +85,63 @@ pub struct FirstScan {
     pub gate: Option<String>,
 }
 
-/// An event has no more lists than this, so that they are read without paging.
-const MOST_LISTS: usize = 100;
+/// A scan with what its code turned out to claim.
+struct Presentation {
+    scan: Scan,
+    claim: Option<Claim>,
+    code_hash: String,
+}
 
-pub async fn create_list(tx: &mut Tx, event_id: EventId, details: ListDetails) -> Result<Stored<CheckInList>> {
-    let event = events::get(tx, event_id).await?;
-    if lists(tx, event_id).await?.len() >= MOST_LISTS {
-        return Err(Error::refused(
-            "too_many",
-            format!("an event has at most {MOST_LISTS} check-in lists"),
-        ));
+/// Scans that are written by one command. More would make others wait for the writer.
+const IN_ONE_COMMAND: usize = 64;
+/// Commands of one upload that wait at the same time, so that one commit takes several.
+const COMMANDS_AHEAD: usize = 4;
+
+/// Admits, or says why not. The signature is verified before the writer is asked, since it takes the longest.
+pub async fn redeem(store: &Store, scanner: Scanner, list: CheckInListId, scan: Scan) -> Result<Verdict> {
+    check(&scan)?;
+    let shown = present(store, list, vec![scan]).await?;
+    let verdicts = write(store, scanner, list, shown).await?;
+    verdicts.into_iter().next().ok_or(Error::Panicked)
+}
+
+/// The verdict that [`redeem`] would give now, without a trace.
+pub async fn simulate(store: &Store, list: CheckInListId, scan: Scan) -> Result<Verdict> {
+    check(&scan)?;
+    let shown = present(store, list, vec![scan]).await?;
+    let mut db = store.peek().await?;
+    let doors = Doors::find(&mut db, list, &shown).await?;
+    let (verdict, _) = doors.verdict(0, &shown[0], Timestamp::now());
+    Ok(verdict)
+}
+
+/// Many scans, in this order; each gets its own answer, and one that is wrong stops no other. If this fails, some of
+/// them may be written: sent again, they are not written twice.
+pub async fn upload(
+    store: &Store,
+    scanner: Scanner,
+    list: CheckInListId,
+    scans: Vec<Scan>,
+) -> Result<Vec<Result<Verdict>>> {
+    let wrong: Vec<Option<Error>> = scans.iter().map(|scan| check(scan).err()).collect();
+    let right = scans.into_iter().zip(&wrong).filter(|(_, wrong)| wrong.is_none());
+    let mut rest = present(store, list, right.map(|(scan, _)| scan).collect()).await?;
+    let mut chunks = Vec::new();
+    while !rest.is_empty() {
+        let later = rest.split_off(rest.len().min(IN_ONE_COMMAND));
+        chunks.push(std::mem::replace(&mut rest, later));
     }
-    let record = list_record(tx, CheckInListId::new(), event_id, details).await?;
-    tx.create(event.organizer_id, "check_in_list.created", record)
-}
-
-pub async fn update_list(tx: &mut Tx, id: CheckInListId, details: ListDetails) -> Result<Stored<CheckInList>> {
-    let mut list = get_list(tx, id).await?;
-    let record = list_record(tx, id, list.event_id, details).await?;
-    if record != list.value {
-        list.value = record;
-        tx.change("check_in_list.updated", &mut list)?;
-    }
-    Ok(list)
-}
-
-pub async fn get_list(db: &mut impl Source, id: CheckInListId) -> Result<Stored<CheckInList>> {
-    rows::get(db, &id).await
-}
-
-pub async fn lists(db: &mut impl Source, event_id: EventId) -> Result<Vec<Stored<CheckInList>>> {
-    rows::find(db, "t.event_id = $1 order by t.check_in_list_id", binds![event_id]).await
+    let written: Vec<Vec<Verdict>> = stream::iter(chunks)
+        .map(|chunk| write(store, scanner.clone(), list, chunk))
+        .buffered(COMMANDS_AHEAD)
+        .try_collect()
+        .await?;
+    let mut verdicts = written.into_iter().flatten();
+    let answer = |wrong: Option<Error>| match wrong {
+        Some(error) => Err(error),
+        None => verdicts.next().ok_or(Error::Panicked),
+    };
+    Ok(wrong.into_iter().map(answer).collect())
 }
 
 /// The newest first.
@@ -109,237 +154,24 @@ pub async fn list_check_ins(
     page::list(db, filter, Some("received_at"), Order::Descending, &page).await
 }
 
-/// Admits, or says why not. The signature is verified before the writer is asked, since it takes the longest.
-pub async fn redeem(store: &Store, actor: impl Into<String>, scan: Scan) -> Result<Verdict> {
-    check(&scan)?;
-    let claim = claim(store, &scan).await?;
+async fn write(store: &Store, scanner: Scanner, list: CheckInListId, shown: Vec<Presentation>) -> Result<Vec<Verdict>> {
     store
-        .write(actor, move |tx| Box::pin(record_scan(tx, scan, claim)))
+        .write(scanner.actor.clone(), move |tx| {
+            Box::pin(record::record(tx, scanner, list, shown))
+        })
         .await
 }
 
-/// The verdict that [`redeem`] would give now, without a trace.
-pub async fn simulate(store: &Store, scan: Scan) -> Result<Verdict> {
-    check(&scan)?;
-    let claim = claim(store, &scan).await?;
-    let mut db = store.peek().await?;
-    let door = Door::find(&mut db, &scan, claim).await?;
-    Ok(door.verdict(&scan, claim, scan.scanned_at.unwrap_or_else(Timestamp::now)))
-}
-
-async fn claim(store: &Store, scan: &Scan) -> Result<Option<Claim>> {
-    let event_id = store.owner_of_list(scan.check_in_list_id).await?.event_id;
-    store.verified_claim(event_id, &scan.code).await
-}
-
-async fn record_scan(tx: &mut Tx, scan: Scan, claim: Option<Claim>) -> Result<Verdict> {
-    let door = Door::find(tx, &scan, claim).await?;
-    let received_at = tx.now();
-    let scanned_at = scan.scanned_at.unwrap_or(received_at);
-    let mut verdict = door.verdict(&scan, claim, scanned_at);
-    if verdict.repeated {
-        return Ok(verdict);
-    }
-    let record = CheckIn {
-        check_in_id: CheckInId::new(),
-        check_in_list_id: scan.check_in_list_id,
-        event_id: door.list.event_id,
-        ticket_id: verdict.ticket.as_ref().map(|ticket| ticket.ticket_id),
-        kind: scan.kind,
-        accepted: verdict.accepted,
-        reason: verdict.reason,
-        forced: verdict.forced,
-        gate: scan.gate,
-        nonce: scan.nonce,
-        scanned_at,
-        received_at,
+async fn present(store: &Store, list: CheckInListId, scans: Vec<Scan>) -> Result<Vec<Presentation>> {
+    let event_id = store.owner_of_list(list).await?.event_id;
+    let codes = scans.iter().map(|scan| scan.code.clone()).collect();
+    let claims = store.verified_claims(event_id, codes).await?;
+    let present = |(scan, claim): (Scan, Option<Claim>)| Presentation {
+        code_hash: secrets::hash(scan.code.trim()),
+        claim,
+        scan,
     };
-    if verdict.accepted {
-        count(tx, &record);
-    }
-    let change_type = if verdict.accepted {
-        "check_in.accepted"
-    } else {
-        "check_in.refused"
-    };
-    let stored = tx.create(door.list.organizer_id, change_type, record)?;
-    verdict.check_in_id = Some(stored.check_in_id);
-    Ok(verdict)
-}
-
-/// Adds an accepted scan to what the list has seen. The last scan is the last by the scanner's time: a scanner that was
-/// offline sends old ones late.
-fn count(tx: &mut Tx, scan: &CheckIn) {
-    let sql = "insert into ticket_list_state
-                   (ticket_id, check_in_list_id, entries, last_kind, last_at, first_at, first_gate)
-               values ($1, $2, $3, $4, $5, $6, $7)
-               on conflict (ticket_id, check_in_list_id) do update set
-                   entries = ticket_list_state.entries + excluded.entries,
-                   last_kind = case when excluded.last_at >= ticket_list_state.last_at
-                       then excluded.last_kind else ticket_list_state.last_kind end,
-                   last_at = case when excluded.last_at >= ticket_list_state.last_at
-                       then excluded.last_at else ticket_list_state.last_at end,
-                   first_gate = case when ticket_list_state.first_at is null
-                       then excluded.first_gate else ticket_list_state.first_gate end,
-                   first_at = coalesce(ticket_list_state.first_at, excluded.first_at)";
-    let entry = scan.kind == ScanKind::Entry;
-    let values = binds![
-        scan.ticket_id,
-        scan.check_in_list_id,
-        i64::from(entry),
-        scan.kind,
-        scan.scanned_at,
-        entry.then_some(scan.scanned_at),
-        scan.gate.as_ref().filter(|_| entry),
-    ];
-    tx.defer(sql, values, 1);
-}
-
-/// Everything that a verdict asks, read by one statement.
-struct Door {
-    list: Stored<CheckInList>,
-    event: EventStatus,
-    shown: Option<Shown>,
-}
-
-struct Shown {
-    ticket: Stored<Ticket>,
-    valid_from: Option<Timestamp>,
-    valid_to: Option<Timestamp>,
-    seen: Seen,
-    first: Option<FirstScan>,
-    /// An accepted scan with the same nonce: why it would have been refused, if it was forced.
-    earlier: Option<(CheckInId, Option<Refusal>)>,
-}
-
-impl Door {
-    async fn find(db: &mut impl Source, scan: &Scan, claim: Option<Claim>) -> Result<Self> {
-        static SQL: LazyLock<Arc<String>> = LazyLock::new(|| {
-            let (list, ticket) = (rows::columns::<CheckInList>("l"), rows::columns::<Ticket>("t"));
-            Arc::new(format!(
-                "select {list}, {ticket}, e.status as event_status, y.valid_from as valid_from,
-                     y.valid_to as valid_to, s.entries as entries, s.last_kind as last_kind, s.first_at as first_at,
-                     s.first_gate as first_gate, c.check_in_id as earlier, c.reason as earlier_reason
-                 from check_in_lists l
-                 join events e on e.event_id = l.event_id
-                 left join tickets t on t.ticket_id = $2 and t.event_id = l.event_id
-                 left join ticket_types y on y.ticket_type_id = t.ticket_type_id
-                 left join ticket_list_state s
-                     on s.ticket_id = t.ticket_id and s.check_in_list_id = l.check_in_list_id
-                 left join check_ins c on c.ticket_id = t.ticket_id and c.check_in_list_id = l.check_in_list_id
-                     and c.kind = $3 and c.nonce = $4 and c.accepted = 1
-                 where l.check_in_list_id = $1"
-            ))
-        });
-        let ticket_id = claim.map(|claim| claim.ticket_id);
-        let values = binds![scan.check_in_list_id, ticket_id, scan.kind, scan.nonce];
-        let row = sql::optional(db, SQL.clone(), values).await?;
-        let row = row.ok_or_else(|| Error::not_found("check-in list"))?;
-        let shown = match rows::decode_optional(&row, rows::width::<CheckInList>())? {
-            None => None,
-            Some(ticket) => Some(Shown {
-                ticket,
-                valid_from: row.maybe_time("valid_from")?,
-                valid_to: row.maybe_time("valid_to")?,
-                seen: Seen {
-                    entries: row.maybe_int("entries")?.unwrap_or(0),
-                    last: row.maybe_text("last_kind")?.map(|kind| sql::parse(&kind)).transpose()?,
-                },
-                first: match row.maybe_time("first_at")? {
-                    Some(at) => Some(FirstScan {
-                        at,
-                        gate: row.maybe_text("first_gate")?,
-                    }),
-                    None => None,
-                },
-                earlier: match row.maybe_text("earlier")? {
-                    Some(id) => {
-                        let reason = row.maybe_text("earlier_reason")?;
-                        Some((sql::parse(&id)?, reason.map(|reason| sql::parse(&reason)).transpose()?))
-                    }
-                    None => None,
-                },
-            }),
-        };
-        Ok(Self {
-            list: rows::decode(&row, 0)?,
-            event: row.parse("event_status")?,
-            shown,
-        })
-    }
-
-    fn verdict(&self, scan: &Scan, claim: Option<Claim>, scanned_at: Timestamp) -> Verdict {
-        let (Some(shown), Some(claim)) = (&self.shown, claim) else {
-            return Verdict {
-                accepted: false,
-                reason: Some(Refusal::Invalid),
-                forced: false,
-                repeated: false,
-                check_in_id: None,
-                ticket: None,
-                first: None,
-            };
-        };
-        let ticket = Some(shown.ticket.clone());
-        if let Some((id, reason)) = shown.earlier {
-            return Verdict {
-                accepted: true,
-                reason,
-                forced: reason.is_some(),
-                repeated: true,
-                check_in_id: Some(id),
-                ticket,
-                first: None,
-            };
-        }
-        let listed = &self.list.ticket_types;
-        let presented = Presented {
-            ticket: shown.ticket.status,
-            event: self.event,
-            code_is_old: i64::from(claim.code_version) != shown.ticket.code_version,
-            type_is_on_list: listed.is_empty()
-                || listed
-                    .iter()
-                    .any(|listed| listed.ticket_type_id == shown.ticket.ticket_type_id),
-            valid_from: shown.valid_from,
-            valid_to: shown.valid_to,
-        };
-        let rules = ListRules {
-            reentry: self.list.reentry,
-            multi_entry: self.list.multi_entry,
-        };
-        let reason = judge(scan.kind, scanned_at, &presented, rules, shown.seen).err();
-        let forced = reason.is_some() && scan.force;
-        Verdict {
-            accepted: reason.is_none() || forced,
-            reason,
-            forced,
-            repeated: false,
-            check_in_id: None,
-            ticket,
-            first: shown.first.clone().filter(|_| reason == Some(Refusal::AlreadyRedeemed)),
-        }
-    }
-}
-
-async fn list_record(tx: &mut Tx, id: CheckInListId, event_id: EventId, details: ListDetails) -> Result<CheckInList> {
-    let types: Vec<Stored<TicketType>> = ticket_types::of_event(tx, event_id).await?;
-    let known: BTreeSet<TicketTypeId> = types.iter().map(|ticket_type| ticket_type.ticket_type_id).collect();
-    let listed: BTreeSet<TicketTypeId> = details.ticket_types.into_iter().collect();
-    if !listed.is_subset(&known) {
-        return Err(Error::refused("ticket_type_unknown", "this event has no such ticket type").at("ticket_types"));
-    }
-    Ok(CheckInList {
-        check_in_list_id: id,
-        event_id,
-        name: details.name,
-        reentry: details.reentry,
-        multi_entry: details.multi_entry,
-        ticket_types: listed
-            .into_iter()
-            .map(|ticket_type_id| ListedType { ticket_type_id })
-            .collect(),
-    })
+    Ok(scans.into_iter().zip(claims).map(present).collect())
 }
 
 fn check(scan: &Scan) -> Result<()> {

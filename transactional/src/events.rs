@@ -3,8 +3,9 @@
 use crate::{
     Error, Page, PageRequest, Result, Source, Stored, Tx,
     page::{self, Filter, Order},
-    rows, secrets,
-    sql::{self, binds},
+    rows,
+    sql::binds,
+    ticket_keys,
 };
 use domain::{
     Currency, EventId, Label, OrganizerId, Timestamp, VenueId,
@@ -48,7 +49,7 @@ pub async fn create(tx: &mut Tx, organizer_id: OrganizerId, details: EventDetail
     check(tx, organizer_id, &details).await?;
     let record = record(EventId::new(), details, EventStatus::Draft, None);
     let event = tx.create(organizer_id, "event.drafted", record)?;
-    create_key(tx, event.event_id).await?;
+    ticket_keys::create(tx, event.event_id).await?;
     Ok(event)
 }
 
@@ -114,13 +115,6 @@ pub async fn list(db: &mut impl Source, filter: EventFilter, page: PageRequest) 
         .and_if("starts_at >=", &filter.starts_from)
         .and_if("starts_at <", &filter.starts_before);
     page::list(db, conditions, Some("starts_at"), Order::Ascending, &page).await
-}
-
-pub(crate) async fn create_key(tx: &mut Tx, id: EventId) -> Result<()> {
-    let sql = "insert into event_keys (event_id, key_number, seed) values ($1, 0, $2)";
-    let seed = secrets::encode(&secrets::random_bytes());
-    sql::execute(tx, sql, binds![id, seed]).await?;
-    Ok(())
 }
 
 async fn check(tx: &mut Tx, organizer_id: OrganizerId, details: &EventDetails) -> Result<()> {

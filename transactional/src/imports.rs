@@ -8,7 +8,7 @@ use crate::{
     organizers::{self, OrganizerDetails},
     people,
     pools::{self, Move, PoolDetails},
-    ticket_types, tickets,
+    ticket_keys, ticket_types, tickets,
     venues::{self, VenueDetails},
 };
 use domain::{
@@ -215,7 +215,7 @@ async fn import_event(tx: &mut Tx, item: &ImportedEvent) -> Result<ImportOutcome
     }
     tx.at(item.created_at);
     tx.create_through(organizer_id, life(item, record))?;
-    events::create_key(tx, id).await?;
+    ticket_keys::create(tx, id).await?;
     let event = events::get(tx, id).await?;
     let (pool_id, name) = (PoolId::derived(NO_TIME, &item.source), "General".parse::<Label>()?);
     let pool = PoolDetails {

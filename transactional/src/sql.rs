@@ -42,7 +42,8 @@ text_binds! {
     str String domain::ApiTokenId domain::CheckInId domain::CheckInListId domain::DisputeId domain::EntryId
     domain::ErasureId domain::EventId domain::HoldId domain::MembershipId domain::OrderId domain::OrganizerId
     domain::PaymentId domain::PayoutId domain::PersonId domain::PoolId domain::PromoCodeId domain::RefundId
-    domain::SessionId domain::TicketId domain::TicketTypeId domain::UserId domain::VenueId domain::WaitingEntryId domain::Currency
+    domain::SessionId domain::TicketId domain::TicketTypeId domain::UserId domain::VenueId domain::WaitingEntryId
+    domain::Currency domain::DeviceId domain::GateId
     domain::Email domain::Label domain::Slug domain::Role check_in::ScanKind check_in::Refusal event::EventStatus
     order::EntryKind order::HoldStatus order::OrderStatus order::PaymentStatus order::TicketStatus order::WaitingStatus domain::MailId
     domain::WebhookDeliveryId domain::WebhookEndpointId message::DeliveryStatus message::Language

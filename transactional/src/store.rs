@@ -5,7 +5,7 @@ use crate::{
     dialect::{self, Connection, Database, Db},
     outbox, secrets,
     sql::{self, Columns, Session},
-    tickets::EventKeys,
+    ticket_keys::EventKeys,
     writer::{Codec, Command, Queued, Writer},
 };
 use domain::{CheckInListId, EventId, OrganizerId, changes::Change};
@@ -271,7 +271,7 @@ impl Store {
 }
 
 /// In order; a new one goes to the end, and none is changed once it has been released.
-const MIGRATIONS: [(&str, &str); 11] = [
+const MIGRATIONS: [(&str, &str); 12] = [
     ("access", include_str!("../migrations/0001_access.sql")),
     ("events", include_str!("../migrations/0002_events.sql")),
     ("sales", include_str!("../migrations/0003_sales.sql")),
@@ -281,6 +281,7 @@ const MIGRATIONS: [(&str, &str); 11] = [
     ("erasure", include_str!("../migrations/0007_erasure.sql")),
     ("pricing", include_str!("../migrations/0008_pricing.sql")),
     ("money", include_str!("../migrations/0009_money.sql")),
+    ("doors_offline", include_str!("../migrations/0010_doors.sql")),
     ("access", include_str!("../migrations/0011_access.sql")),
     ("waiting list", include_str!("../migrations/0012_waiting_list.sql")),
 ];

@@ -1,19 +1,14 @@
-//! Tickets, and the signed codes on them. A code is computed when it is shown, with the key of its event.
+//! Tickets. The code on one is computed when it is shown, with a key of its event: [`crate::ticket_keys`].
 
 use crate::{
-    Error, Result, Source, Store, Stored, Tx, rows, secrets,
-    sql::{self, Columns, binds},
+    Error, Result, Source, Store, Stored, Tx, rows,
+    sql::{Bind, binds},
 };
 use domain::{
-    EventId, OrderId, TicketId,
+    OrderId, TicketId,
     changes::{Order, Ticket},
     order::TicketStatus,
     pricing::ticket_prices,
-    ticket_code::{Claim, EventKey, EventPublicKey},
-};
-use std::{
-    collections::HashMap,
-    sync::{Arc, RwLock},
 };
 
 pub async fn get(db: &mut impl Source, id: TicketId) -> Result<Stored<Ticket>> {
@@ -35,6 +30,26 @@ pub async fn reissue(tx: &mut Tx, id: TicketId) -> Result<Stored<Ticket>> {
     }
     ticket.code_version += 1;
     tx.change("ticket.reissued", &mut ticket)?;
+    let coded_at = tx.batch_time;
+    tx.defer(
+        "update tickets set coded_at = $2 where ticket_id = $1",
+        binds![id, coded_at],
+        1,
+    );
+    Ok(ticket)
+}
+
+/// Keeps a ticket out, or lets it in again. Its order stays as it is.
+pub async fn block(tx: &mut Tx, id: TicketId, blocked: bool) -> Result<Stored<Ticket>> {
+    let mut ticket = get(tx, id).await?;
+    if ticket.status != TicketStatus::Valid {
+        return Err(Error::conflict("ticket_cancelled", "this ticket is cancelled"));
+    }
+    if ticket.blocked != blocked {
+        ticket.blocked = blocked;
+        let change_type = if blocked { "ticket.blocked" } else { "ticket.unblocked" };
+        tx.change(change_type, &mut ticket)?;
+    }
     Ok(ticket)
 }
 
@@ -53,77 +68,15 @@ pub(crate) fn issue(tx: &mut Tx, order: &Stored<Order>) -> Result<Vec<Stored<Tic
             currency: order.currency,
             phase_pool_id: line.phase_pool_id,
             code_version: 1,
+            blocked: false,
         };
         tickets.extend(ticket_prices(line)?.into_iter().map(ticket));
     }
-    tx.create_all(order.organizer_id, "ticket.issued", tickets)
+    let private = [("coded_at", tx.batch_time.value())];
+    tx.create_all(order.organizer_id, "ticket.issued", tickets, &private)
 }
 
-/// Event keys that have been used, since a key never changes once it is made.
-#[derive(Default)]
-pub(crate) struct EventKeys(RwLock<HashMap<EventId, Arc<Vec<EventKey>>>>);
-
-/// About 3 MB. Beyond it the cache starts afresh.
-const MOST_KEYS: usize = 10_000;
-
 impl Store {
-    /// The text of a ticket's code.
-    pub async fn ticket_code(&self, ticket: &Stored<Ticket>) -> Result<String> {
-        let keys = self.keys_of(ticket.event_id).await?;
-        let key = keys.first().ok_or_else(|| Error::not_found("event"))?;
-        let code_version = u16::try_from(ticket.code_version).map_err(|_| Error::not_found("ticket"))?;
-        let claim = Claim {
-            ticket_id: ticket.ticket_id,
-            code_version,
-            key_number: 0,
-        };
-        Ok(key.sign(claim).to_string())
-    }
-
-    /// For scanners that verify by themselves.
-    pub async fn event_public_key(&self, id: EventId) -> Result<[u8; 32]> {
-        let keys = self.keys_of(id).await?;
-        keys.first()
-            .map(|key| key.public().to_bytes())
-            .ok_or_else(|| Error::not_found("event"))
-    }
-
-    /// The claim of a code that this event's key signed.
-    pub(crate) async fn verified_claim(&self, id: EventId, code: &str) -> Result<Option<Claim>> {
-        let Ok(code) = code.parse::<domain::ticket_code::TicketCode>() else {
-            return Ok(None);
-        };
-        let Ok(claim) = code.claim() else {
-            return Ok(None);
-        };
-        let keys = self.keys_of(id).await?;
-        let key = keys.get(usize::from(claim.key_number)).map(EventKey::public);
-        Ok(key.filter(|key: &EventPublicKey| key.verifies(&code)).map(|_| claim))
-    }
-
-    async fn keys_of(&self, id: EventId) -> Result<Arc<Vec<EventKey>>> {
-        let cache = &self.event_keys().0;
-        if let Some(keys) = cache.read().ok().and_then(|cache| cache.get(&id).cloned()) {
-            return Ok(keys);
-        }
-        let sql = "select seed from event_keys where event_id = $1 order by key_number";
-        let mut db = self.peek().await?;
-        let rows = sql::all(&mut db, sql, binds![id]).await?;
-        let seeds = rows.iter().map(|row| Ok(secrets::decode(&row.text("seed")?)));
-        let seeds = seeds.collect::<Result<Option<Vec<_>>>>()?;
-        let seeds = seeds.ok_or_else(|| Error::Storage("an event's key is unreadable".into()))?;
-        let keys: Arc<Vec<_>> = Arc::new(seeds.iter().map(EventKey::from_seed).collect());
-        if let Ok(mut cache) = cache.write()
-            && !keys.is_empty()
-        {
-            if cache.len() >= MOST_KEYS {
-                cache.clear();
-            }
-            cache.insert(id, keys.clone());
-        }
-        Ok(keys)
-    }
-
     /// What shows an order to whoever holds it, besides the organizer's staff. Derived, so it is stored nowhere and can
     /// be sent again.
     pub fn order_secret(&self, id: OrderId) -> String {

@@ -165,10 +165,23 @@ impl Tx {
         organizer_id: OrganizerId,
         change_type: &'static str,
         records: Vec<T>,
+        private: &[(&'static str, Value)],
     ) -> Result<Vec<Stored<T>>> {
-        rows::insert(self, organizer_id, 1, &records, &[])?;
+        let changes = vec![change_type; records.len()];
+        self.create_each(organizer_id, &changes, records, private)
+    }
+
+    /// Stores new records, and tells of each by its own change. `private` is the same for all of them.
+    pub(crate) fn create_each<T: Storable>(
+        &mut self,
+        organizer_id: OrganizerId,
+        change_types: &[&'static str],
+        records: Vec<T>,
+        private: &[(&'static str, Value)],
+    ) -> Result<Vec<Stored<T>>> {
+        rows::insert(self, organizer_id, 1, &records, private)?;
         let mut stored = Vec::with_capacity(records.len());
-        for value in records {
+        for (value, change_type) in records.into_iter().zip(change_types) {
             let one = Stored {
                 organizer_id,
                 version: 1,

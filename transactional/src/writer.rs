@@ -199,7 +199,8 @@ impl Writer {
                 }
             };
             self.last_time = self.last_time.max(last_time.unwrap_or(self.last_time));
-            tx.batch_time = Timestamp::now().max(self.last_time);
+            // Later than every commit before, so that a reader who asks for what came since then misses nothing.
+            tx.batch_time = Timestamp::now().max(self.last_time + Duration::from_micros(1));
             self.last_time = tx.batch_time;
             tx.waiting.clear();
             return Ok(());

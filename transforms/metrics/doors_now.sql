@@ -17,7 +17,9 @@ issued as (
 scanned as (
     select
         event_id,
-        count(distinct ticket_id) filter (where accepted and kind = 'entry') as entered,
+        count(distinct ticket_id) filter (
+            where accepted and annulled_at is null and kind = 'entry'
+        ) as entered,
         count(*) filter (where not accepted) as refused
     from check_ins
     where event_id in (select event_id from open)

@@ -328,7 +328,7 @@ pub(super) async fn require_event(
     permission: Permission,
 ) -> Result<Stored<Event>> {
     let event = events::get(&mut app.store.read().await?, event_id).await?;
-    identity.require(event.organizer_id, permission)?;
+    identity.require_at(event.organizer_id, event_id, permission)?;
     Ok(event)
 }
 

@@ -5,43 +5,95 @@ use axum::{
 };
 use rust_embed::Embed;
 
-/// What a browser shows, part of the program.
+/// The start page, part of the program.
 #[derive(Embed)]
-#[folder = "../dashboards/"]
-struct Files;
+#[folder = "../dashboards/start/"]
+struct Start;
+
+/// The scanner page as Vite has built it. Empty if it has not been built.
+#[derive(Embed)]
+#[folder = "../dashboards/scanner/dist/"]
+struct Scanner;
 
 /// Nothing from elsewhere is loaded, and no page puts ours into a frame.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                       connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
+/// The same, and what a page needs that works without a network and reads codes from a camera's pictures.
+const SCANNER_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
+                              img-src 'self' data:; connect-src 'self'; worker-src 'self'; manifest-src 'self'; \
+                              base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// What stands in place of a page that this program was built without.
+const NOT_BUILT: &str = "This program was built without its scanner page. The page needs Node.js and npm; \
+                         `make build` builds it and then the program.\n";
+
+/// A file may be kept for as long as its name tells its content, as the names of what Vite builds do.
+const FOREVER: &str = "public, max-age=31536000, immutable";
+const ASK_AGAIN: &str = "no-cache";
+
 pub async fn start_page() -> Response {
-    file("index.html")
+    asset(Path("index.html".to_owned())).await
 }
 
 /// Where links in mails lead to.
 pub async fn account_page() -> Response {
-    file("account.html")
+    asset(Path("account.html".to_owned())).await
 }
 
 pub async fn asset(Path(path): Path<String>) -> Response {
-    file(&path)
+    match Start::get(&path) {
+        Some(found) => file(&path, found.data.into_owned(), POLICY, ASK_AGAIN),
+        None => missing(),
+    }
 }
 
-fn file(path: &str) -> Response {
-    let Some(found) = Files::get(path) else {
-        return crate::problem::Problem::not_found("page").into_response();
+pub async fn scanner() -> Response {
+    match Scanner::get("index.html") {
+        Some(_) => scanner_asset(Path("index.html".to_owned())).await,
+        None => (StatusCode::NOT_FOUND, NOT_BUILT).into_response(),
+    }
+}
+
+pub async fn scanner_asset(Path(path): Path<String>) -> Response {
+    let Some(found) = Scanner::get(&path) else {
+        return missing();
     };
+    let keep = if path.starts_with("assets/") {
+        FOREVER
+    } else {
+        ASK_AGAIN
+    };
+    let mut response = file(&path, found.data.into_owned(), SCANNER_POLICY, keep);
+    if path == "sw.js" {
+        // The worker serves the page itself as well, whose address is above the worker's own folder.
+        let scope = header::HeaderValue::from_static("/scanner");
+        response
+            .headers_mut()
+            .insert(HeaderName::from_static("service-worker-allowed"), scope);
+    }
+    response
+}
+
+fn missing() -> Response {
+    crate::problem::Problem::not_found("page").into_response()
+}
+
+fn file(path: &str, content: Vec<u8>, policy: &'static str, keep: &'static str) -> Response {
     let media_type = match path.rsplit('.').next() {
         Some("css") => "text/css; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",
+        Some("png") => "image/png",
         Some("svg") => "image/svg+xml",
+        Some("wasm") => "application/wasm",
+        Some("webmanifest") => "application/manifest+json",
         _ => "text/html; charset=utf-8",
     };
     let headers: [(HeaderName, &str); 4] = [
         (header::CONTENT_TYPE, media_type),
-        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::CONTENT_SECURITY_POLICY, policy),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::CACHE_CONTROL, "no-cache"),
+        (header::CACHE_CONTROL, keep),
     ];
-    (StatusCode::OK, headers, found.data.into_owned()).into_response()
+    (StatusCode::OK, headers, content).into_response()
 }

@@ -12,6 +12,7 @@ mod check_ins;
 mod commands;
 mod consistency;
 mod crash;
+mod doors;
 mod erasure;
 mod faults;
 mod imports;

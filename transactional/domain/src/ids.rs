@@ -61,7 +61,7 @@ macro_rules! ids {
 ids! {
     ApiTokenId ChangeId CheckInId CheckInListId DisputeId EntryId ErasureId EventId HoldId InteractionId
     MembershipId OrderId OrganizerId PaymentId PayoutId PersonId PoolId PriceId PromoCodeId RefundId SessionId
-    TicketId TicketTypeId UserId VenueId WaitingEntryId MailId WebhookDeliveryId WebhookEndpointId
+    TicketId TicketTypeId UserId VenueId WaitingEntryId MailId WebhookDeliveryId WebhookEndpointId DeviceId GateId
 }
 
 fn parse(text: &str) -> Result<Uuid, Invalid> {

@@ -3,6 +3,7 @@
 //!
 //! The domain knows no SQL, no Arrow, no network, no clock of its own and no async.
 
+pub mod attendee;
 pub mod changes;
 pub mod check_in;
 pub mod event;

@@ -80,6 +80,10 @@ impl EventPublicKey {
 }
 
 impl TicketCode {
+    pub(crate) fn as_bytes(&self) -> &[u8; LENGTH] {
+        &self.bytes
+    }
+
     /// What the code claims. Believe it only after [`EventPublicKey::verifies`].
     pub fn claim(&self) -> Result<Claim, Invalid> {
         let id = uuid::Uuid::from_slice(&self.bytes[4..PAYLOAD]).map_err(|_| unreadable())?;
@@ -148,6 +152,22 @@ mod tests {
             prop_assert!(text[..cut.min(text.len() - 1)].parse::<TicketCode>().is_err());
             code.bytes[bit / 8] ^= 1 << (bit % 8);
             prop_assert!(!key.public().verifies(&code));
+        }
+
+        #[test]
+        fn bytes_of_any_length_and_with_any_number_never_verify(
+            mut bytes in prop::collection::vec(any::<u8>(), 0..200), like_a_code in any::<bool>()
+        ) {
+            if like_a_code {
+                bytes.resize(LENGTH, 0);
+                bytes[0] = VERSION;
+            }
+            let parsed = URL_SAFE_NO_PAD.encode(&bytes).parse::<TicketCode>();
+            prop_assert_eq!(parsed.is_ok(), bytes.len() == LENGTH && bytes[0] == VERSION);
+            if let Ok(code) = parsed {
+                let _ = code.claim();
+                prop_assert!(!EventKey::from_seed(&[7; 32]).public().verifies(&code));
+            }
         }
 
         #[test]

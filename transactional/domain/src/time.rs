@@ -38,6 +38,11 @@ impl Timestamp {
         Duration::from_micros(self.0.saturating_sub(earlier.0).max(0) as u64)
     }
 
+    /// The calendar's day at this moment in a time zone.
+    pub(crate) fn date_in(self, zone: chrono_tz::Tz) -> chrono::NaiveDate {
+        self.as_datetime().with_timezone(&zone).date_naive()
+    }
+
     fn as_datetime(self) -> DateTime<Utc> {
         DateTime::from_timestamp_micros(self.0).unwrap_or(DateTime::UNIX_EPOCH)
     }

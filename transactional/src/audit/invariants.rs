@@ -13,13 +13,14 @@ use std::collections::{BTreeMap, HashMap};
 mod money;
 
 /// At most so many faults are told; one is enough to look.
-const MOST_TOLD: usize = 20;
+pub(super) const MOST_TOLD: usize = 20;
 
 pub(super) async fn check(db: &mut impl Source) -> Result<Vec<String>> {
     let mut faults = pools(db).await?;
     faults.extend(tickets_of_paid_orders(db).await?);
     faults.extend(totals_of_orders(db).await?);
     faults.extend(money::check(db).await?);
+    faults.extend(super::doors::check(db).await?);
     faults.truncate(MOST_TOLD);
     Ok(faults)
 }

@@ -216,6 +216,11 @@ pub(super) fn list_details(reentry: bool, multi_entry: bool) -> check_ins::ListD
         reentry,
         multi_entry,
         ticket_types: Vec::new(),
+        opens_at: None,
+        closes_at: None,
+        min_gap_minutes: None,
+        once_a_day: false,
+        alert_at: None,
     }
 }
 

@@ -79,6 +79,7 @@ fn embedded(arguments: &Arguments, report: &mut Report) {
     visibility::measure(&server, arguments.length(), report::at_most(500.0), report);
     let tickets = hot_event::measure(&server, arguments.size(10_000), report::at_least(1_000.0), report);
     doors::measure(&server, tickets, report);
+    doors::measure_offline(&server, arguments.size(100_000), report);
     interactions::measure(&server, arguments.size(600_000), report);
     machine::settle(&server);
     report.add(

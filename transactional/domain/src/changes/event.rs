@@ -76,7 +76,7 @@ record! {
 
 entity!(Venue, "venue", "venues", key: venue_id, money: None, personal: &[], changes: ["created", "updated"]);
 entity!(Event, "event", "events", key: event_id, money: None, personal: &[],
-    changes: ["drafted", "updated", "published", "postponed", "cancelled", "ended"]);
+    changes: ["drafted", "updated", "published", "postponed", "cancelled", "ended", "key_rotated", "key_revoked"]);
 entity!(Pool, "pool", "pools", key: pool_id, money: None, personal: &[], changes: ["created", "resized"]);
 entity!(TicketType, "ticket_type", "ticket_types", key: ticket_type_id, money: None, personal: &[],
     changes: ["created", "updated"]);

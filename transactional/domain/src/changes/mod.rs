@@ -13,7 +13,7 @@ mod pricing;
 mod waiting;
 
 pub use access::{ApiToken, Membership};
-pub use check_in::{CheckIn, CheckInList, ListedType};
+pub use check_in::{CheckIn, CheckInList, Device, Gate, ListedType};
 pub use event::{Event, Pool, PoolRef, Price, TicketType, Venue};
 pub use money::{Dispute, Payment, Payout, Refund};
 pub use order::{Hold, Line, Order, Ticket};
@@ -65,7 +65,8 @@ macro_rules! entities {
 }
 
 entities! {
-    Organizer Membership ApiToken Venue Event Pool TicketType PromoCode Person WaitingEntry Hold Order Payment Refund Dispute Payout Ticket CheckInList CheckIn
+    Organizer Membership ApiToken Venue Event Pool TicketType PromoCode Person WaitingEntry Hold Order Payment
+    Refund Dispute Payout Ticket CheckInList CheckIn Gate Device
 }
 
 /// The entity of that name.

@@ -81,6 +81,8 @@ record! {
         /// The pool that limits the phase it was sold in.
         phase_pool_id: Option<PoolId>,
         code_version: i64,
+        /// The organizer's staff keeps it out for now.
+        blocked: bool,
     }
 }
 
@@ -89,7 +91,7 @@ entity!(Hold, "hold", "holds", key: hold_id, money: Some("amount_minor"), person
 entity!(Order, "order", "orders", key: order_id, money: Some("total_minor"), personal: &[],
     changes: ["placed", "paid", "expired", "cancelled", "refunded", "refund_failed"]);
 entity!(Ticket, "ticket", "tickets", key: ticket_id, money: Some("price_minor"), personal: &[],
-    changes: ["issued", "reissued", "holder_named", "cancelled"]);
+    changes: ["issued", "reissued", "holder_named", "blocked", "unblocked", "cancelled"]);
 
 impl Line {
     /// Without phase, discount and charges.

@@ -164,8 +164,11 @@ async fn a_free_order_is_paid_at_once_and_its_codes_verify() {
     assert_eq!((placed.order.status, placed.tickets.len()), (OrderStatus::Paid, 3));
     assert!(placed.payment.is_none());
     assert_eq!(world.pool_counts().await, (0, 3));
-    let key = world.store.event_public_key(world.event).await.unwrap();
-    let key = domain::ticket_code::EventPublicKey::from_bytes(&key).unwrap();
+    let key = crate::ticket_keys::keys(&world.store, world.event)
+        .await
+        .unwrap()
+        .remove(0);
+    let key = domain::ticket_code::EventPublicKey::from_bytes(&key.public_key).unwrap();
     let code = world
         .store
         .ticket_code(&placed.tickets[0])
