@@ -11,6 +11,8 @@ use serde::Serialize;
 use std::borrow::Cow;
 use utoipa::ToSchema;
 
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
 /// code, status, title
 const CODES: &[(&str, u16, &str)] = &[
     ("invalid_body", 400, "The body can't be read"),
@@ -139,10 +141,7 @@ impl IntoResponse for Problem {
         let (status, retry_after, rate_limit) = (self.status(), self.retry_after, self.rate_limit);
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

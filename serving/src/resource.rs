@@ -2,6 +2,7 @@
 //! `{ amount_minor, currency }`. Body and OpenAPI schema both follow from the record's list of fields, so a new field
 //! shows in both without a line here.
 
+use crate::view::MoneyView;
 use domain::{
     Currency, OrganizerId, Timestamp,
     changes::{
@@ -16,7 +17,9 @@ use std::borrow::Cow;
 use transactional::Stored;
 use utoipa::{
     PartialSchema, ToSchema,
-    openapi::{ArrayBuilder, KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, Type},
+    openapi::{
+        ArrayBuilder, KnownFormat, ObjectBuilder, OneOfBuilder, RefOr, Schema, SchemaFormat, Type, schema::SchemaType,
+    },
 };
 
 /// One entity in an answer.
@@ -131,7 +134,7 @@ fn shown_name(field: &Field) -> &'static str {
 impl<T: Record> PartialSchema for Resource<T> {
     fn schema() -> RefOr<Schema> {
         let envelope = ObjectBuilder::new()
-            .property("organizer_id", text(None))
+            .property("organizer_id", simple(Type::String.into(), None))
             .property("version", ObjectBuilder::new().schema_type(Type::Integer));
         object(envelope, T::FIELDS)
     }
@@ -147,31 +150,42 @@ impl<T: Record> ToSchema for Resource<T> {
 fn object(mut builder: ObjectBuilder, fields: &[Field]) -> RefOr<Schema> {
     for field in fields {
         builder = builder.property(shown_name(field), property(field));
-        if !field.nullable {
-            builder = builder.required(shown_name(field));
-        }
+        builder = builder.required(shown_name(field));
     }
     RefOr::T(Schema::Object(builder.build()))
 }
 
 fn property(field: &Field) -> RefOr<Schema> {
-    let simple = |kind: Type| RefOr::T(Schema::Object(ObjectBuilder::new().schema_type(kind).build()));
+    let date_time = Some(SchemaFormat::KnownFormat(KnownFormat::DateTime));
     match field.kind {
-        _ if is_amount(field) => super::view::MoneyView::schema(),
-        Kind::Text => text(None),
-        Kind::Timestamp => text(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))),
-        Kind::BigInt => simple(Type::Integer),
-        Kind::Double => simple(Type::Number),
-        Kind::Boolean => simple(Type::Boolean),
+        _ if is_amount(field) && field.nullable => {
+            let or_null = OneOfBuilder::new()
+                .item(MoneyView::schema())
+                .item(simple(Type::Null.into(), None));
+            RefOr::T(Schema::OneOf(or_null.build()))
+        }
+        _ if is_amount(field) => MoneyView::schema(),
+        Kind::Text => simple(type_of(field, Type::String), None),
+        Kind::Timestamp => simple(type_of(field, Type::String), date_time),
+        Kind::BigInt => simple(type_of(field, Type::Integer), None),
+        Kind::Double => simple(type_of(field, Type::Number), None),
+        Kind::Boolean => simple(type_of(field, Type::Boolean), None),
         Kind::List(inner) => RefOr::T(Schema::Array(
             ArrayBuilder::new().items(object(ObjectBuilder::new(), inner)).build(),
         )),
     }
 }
 
-fn text(format: Option<SchemaFormat>) -> RefOr<Schema> {
+fn type_of(field: &Field, kind: Type) -> SchemaType {
+    match field.nullable {
+        true => SchemaType::Array(vec![kind, Type::Null]),
+        false => kind.into(),
+    }
+}
+
+fn simple(kind: SchemaType, format: Option<SchemaFormat>) -> RefOr<Schema> {
     RefOr::T(Schema::Object(
-        ObjectBuilder::new().schema_type(Type::String).format(format).build(),
+        ObjectBuilder::new().schema_type(kind).format(format).build(),
     ))
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     extract::{BATCH_LIMIT, ClientAddress},
     observe::observe,
-    problem::Problem,
+    problem::{PROBLEM_JSON, Problem},
     roles::ProcessRole,
     routes::{
         access, account, audit, check_ins, devices, downloads, erasure, events, gates, health, holds, imports,
@@ -30,7 +30,10 @@ use tower_http::{
 };
 use utoipa::{
     Modify, OpenApi,
-    openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
+    openapi::{
+        Content, Ref, RefOr, ResponseBuilder,
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::SwaggerUi;
@@ -74,8 +77,39 @@ impl Modify for Schemes {
     }
 }
 
+/// Whatever goes wrong is a problem document: those that a route names, and all others, such as a body that can't be
+/// read, a log-in that is missing, or too many requests.
+fn tell_of_problems(document: &mut utoipa::openapi::OpenApi) {
+    let problem = || Content::new(Some(Ref::from_schema_name("Problem")));
+    let other = || {
+        ResponseBuilder::new()
+            .description("Another problem")
+            .content(PROBLEM_JSON, problem())
+    };
+    let operations = document.paths.paths.values_mut().flat_map(|path| {
+        let all = [
+            &mut path.get,
+            &mut path.put,
+            &mut path.post,
+            &mut path.delete,
+            &mut path.patch,
+        ];
+        all.into_iter().flatten()
+    });
+    for operation in operations {
+        let responses = &mut operation.responses.responses;
+        for (status, response) in responses.iter_mut() {
+            if let (true, RefOr::T(response)) = (status.as_str() >= "400", response) {
+                response.content.clear();
+                response.content.insert(PROBLEM_JSON.to_owned(), problem().into());
+            }
+        }
+        responses.insert("default".to_owned(), other().build().into());
+    }
+}
+
 pub fn build(app: &Arc<App>) -> Router {
-    let (routes, document) = OpenApiRouter::with_openapi(Document::openapi())
+    let (routes, mut document) = OpenApiRouter::with_openapi(Document::openapi())
         .merge(operation())
         .merge(lake())
         .merge(
@@ -85,6 +119,7 @@ pub fn build(app: &Arc<App>) -> Router {
                 .layer(middleware::from_fn_with_state(app.clone(), require_api)),
         )
         .split_for_parts();
+    tell_of_problems(&mut document);
     let role: Arc<str> = app.roles.to_string().into();
     let compress = SizeAbove::new(1024).and(NotForContentType::new("application/vnd.apache.parquet"));
     routes

@@ -10,6 +10,7 @@ use crate::{
 use domain::{
     Currency, EventId, Label, OrganizerId, Timestamp, VenueId,
     changes::{Charge, Event, Venue},
+    check_timezone,
     event::EventStatus,
     pricing::{ChargeKind, WHOLE_BPS},
 };
@@ -121,6 +122,7 @@ async fn check(tx: &mut Tx, organizer_id: OrganizerId, details: &EventDetails) -
     if details.ends_at <= details.starts_at {
         return Err(Error::refused("invalid", "an event ends after it starts").at("ends_at"));
     }
+    check_timezone(&details.timezone).map_err(|wrong| Error::from(wrong).at("timezone"))?;
     check_charges(&details.charges)?;
     if let Some(venue_id) = &details.venue_id {
         let venue: Stored<Venue> = rows::get(tx, venue_id).await.map_err(|error| match error {

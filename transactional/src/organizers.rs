@@ -6,7 +6,7 @@ use crate::{
     rows,
     sql::binds,
 };
-use domain::{Currency, Label, OrganizerId, Slug, changes::Organizer, pricing::WHOLE_BPS};
+use domain::{Currency, Label, OrganizerId, Slug, changes::Organizer, check_timezone, pricing::WHOLE_BPS};
 
 #[derive(Clone, Debug)]
 pub struct OrganizerDetails {
@@ -19,6 +19,7 @@ pub struct OrganizerDetails {
 }
 
 pub async fn create(tx: &mut Tx, details: OrganizerDetails) -> Result<Stored<Organizer>> {
+    check(&details)?;
     create_as(tx, OrganizerId::new(), details).await
 }
 
@@ -29,6 +30,7 @@ pub(crate) async fn create_as(tx: &mut Tx, id: OrganizerId, details: OrganizerDe
 }
 
 pub async fn update(tx: &mut Tx, id: OrganizerId, details: OrganizerDetails) -> Result<Stored<Organizer>> {
+    check(&details)?;
     let mut organizer = get(tx, id).await?;
     let mut record = record(id, details, organizer.created_at);
     record.platform_fee_bps = organizer.platform_fee_bps;
@@ -64,6 +66,10 @@ pub async fn by_slug(db: &mut impl Source, slug: &Slug) -> Result<Stored<Organiz
 
 pub async fn list(db: &mut impl Source, page: PageRequest) -> Result<Page<Stored<Organizer>>> {
     page::list(db, Filter::default(), None, Order::Ascending, &page).await
+}
+
+fn check(details: &OrganizerDetails) -> Result<()> {
+    check_timezone(&details.timezone).map_err(|wrong| Error::from(wrong).at("timezone"))
 }
 
 fn record(id: OrganizerId, details: OrganizerDetails, created_at: domain::Timestamp) -> Organizer {

@@ -1,11 +1,11 @@
 //! Venues: where events take place.
 
 use crate::{
-    Page, PageRequest, Result, Source, Stored, Tx,
+    Error, Page, PageRequest, Result, Source, Stored, Tx,
     page::{self, Filter, Order},
     rows,
 };
-use domain::{Label, OrganizerId, VenueId, changes::Venue};
+use domain::{Label, OrganizerId, VenueId, changes::Venue, check_timezone};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -21,6 +21,7 @@ pub struct VenueDetails {
 }
 
 pub async fn create(tx: &mut Tx, organizer_id: OrganizerId, details: VenueDetails) -> Result<Stored<Venue>> {
+    check(&details)?;
     create_as(tx, organizer_id, VenueId::new(), details).await
 }
 
@@ -35,6 +36,7 @@ pub(crate) async fn create_as(
 }
 
 pub async fn update(tx: &mut Tx, id: VenueId, details: VenueDetails) -> Result<Stored<Venue>> {
+    check(&details)?;
     let mut venue = get(tx, id).await?;
     let record = record(id, details);
     if record != venue.value {
@@ -51,6 +53,12 @@ pub async fn get(db: &mut impl Source, id: VenueId) -> Result<Stored<Venue>> {
 pub async fn list(db: &mut impl Source, organizer_id: OrganizerId, page: PageRequest) -> Result<Page<Stored<Venue>>> {
     let filter = Filter::default().and("organizer_id =", &organizer_id);
     page::list(db, filter, None, Order::Ascending, &page).await
+}
+
+fn check(details: &VenueDetails) -> Result<()> {
+    let zone = details.timezone.as_deref().map(check_timezone);
+    zone.unwrap_or(Ok(()))
+        .map_err(|wrong| Error::from(wrong).at("timezone"))
 }
 
 fn record(id: VenueId, details: VenueDetails) -> Venue {

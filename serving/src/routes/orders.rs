@@ -282,7 +282,7 @@ pub async fn cancel_order(
             .write("buyer", move |tx| Box::pin(orders::cancel_by_buyer(tx, order_id)));
         return Ok(Json(cancel.await?.into()));
     }
-    let identity = caller.ok_or_else(|| Problem::new("unauthenticated", "log in, or send the order's secret"))?;
+    let identity = caller.ok_or_else(|| Problem::not_found("order"))?;
     let order = orders::get(&mut app.store.read().await?, order_id).await?;
     identity.require(order.organizer_id, Permission::ManageEvents)?;
     let refund = query.refund.unwrap_or(true).then_some(RefundReason::Staff);

@@ -15,6 +15,7 @@ mod crash;
 mod doors;
 mod erasure;
 mod faults;
+mod fuzz;
 mod imports;
 mod interactions;
 mod lake;

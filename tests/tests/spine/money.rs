@@ -126,7 +126,7 @@ fn a_buyer_cancels_with_the_orders_secret_while_the_event_allows_it() {
     let wrong = format!("/v1/orders/{}/cancel?secret={}", first.order_id, second.secret);
     buyer.client.post(&wrong, &json!({})).problem(404, "not_found");
     let nobody = format!("/v1/orders/{}/cancel", first.order_id);
-    buyer.client.post(&nobody, &json!({})).problem(401, "unauthenticated");
+    buyer.client.post(&nobody, &json!({})).problem(404, "not_found");
     let cancelled = cancel(&first).expect(200);
     assert_eq!(
         (&cancelled["status"], &cancelled["refunded"]),
@@ -135,8 +135,8 @@ fn a_buyer_cancels_with_the_orders_secret_while_the_event_allows_it() {
     cancel(&first).problem(409, "order_closed");
     let code = buyer.codes(&second).remove(0);
     assert_eq!(
-        admin.post(&show.redeem_path(), &scan(&code)).expect(200)["accepted"],
-        true
+        admin.post(&show.redeem_path(), &scan(&code)).expect(200)["verdict"],
+        "accepted"
     );
     cancel(&second).problem(409, "ticket_used");
 }

@@ -23,7 +23,7 @@ pub use ids::*;
 pub use money::{Currency, Money};
 pub use role::Role;
 pub use text::{Email, Label, Slug};
-pub use time::Timestamp;
+pub use time::{Timestamp, check_timezone};
 
 /// A value that breaks a rule of the domain, said so that a person can mend it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -70,6 +70,14 @@ impl ops::Sub<Duration> for Timestamp {
     }
 }
 
+/// Whether a name is one of the IANA time zone database, such as `Europe/Vienna`.
+pub fn check_timezone(name: &str) -> Result<(), Invalid> {
+    match name.parse::<chrono_tz::Tz>() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Invalid::new("a time zone is a name such as Europe/Vienna")),
+    }
+}
+
 impl FromStr for Timestamp {
     type Err = Invalid;
 

@@ -30,7 +30,7 @@ async fn status(world: &World, placed: &orders::Placed) -> (OrderStatus, Payment
 }
 
 #[tokio::test]
-async fn a_report_that_is_delivered_many_times_at_once_makes_one_transition() {
+async fn case_41_a_report_that_is_delivered_many_times_at_once_makes_one_transition() {
     let world = World::with_capacity(5).await;
     let placed = world.order(2).await;
     let sent = world.success(&placed);
@@ -59,7 +59,7 @@ async fn a_report_that_is_delivered_many_times_at_once_makes_one_transition() {
 }
 
 #[tokio::test]
-async fn success_is_the_last_word_in_whatever_order_reports_come() {
+async fn case_41_success_is_the_last_word_in_whatever_order_reports_come() {
     let world = World::with_capacity(5).await;
     let (first, second) = (world.order(1).await, world.order(1).await);
     assert_eq!(
@@ -88,9 +88,9 @@ async fn success_is_the_last_word_in_whatever_order_reports_come() {
     world.assert_sound().await;
 }
 
-/// The order's time is over and its capacity went back.
+/// Three days go by: the order's time is over, and its capacity went back.
 async fn expire(world: &World) {
-    let later = Timestamp::now() + orders::PAYABLE_FOR + Duration::from_secs(1);
+    let later = Timestamp::now() + Duration::from_secs(3 * 24 * 3600);
     world
         .write(move |tx| {
             tx.at(later);
@@ -101,7 +101,7 @@ async fn expire(world: &World) {
 }
 
 #[tokio::test]
-async fn a_late_success_takes_capacity_that_is_still_there() {
+async fn case_41_a_success_three_days_late_takes_capacity_that_is_still_there() {
     let world = World::with_capacity(1).await;
     let placed = world.order(1).await;
     expire(&world).await;
@@ -118,7 +118,7 @@ async fn a_late_success_takes_capacity_that_is_still_there() {
 }
 
 #[tokio::test]
-async fn a_late_success_without_capacity_is_money_to_give_back() {
+async fn case_41_a_late_success_without_capacity_is_money_to_give_back() {
     let world = World::with_capacity(1).await;
     let placed = world.order(1).await;
     expire(&world).await;

@@ -2,7 +2,7 @@ use super::*;
 use domain::order::{HoldStatus, OrderStatus};
 
 #[tokio::test]
-async fn of_many_parallel_holds_on_the_last_place_one_wins() {
+async fn case_37_of_many_parallel_holds_on_the_last_place_one_wins() {
     let world = World::with_capacity(1).await;
     let attempts = (0..50).map(|_| world.hold(1));
     let results = futures::future::join_all(attempts).await;
@@ -15,7 +15,7 @@ async fn of_many_parallel_holds_on_the_last_place_one_wins() {
 }
 
 #[tokio::test]
-async fn two_types_that_share_a_pool_never_sell_more_than_it_holds() {
+async fn case_37_two_types_that_share_a_pool_never_sell_more_than_it_holds() {
     let world = World::with_capacity(3).await;
     let pool = world.pool;
     let event = world.event;
@@ -56,7 +56,7 @@ async fn a_line_that_fails_gives_back_what_the_lines_before_it_took() {
 }
 
 #[tokio::test]
-async fn a_hold_that_expired_frees_its_capacity_although_no_sweeper_runs() {
+async fn case_39_a_hold_that_expired_frees_its_capacity_although_no_sweeper_runs() {
     let world = World::with_capacity(1).await;
     let first = world.hold(1).await.unwrap();
     assert_eq!(code(world.hold(1).await), "sold_out");
@@ -103,7 +103,7 @@ async fn a_pending_order_keeps_its_hold_and_both_expire_together() {
 }
 
 #[tokio::test]
-async fn the_most_per_order_holds_over_repeated_lines() {
+async fn case_43_the_most_per_order_holds_over_repeated_lines() {
     let world = World::with_capacity(100).await;
     let lines = request(world.event, &[(world.ticket_type, 3), (world.ticket_type, 2)]);
     assert_eq!(
@@ -115,7 +115,7 @@ async fn the_most_per_order_holds_over_repeated_lines() {
 }
 
 #[tokio::test]
-async fn a_sale_that_closed_since_the_hold_is_refused_at_checkout_but_the_held_price_stays() {
+async fn case_43_a_sale_that_closed_since_the_hold_is_refused_at_checkout_but_the_held_price_stays() {
     let world = World::with_capacity(10).await;
     let (held, second) = (world.hold(1).await.unwrap(), world.hold(1).await.unwrap());
     let (pool, ticket_type) = (world.pool, world.ticket_type);

@@ -60,7 +60,7 @@ fn key(key: &str, hash: &str) -> IdempotencyKey {
 }
 
 #[tokio::test]
-async fn a_key_gives_the_first_answer_again_and_refuses_another_request() {
+async fn case_45_a_key_gives_the_first_answer_again_and_refuses_another_request() {
     let world = World::with_capacity(2).await;
     let runs = std::sync::Arc::new(AtomicUsize::new(0));
     let place = |key: IdempotencyKey, quantity: i64| {
@@ -85,7 +85,7 @@ async fn a_key_gives_the_first_answer_again_and_refuses_another_request() {
 }
 
 #[tokio::test]
-async fn a_fault_of_the_program_is_not_kept_under_a_key() {
+async fn case_45_a_fault_of_the_program_is_not_kept_under_a_key() {
     let world = World::with_capacity(2).await;
     let broken = world
         .store
