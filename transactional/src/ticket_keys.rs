@@ -26,9 +26,11 @@ const MOST_KEYS: i64 = 256;
 /// So many signatures are verified between two looks at other work.
 const VERIFIED_AT_ONCE: usize = 4;
 
-/// An event's keys that were read a moment ago.
+/// Events' keys that were read a moment ago.
 #[derive(Default)]
-pub(crate) struct EventKeys(RwLock<HashMap<EventId, (Instant, Arc<Vec<NumberedKey>>)>>);
+pub(crate) struct EventKeys(RwLock<HashMap<EventId, Remembered>>);
+
+type Remembered = (Instant, Arc<Vec<NumberedKey>>);
 
 pub(crate) struct NumberedKey {
     pub(crate) number: u8,
