@@ -18,7 +18,10 @@ create index check_ins_nonce on check_ins (check_in_list_id, nonce);
 alter table tickets add column blocked bigint not null default 0;
 -- Private: since when the ticket has its code. Scanners fetch what came after what they have.
 alter table tickets add column coded_at bigint not null default 0;
-create index tickets_doors on tickets (event_id, coded_at, ticket_id, ticket_type_id, status, blocked, code_version);
+create index tickets_doors on tickets (event_id, coded_at, ticket_id, ticket_type_id, status);
+-- Of these the code alone tells too little.
+create index tickets_revocations on tickets (event_id, coded_at, ticket_id)
+    where status = 'cancelled' or blocked = 1 or code_version > 1;
 
 -- A retired key signs no more codes; a revoked one verifies none either.
 alter table event_keys add column retired_at bigint;
