@@ -6,7 +6,7 @@ use domain::{
     Currency, OrganizerId, Timestamp,
     changes::{
         ApiToken, CheckIn, CheckInList, Event, Hold, Membership, Order, Organizer, Payment, Pool, PromoCode, Ticket,
-        TicketType, Venue,
+        TicketType, Venue, WebhookEndpoint,
     },
     record::{Field, Kind, Record},
 };
@@ -29,6 +29,7 @@ pub struct Resource<T> {
 }
 
 // The macros that document routes take a name without parameters.
+pub type WebhookEndpointResource = Resource<WebhookEndpoint>;
 pub type OrganizerResource = Resource<Organizer>;
 pub type MembershipResource = Resource<Membership>;
 pub type ApiTokenResource = Resource<ApiToken>;

@@ -9,10 +9,11 @@ use crate::{
     jobs::{
         announce, erasure, mail,
         payments::{PaymentReports, Payments},
-        sweep,
+        sweep, webhooks,
     },
     limits::Limits,
     mail::Mailer,
+    outgoing::Outgoing,
     problem::{Problem, Result as ProblemResult},
     roles::{ProcessRole, ProcessRoles},
     stages::Stages,
@@ -48,6 +49,8 @@ pub struct App {
     pub tokens: TokenMemory,
     pub admin_token_hash: [u8; 32],
     pub started_at: Timestamp,
+    /// For requests to addresses that organizers name.
+    pub outgoing: Outgoing,
     /// What links in mails begin with.
     pub public_url: String,
     pub last_audit: ArcSwapOption<(String, bool, i64)>,
@@ -94,6 +97,7 @@ impl Wiring {
             tokens: TokenMemory::default(),
             admin_token_hash: Sha256::digest(own.admin_token.as_bytes()).into(),
             started_at: Timestamp::now(),
+            outgoing: Outgoing::new(options.webhooks_allow_private)?,
             public_url: options.public_url.clone().unwrap_or_else(|| own.url.clone()),
             last_audit: ArcSwapOption::empty(),
             running_keys: Mutex::default(),
@@ -183,8 +187,9 @@ fn start(stages: &mut Stages, app: &Arc<App>, reports: PaymentReports, mailer: O
                 tokio::join!(
                     maintain,
                     sweep::run(app.clone(), stop.clone()),
-                    erasure::run(app.clone(), stop.clone()),
+                    erasure::run(app.clone(), mailer.clone(), stop.clone()),
                     mail::run(app.clone(), mailer, stop.clone()),
+                    webhooks::run(app.clone(), stop.clone()),
                 );
                 Ok(())
             }

@@ -16,6 +16,7 @@ pub mod idempotency;
 pub mod imports;
 mod leases;
 pub mod mail;
+pub mod names;
 pub mod orders;
 pub mod organizers;
 mod outbox;
@@ -36,6 +37,7 @@ pub mod ticket_types;
 pub mod tickets;
 mod tx;
 pub mod venues;
+pub mod webhooks;
 mod writer;
 
 pub use error::{Error, Kind, Refusal, Result};

@@ -3,9 +3,11 @@
 pub mod access;
 pub mod account;
 pub mod audit;
+pub mod audit_log;
 pub mod check_ins;
 pub mod erasure;
 pub mod events;
+pub mod exports;
 pub mod health;
 pub mod holds;
 pub mod imports;
@@ -21,3 +23,4 @@ pub mod sql;
 pub mod status;
 pub mod ticket_types;
 pub mod venues;
+pub mod webhooks;

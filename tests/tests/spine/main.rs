@@ -8,11 +8,14 @@
 )]
 
 mod access;
+mod account;
+mod audit_log;
 mod check_ins;
 mod commands;
 mod consistency;
 mod crash;
 mod erasure;
+mod exports;
 mod faults;
 mod imports;
 mod interactions;
@@ -26,3 +29,4 @@ mod readers;
 mod requests;
 mod shared;
 mod spans;
+mod webhooks;

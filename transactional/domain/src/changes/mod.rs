@@ -9,6 +9,7 @@ mod order;
 mod organizer;
 mod person;
 mod pricing;
+mod webhook;
 
 pub use access::{ApiToken, Membership};
 pub use check_in::{CheckIn, CheckInList, ListedType};
@@ -17,6 +18,7 @@ pub use order::{Hold, Line, Order, Payment, Ticket};
 pub use organizer::Organizer;
 pub use person::Person;
 pub use pricing::{Charge, PromoCode};
+pub use webhook::{ListedChangeType, WebhookEndpoint};
 
 use crate::{
     ChangeId, OrganizerId, Timestamp,
@@ -61,7 +63,7 @@ macro_rules! entities {
 }
 
 entities! {
-    Organizer Membership ApiToken Venue Event Pool TicketType PromoCode Person Hold Order Payment Ticket CheckInList CheckIn
+    Organizer Membership ApiToken Venue Event Pool TicketType PromoCode Person Hold Order Payment Ticket CheckInList CheckIn WebhookEndpoint
 }
 
 /// The entity of that name.

@@ -13,4 +13,5 @@ mod people_with_access;
 mod pricing;
 mod processes;
 mod sales;
+mod webhooks;
 mod writer;
