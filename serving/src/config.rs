@@ -106,6 +106,10 @@ pub struct ServeOptions {
     #[arg(long, env = "BILTEN_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
 
+    /// Let webhooks go to private addresses and over plain HTTP: for trying them out on one machine
+    #[arg(long, env = "BILTEN_WEBHOOKS_ALLOW_PRIVATE", default_value_t = false)]
+    pub webhooks_allow_private: bool,
+
     /// Most bytes of a remote lake's files that are kept in the data folder; 0: none
     #[arg(long, env = "BILTEN_CACHE_BYTES", default_value_t = 2 << 30, value_name = "N")]
     pub cache_bytes: u64,
@@ -156,6 +160,7 @@ impl ServeOptions {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             rate_limit: 0,
             public_url: None,
+            webhooks_allow_private: false,
             roles: match config.is_shared() {
                 true => ProcessRoles::of([ProcessRole::Api, ProcessRole::Query]),
                 false => ProcessRoles::all(),

@@ -134,6 +134,10 @@ pub const FIGURES: &[Figure] = &[
         "bilten_lake_cache_misses_total",
         "Reads of files that had to be fetched from where the lake is stored",
     ),
+    counter(
+        "bilten_webhook_attempts_total",
+        "Attempts to deliver a change to a webhook endpoint {outcome}",
+    ),
     counter("bilten_mails_total", "Attempts to send a mail {outcome}"),
     seconds(
         "bilten_query_duration_seconds",

@@ -1,10 +1,12 @@
 //! The program: HTTP API, command line, background work, and the wiring of the other crates into one.
 
 pub mod audit;
+pub mod audit_log;
 pub mod auth;
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod exports;
 pub mod extract;
 pub mod figures;
 pub mod home;
@@ -13,6 +15,7 @@ pub mod jobs;
 pub mod limits;
 pub mod mail;
 pub mod observe;
+pub mod outgoing;
 pub mod payments;
 pub mod problem;
 pub mod redact;

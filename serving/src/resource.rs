@@ -7,7 +7,7 @@ use domain::{
     Currency, OrganizerId, Timestamp,
     changes::{
         ApiToken, CheckIn, CheckInList, Device, Dispute, Event, Gate, Hold, Membership, Order, Organizer, Payment,
-        Payout, Pool, PromoCode, Refund, Ticket, TicketType, Venue, WaitingEntry,
+        Payout, Pool, PromoCode, Refund, Ticket, TicketType, Venue, WaitingEntry, WebhookEndpoint,
     },
     record::{Field, Kind, Record},
 };
@@ -32,6 +32,7 @@ pub struct Resource<T> {
 }
 
 // The macros that document routes take a name without parameters.
+pub type WebhookEndpointResource = Resource<WebhookEndpoint>;
 pub type OrganizerResource = Resource<Organizer>;
 pub type MembershipResource = Resource<Membership>;
 pub type ApiTokenResource = Resource<ApiToken>;

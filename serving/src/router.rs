@@ -6,9 +6,9 @@ use crate::{
     problem::{PROBLEM_JSON, Problem},
     roles::ProcessRole,
     routes::{
-        access, account, audit, check_ins, devices, downloads, erasure, events, gates, health, holds, imports,
-        interactions, metrics, money, orders, organizers, pages, payments, promo_codes, scans, session, sql, status,
-        ticket_types, tickets, venues, waiting_list,
+        access, account, audit, audit_log, check_ins, devices, downloads, erasure, events, exports, gates, health,
+        holds, imports, interactions, metrics, money, orders, organizers, pages, payments, promo_codes, scans, session,
+        sql, status, ticket_types, tickets, venues, waiting_list, webhooks,
     },
     wiring::App,
 };
@@ -58,6 +58,7 @@ const BODY_LIMIT: usize = 256 << 10;
         (name = "money", description = "Refunds, disputes, the ledger, payouts, and the provider's books against ours"),
         (name = "payments", description = "What payment providers report"),
         (name = "check-in", description = "Doors"),
+        (name = "webhooks", description = "Telling other programs of changes"),
         (name = "lake", description = "SQL and metrics"),
         (name = "operation", description = "Imports, audit, status, health"),
     ),
@@ -121,7 +122,9 @@ pub fn build(app: &Arc<App>) -> Router {
         .split_for_parts();
     tell_of_problems(&mut document);
     let role: Arc<str> = app.roles.to_string().into();
-    let compress = SizeAbove::new(1024).and(NotForContentType::new("application/vnd.apache.parquet"));
+    let compress = SizeAbove::new(1024)
+        .and(NotForContentType::new("application/vnd.apache.parquet"))
+        .and(NotForContentType::const_new(crate::exports::XLSX));
     routes
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
         .route("/", get(pages::start_page))
@@ -156,6 +159,11 @@ fn lake() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(metrics::list_metrics))
         .routes(routes!(metrics::show_metric))
         .routes(routes!(audit::run_audit))
+        .routes(routes!(audit_log::of_organizer))
+        .routes(routes!(audit_log::of_event))
+        .routes(routes!(audit_log::of_order))
+        .routes(routes!(audit_log::of_ticket))
+        .routes(routes!(exports::export))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn(refuse_large::<BODY_LIMIT>))
 }
@@ -177,10 +185,15 @@ fn staff() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(organizers::create_organizer, organizers::list_organizers))
         .routes(routes!(organizers::show_organizer))
         .routes(routes!(access::create_user))
+        .routes(routes!(access::turn_off_second_factor))
         .routes(routes!(access::add_member, access::list_members))
         .routes(routes!(access::remove_member))
         .routes(routes!(access::create_api_token, access::list_api_tokens))
         .routes(routes!(access::revoke_api_token))
+        .routes(routes!(webhooks::create_endpoint, webhooks::list_endpoints))
+        .routes(routes!(webhooks::show_endpoint, webhooks::update_endpoint))
+        .routes(routes!(webhooks::list_deliveries))
+        .routes(routes!(webhooks::send_again))
         .routes(routes!(venues::create_venue, venues::list_venues))
         .routes(routes!(venues::show_venue))
         .routes(routes!(events::draft_event, events::list_organizer_events))

@@ -6,9 +6,10 @@ use crate::{
     config::{Config, ServeOptions},
     figures,
     home::OwnProcess,
-    jobs::{announce, erasure, mail, money, sweep},
+    jobs::{announce, erasure, mail, money, sweep, webhooks},
     limits::Limits,
     mail::Mailer,
+    outgoing::Outgoing,
     payments::{PaymentReports, Payments, Stripe},
     problem::{Problem, Result as ProblemResult},
     roles::{ProcessRole, ProcessRoles},
@@ -45,6 +46,8 @@ pub struct App {
     pub tokens: TokenMemory,
     pub admin_token_hash: [u8; 32],
     pub started_at: Timestamp,
+    /// For requests to addresses that organizers name.
+    pub outgoing: Outgoing,
     /// What links in mails begin with.
     pub public_url: String,
     pub last_audit: ArcSwapOption<(String, bool, i64)>,
@@ -91,6 +94,7 @@ impl Wiring {
             tokens: TokenMemory::default(),
             admin_token_hash: Sha256::digest(own.admin_token.as_bytes()).into(),
             started_at: Timestamp::now(),
+            outgoing: Outgoing::new(options.webhooks_allow_private)?,
             public_url: options.public_url.clone().unwrap_or_else(|| own.url.clone()),
             last_audit: ArcSwapOption::empty(),
             running_keys: Mutex::default(),
@@ -180,10 +184,11 @@ fn start(stages: &mut Stages, app: &Arc<App>, reports: PaymentReports, mailer: O
                 tokio::join!(
                     maintain,
                     sweep::run(app.clone(), stop.clone()),
-                    erasure::run(app.clone(), stop.clone()),
                     money::refund(app.clone(), stop.clone()),
                     money::reconcile(app.clone(), stop.clone()),
+                    erasure::run(app.clone(), mailer.clone(), stop.clone()),
                     mail::run(app.clone(), mailer, stop.clone()),
+                    webhooks::run(app.clone(), stop.clone()),
                 );
                 Ok(())
             }

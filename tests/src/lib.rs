@@ -16,11 +16,13 @@ pub mod load;
 pub mod proxy;
 pub mod python;
 mod random;
+mod receiver;
 mod server;
 mod world;
 
 pub use http::{Client, Request, Response, gzip};
 pub use random::Random;
+pub use receiver::{Received, Receiver};
 pub use server::{Home, Server, program};
 pub use world::{
     Buyer, Purchase, Show, event, interaction, iso, now_micros, order_body, organizer, scan, ticket_type, token, uuid7,

@@ -75,6 +75,7 @@ impl Home {
             "EVENT_LOG_URL",
             "LAKE_URL",
             "MAIL_URL",
+            "BILTEN_WEBHOOKS_ALLOW_PRIVATE",
             "BILTEN_PUBLIC_URL",
             "BILTEN_HOME",
             "BILTEN_LISTEN",

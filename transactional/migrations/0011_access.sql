@@ -60,12 +60,13 @@ create table webhook_endpoints (
     webhook_endpoint_id text primary key,
     organizer_id text not null references organizers (id),
     version bigint not null,
-    url text not null,
+    host text not null,
     change_types text not null,
     active bigint not null,
     created_at bigint not null,
     disabled_reason text,
-    -- private: encrypted
+    -- private; the secret is encrypted
+    url text not null,
     secret text not null
 );
 create index webhook_endpoints_organizer on webhook_endpoints (organizer_id, webhook_endpoint_id);

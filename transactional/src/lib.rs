@@ -19,6 +19,7 @@ pub mod imports;
 mod leases;
 pub mod ledger;
 pub mod mail;
+pub mod names;
 pub mod orders;
 pub mod organizers;
 mod outbox;
@@ -42,6 +43,7 @@ pub mod tickets;
 mod tx;
 pub mod venues;
 pub mod waiting_list;
+pub mod webhooks;
 mod writer;
 
 pub use error::{Error, Kind, Refusal, Result};

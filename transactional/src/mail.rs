@@ -72,7 +72,8 @@ const FIRST_PAUSE: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4 * 3600);
 /// A mail server that was away for longer had somebody look after it.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(3 * 24 * 3600);
-/// How long the core remembers that a mail was sent.
+/// How long the core remembers that a mail was sent. Those to people it remembers until the person is erased, when what
+/// is kept of them elsewhere has to be found.
 const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
 const SEAL: &str = "mail";
 
@@ -180,6 +181,13 @@ pub async fn record(tx: &mut Tx, id: MailId, attempt: Attempt, at: Timestamp) ->
     Ok(status)
 }
 
+/// The mails to a person, whatever became of them.
+pub async fn of_person(store: &Store, person_id: PersonId) -> Result<Vec<MailId>> {
+    let sql = "select mail_id from mail_outbox where person_id = $1";
+    let rows = sql::all(&mut store.peek().await?, sql, binds![person_id]).await?;
+    rows.iter().map(|row| row.parse("mail_id")).collect()
+}
+
 /// Nothing more is sent to a person. Returns how many mails knew of them.
 pub(crate) async fn erase(tx: &mut Tx, person_id: PersonId) -> Result<u64> {
     let sql = "update mail_outbox set data = null, reason = null,
@@ -192,7 +200,7 @@ pub(crate) async fn erase(tx: &mut Tx, person_id: PersonId) -> Result<u64> {
 
 pub(crate) async fn sweep(tx: &mut Tx, now: Timestamp, most: i64) -> Result<u64> {
     let sql = "delete from mail_outbox where mail_id in
-                   (select mail_id from mail_outbox where finished_at < $1 order by finished_at limit $2)";
+                   (select mail_id from mail_outbox where finished_at < $1 and person_id is null order by finished_at limit $2)";
     sql::execute(
         tx,
         sql,

@@ -160,7 +160,12 @@ pub(crate) async fn committed(db: &mut impl Source) -> Result<(i64, Timestamp)> 
 }
 
 pub(crate) async fn relayed(db: &mut impl Source) -> Result<i64> {
-    let row = sql::one(db, "select value from positions where name = 'relayed'", vec![]).await?;
+    position(db, "relayed").await
+}
+
+/// How far a reader of the outbox has come.
+pub(crate) async fn position(db: &mut impl Source, reader: &str) -> Result<i64> {
+    let row = sql::one(db, "select value from positions where name = $1", binds![reader]).await?;
     row.int("value")
 }
 
@@ -174,9 +179,10 @@ pub(crate) async fn save_relayed(tx: &mut Tx, seq: i64) -> Result<()> {
 /// One trim holds up the writer for a few milliseconds at most.
 const MOST_TRIMMED: i64 = 2_000;
 
-/// Drops relayed rows, but the newest `keep` of them. Returns how many went.
+/// Drops rows that the relay and the webhooks have read, but the newest `keep` of them. Returns how many went.
 pub(crate) async fn trim(tx: &mut Tx, keep: i64) -> Result<u64> {
-    let sql = "delete from outbox where seq <= (select value from positions where name = 'relayed') - $1
+    let sql = "delete from outbox
+               where seq <= (select min(value) from positions where name in ('relayed', 'webhooks')) - $1
                and seq < (select coalesce(min(seq), 0) from outbox) + $2";
     sql::execute(tx, sql, binds![keep.max(0), MOST_TRIMMED]).await
 }

@@ -3,7 +3,7 @@
 use crate::{
     Result, Store, Tx,
     access::{lockout, proofs},
-    events, holds, idempotency, mail, sql,
+    events, holds, idempotency, mail, sql, webhooks,
 };
 
 /// What one round of sweeping ended.
@@ -15,6 +15,7 @@ pub struct Swept {
     pub sessions: u64,
     pub keys: u64,
     pub mails: u64,
+    pub deliveries: u64,
 }
 
 /// A command ends no more than this, so that a sale waits a few milliseconds for it at most.
@@ -42,5 +43,6 @@ async fn sweep(tx: &mut Tx) -> Result<Swept> {
         sessions,
         keys: idempotency::sweep(tx, now).await?,
         mails: mail::sweep(tx, now, MOST_A_COMMAND).await?,
+        deliveries: webhooks::sweep(tx, now, MOST_A_COMMAND).await?,
     })
 }

@@ -1,6 +1,7 @@
-//! `bilten user`: the first account of an installation, and any later one that may do everything.
+//! `bilten user`: the first account of an installation, and any later one that may do everything; and a way back in for
+//! who has lost the second factor.
 
-use super::connection::Connection;
+use super::connection::{Connection, send};
 use crate::config::Config;
 use anyhow::{Result, bail};
 use clap::Args;
@@ -16,9 +17,16 @@ pub(crate) struct UserCommand {
     /// The person's name
     #[arg(long)]
     name: Option<String>,
+
+    /// Create nobody, but turn this user's second factor off
+    #[arg(long, conflicts_with = "name")]
+    turn_off_second_factor: bool,
 }
 
 pub(crate) async fn run(config: &Config, command: UserCommand) -> Result<()> {
+    if command.turn_off_second_factor {
+        return turn_off_second_factor(config, &command.email).await;
+    }
     let password = read_password()?;
     let connection = Connection::open(config).await?;
     let input = json!({ "email": command.email, "name": command.name, "password": password, "platform_admin": true });
@@ -28,6 +36,16 @@ pub(crate) async fn run(config: &Config, command: UserCommand) -> Result<()> {
     connection.close().await?;
     created?;
     super::serve::say(&format!("{} can log in now", command.email));
+    Ok(())
+}
+
+async fn turn_off_second_factor(config: &Config, email: &str) -> Result<()> {
+    let connection = Connection::open(config).await?;
+    let request = connection.request(Method::POST, "/v1/users/turn-off-second-factor");
+    let done = send(request.json(&json!({ "email": email }))).await;
+    connection.close().await?;
+    done?;
+    super::serve::say(&format!("{email} logs in with the password alone now"));
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Erases people whose erasure was asked for: first in the core, then, when every change of theirs is in files, in the
 //! lake. Each step can be done again, so whoever leads next goes on where a crash ended it.
 
-use crate::wiring::App;
+use crate::{mail::Mailer, wiring::App};
 use anyhow::{Context, Result, bail};
 use ingest::{CHANGES, INTERACTIONS, LogOptions};
 use lakehouse::{Lake, erase::ErasedTable};
@@ -12,7 +12,10 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio_util::sync::CancellationToken;
-use transactional::erasure::{self, Erasure, Scrubbed};
+use transactional::{
+    erasure::{self, Erasure, Scrubbed},
+    mail,
+};
 
 const EVERY: Duration = Duration::from_secs(1);
 const AFTER_A_FAILURE: Duration = Duration::from_secs(10);
@@ -21,12 +24,12 @@ const TOGETHER: i64 = 100;
 /// A table without new rows tells how far it is once a minute; far more means that no sink is at work.
 const CATCH_UP: Duration = Duration::from_secs(600);
 
-pub async fn run(app: Arc<App>, stop: CancellationToken) {
+pub async fn run(app: Arc<App>, mailer: Mailer, stop: CancellationToken) {
     let mut pause = EVERY;
     loop {
         let attempt = async {
             tokio::time::sleep(pause).await;
-            erase_some(&app).await
+            erase_some(&app, &mailer).await
         };
         tokio::select! {
             () = stop.cancelled() => return,
@@ -41,7 +44,7 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
     }
 }
 
-async fn erase_some(app: &App) -> Result<()> {
+async fn erase_some(app: &App, mailer: &Mailer) -> Result<()> {
     let asked = erasure::unfinished(&app.store, TOGETHER).await?;
     let Some(lake) = app.lake.as_ref().filter(|_| !asked.is_empty()) else {
         return Ok(());
@@ -49,6 +52,13 @@ async fn erase_some(app: &App) -> Result<()> {
     let mut last = 0;
     for erasure in &asked {
         last = erasure::erase(&app.store, erasure).await?.max(last);
+        for mail in mail::of_person(&app.store, erasure.person_id).await? {
+            mailer
+                .port
+                .forget(mail)
+                .await
+                .context("a mail to the person is still there")?;
+        }
     }
     let scrubbed = erasure::scrub(&app.store)
         .await
@@ -153,7 +163,7 @@ fn remains(scrubbed: Scrubbed) -> Value {
         { "where": "database", "what": "the erased values and the key", "until": scrubbed.remains },
         { "where": "lake", "what": "older versions of its objects, where the store keeps some or has backups",
           "until": "the operator's retention of them ends" },
-        { "where": "payment providers, mail providers, and what staff downloaded", "what": "what they were given",
+        { "where": "payment providers, mail providers, and what staff downloaded", "what": "what they were given, mails and webhooks included (these name no people)",
           "until": "they are asked by the organizer" },
     ])
 }

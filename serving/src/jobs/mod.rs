@@ -5,3 +5,4 @@ pub mod erasure;
 pub mod mail;
 pub mod money;
 pub mod sweep;
+pub mod webhooks;

@@ -122,6 +122,8 @@ async fn a_mail_arrives_whole_and_a_second_time_as_the_same(post: impl Post) {
     send(&mailer, &mail).await.unwrap();
     send(&mailer, &mail).await.unwrap();
     let arrived = post.arrived();
+    mailer.port.forget(mail.mail_id).await.unwrap();
+    mailer.port.forget(mail.mail_id).await.unwrap();
     assert!((1..=2).contains(&arrived.len()), "{arrived:?}");
     for text in arrived {
         let head = text.split("\r\n\r\n").next().unwrap();
@@ -141,6 +143,20 @@ async fn a_mail_arrives_whole_and_a_second_time_as_the_same(post: impl Post) {
 async fn a_folder_keeps_the_contract() {
     let folder = Folder(tempfile::tempdir().unwrap());
     a_mail_arrives_whole_and_a_second_time_as_the_same(folder).await;
+}
+
+#[tokio::test]
+async fn a_folder_forgets_the_mail_that_it_is_told_to() {
+    let folder = Folder(tempfile::tempdir().unwrap());
+    let (mailer, gone, kept) = (folder.mailer(), mail("ada@example.org"), mail("bob@example.org"));
+    send(&mailer, &gone).await.unwrap();
+    send(&mailer, &kept).await.unwrap();
+    mailer.port.forget(gone.mail_id).await.unwrap();
+    let arrived = folder.arrived();
+    assert!(
+        arrived.len() == 1 && arrived[0].contains("bob@example.org"),
+        "{arrived:?}"
+    );
 }
 
 #[tokio::test]

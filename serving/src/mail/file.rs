@@ -33,6 +33,16 @@ impl MailPort for Folder {
         let written = written.unwrap_or_else(|error| Err(io::Error::other(error)));
         written.map_err(|error| MailError::Unavailable(format!("the mail can't be written: {error}")))
     }
+
+    async fn forget(&self, id: MailId) -> Result<()> {
+        for end in ["eml", "new"] {
+            match tokio::fs::remove_file(self.0.join(format!("{id}.{end}"))).await {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Whole or not at all.

@@ -21,6 +21,9 @@ use std::sync::Arc;
 #[async_trait]
 pub trait MailPort: Send + Sync {
     async fn send(&self, id: MailId, mail: &Message) -> Result<(), MailError>;
+
+    /// Removes what the port itself keeps of a mail, if it keeps any.
+    async fn forget(&self, id: MailId) -> Result<()>;
 }
 
 /// A mail that was not accepted. What it says names nobody, for it ends in logs and tables.

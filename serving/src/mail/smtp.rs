@@ -36,6 +36,11 @@ impl MailPort for Smtp {
             Err(error) => Err(refusal(&error)),
         }
     }
+
+    /// What the server keeps is the server's.
+    async fn forget(&self, _: MailId) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Servers repeat the address in what they say, so only their code is kept.

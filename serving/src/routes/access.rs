@@ -67,6 +67,33 @@ pub async fn create_user(
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+pub struct UserByEmail {
+    #[schema(value_type = String, example = "ada@example.org")]
+    email: Email,
+}
+
+/// Turn a user's second factor off, for who has lost it and the recovery codes too
+#[utoipa::path(post, path = "/v1/users/turn-off-second-factor", tag = "access", request_body = UserByEmail,
+    responses((status = 204), (status = 403, body = Problem), (status = 404, body = Problem)))]
+pub async fn turn_off_second_factor(
+    State(app): State<Arc<App>>,
+    identity: Identity,
+    Body(input): Body<UserByEmail>,
+) -> Result<StatusCode> {
+    identity.require_platform()?;
+    let done = app.store.write(identity.actor(), move |tx| {
+        Box::pin(async move {
+            let user = access::user_by_email(tx, &input.email).await?;
+            let user = user.ok_or_else(|| transactional::Error::not_found("user"))?;
+            access::turn_off(tx, user.user_id).await
+        })
+    });
+    done.await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct MemberInput {
     #[schema(value_type = String)]
     email: Email,

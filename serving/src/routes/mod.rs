@@ -3,11 +3,13 @@
 pub mod access;
 pub mod account;
 pub mod audit;
+pub mod audit_log;
 pub mod check_ins;
 pub mod devices;
 pub mod downloads;
 pub mod erasure;
 pub mod events;
+pub mod exports;
 pub mod gates;
 pub mod health;
 pub mod holds;
@@ -28,3 +30,4 @@ pub mod ticket_types;
 pub mod tickets;
 pub mod venues;
 pub mod waiting_list;
+pub mod webhooks;

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// The position in the order of changes that an answer shows: everything up to it, nothing after it.
-const POSITION: HeaderName = HeaderName::from_static("bilten-position");
+pub(super) const POSITION: HeaderName = HeaderName::from_static("bilten-position");
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

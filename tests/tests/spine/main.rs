@@ -8,12 +8,15 @@
 )]
 
 mod access;
+mod account;
+mod audit_log;
 mod check_ins;
 mod commands;
 mod consistency;
 mod crash;
 mod doors;
 mod erasure;
+mod exports;
 mod faults;
 mod fuzz;
 mod imports;
@@ -29,3 +32,4 @@ mod readers;
 mod requests;
 mod shared;
 mod spans;
+mod webhooks;

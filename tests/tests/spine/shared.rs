@@ -45,3 +45,9 @@ pub(crate) fn eventually_counts(client: &tests::Client, sql: &str, wanted: i64) 
         std::thread::sleep(Duration::from_millis(20));
     }
 }
+
+/// Waits until this is so.
+#[track_caller]
+pub(crate) fn until(what: &str, mut so: impl FnMut() -> bool) {
+    eventually(what, || so().then_some(()));
+}

@@ -43,6 +43,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("parquet", "lakehouse"),
     ("object_store", "lakehouse"),
     ("axum", "serving"),
+    ("lettre", "serving"),
     ("utoipa", "serving"),
     ("tower", "serving"),
 ];

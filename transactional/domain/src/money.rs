@@ -45,44 +45,44 @@ impl Money {
     }
 }
 
+impl Money {
+    /// `-12.50`, without the currency.
+    pub fn decimal(self) -> String {
+        let decimals = self.currency.decimals();
+        let digits = format!("{:0>width$}", self.amount_minor.unsigned_abs(), width = decimals + 1);
+        let (whole, part) = digits.split_at(digits.len() - decimals);
+        let sign = if self.amount_minor < 0 { "-" } else { "" };
+        let point = if part.is_empty() { "" } else { "." };
+        format!("{sign}{whole}{point}{part}")
+    }
+}
+
 fn too_much() -> Invalid {
     Invalid::new("the amount is larger than this program can count")
 }
 
 impl Currency {
-    pub fn as_str(&self) -> &str {
-        // The constructor admits ASCII letters alone.
-        std::str::from_utf8(&self.0).unwrap_or_default()
-    }
-
-    /// How many decimals its minor unit has (ISO 4217, list one): 1250 is 12.50 EUR, 1250 JPY, 1.250 KWD.
-    pub fn decimals(&self) -> u32 {
+    /// How many decimals an amount has, by ISO 4217.
+    pub fn decimals(&self) -> usize {
         match self.as_str() {
             "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "UYI" | "VND"
             | "VUV" | "XAF" | "XOF" | "XPF" => 0,
             "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
+            "CLF" | "UYW" => 4,
             _ => 2,
         }
+    }
+
+    pub fn as_str(&self) -> &str {
+        // The constructor admits ASCII letters alone.
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
 /// `12.50 EUR`
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (amount, decimals) = (self.amount_minor.unsigned_abs(), self.currency.decimals());
-        let sign = if self.amount_minor < 0 { "-" } else { "" };
-        let unit = 10_u64.pow(decimals);
-        match decimals {
-            0 => write!(f, "{sign}{amount} {}", self.currency),
-            _ => write!(
-                f,
-                "{sign}{}.{:0width$} {}",
-                amount / unit,
-                amount % unit,
-                self.currency,
-                width = decimals as usize
-            ),
-        }
+        write!(f, "{} {}", self.decimal(), self.currency)
     }
 }
 
@@ -139,20 +139,23 @@ mod tests {
     }
 
     #[test]
-    fn an_amount_reads_in_its_currencys_decimals() {
-        let show = |amount, currency: &str| Money::new(amount, currency.parse().unwrap()).to_string();
-        assert_eq!(show(1_250, "EUR"), "12.50 EUR");
-        assert_eq!(show(1_250, "JPY"), "1250 JPY");
-        assert_eq!(show(-1_250, "KWD"), "-1.250 KWD");
-        assert_eq!(show(5, "EUR"), "0.05 EUR");
-        assert_eq!(show(i64::MIN, "EUR"), "-92233720368547758.08 EUR");
-    }
-
-    #[test]
     fn currencies_do_not_mix() {
         assert!(eur(1).plus(Money::new(1, "USD".parse().unwrap())).is_err());
         assert!("eur".parse::<Currency>().is_err());
         assert!("EURO".parse::<Currency>().is_err());
+    }
+
+    #[test]
+    fn an_amount_is_written_with_its_currencys_decimals() {
+        let written = |minor, currency: &str| Money::new(minor, currency.parse().unwrap()).decimal();
+        assert_eq!(written(1_250, "EUR"), "12.50");
+        assert_eq!(written(-5, "EUR"), "-0.05");
+        assert_eq!(written(0, "EUR"), "0.00");
+        assert_eq!(written(1_250, "JPY"), "1250");
+        assert_eq!(written(0, "JPY"), "0");
+        assert_eq!(written(1_250, "KWD"), "1.250");
+        assert_eq!(written(i64::MIN, "EUR"), "-92233720368547758.08");
+        assert_eq!(eur(-1_250).to_string(), "-12.50 EUR");
     }
 
     proptest! {

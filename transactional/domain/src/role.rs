@@ -25,6 +25,10 @@ pub enum Permission {
     ManageAccess,
     /// Take a person's data out of everything, for good.
     ErasePeople,
+    /// Who did what.
+    ReadAuditLog,
+    /// Addresses that are told of changes.
+    ManageWebhooks,
     /// Venues, events, ticket types, check-in lists.
     ManageEvents,
     /// Orders and the people behind them.
@@ -42,7 +46,7 @@ impl Role {
         use Permission as P;
         match self {
             Role::Owner => true,
-            Role::Manager => !matches!(permission, P::ManageAccess | P::ErasePeople),
+            Role::Manager => !matches!(permission, P::ManageAccess | P::ManageWebhooks | P::ErasePeople),
             Role::Marketer | Role::Analyst => matches!(permission, P::ReadLake),
             Role::Door => permission == P::CheckIn,
         }

@@ -11,6 +11,7 @@ mod organizer;
 mod person;
 mod pricing;
 mod waiting;
+mod webhook;
 
 pub use access::{ApiToken, Membership};
 pub use check_in::{CheckIn, CheckInList, Device, Gate, ListedType};
@@ -21,6 +22,7 @@ pub use organizer::Organizer;
 pub use person::Person;
 pub use pricing::{Charge, PromoCode};
 pub use waiting::WaitingEntry;
+pub use webhook::{ListedChangeType, WebhookEndpoint};
 
 use crate::{
     ChangeId, OrganizerId, Timestamp,
@@ -66,7 +68,7 @@ macro_rules! entities {
 
 entities! {
     Organizer Membership ApiToken Venue Event Pool TicketType PromoCode Person WaitingEntry Hold Order Payment
-    Refund Dispute Payout Ticket CheckInList CheckIn Gate Device
+    Refund Dispute Payout Ticket CheckInList CheckIn Gate Device WebhookEndpoint
 }
 
 /// The entity of that name.

@@ -19,4 +19,5 @@ mod pricing;
 mod processes;
 mod sales;
 mod waiting;
+mod webhooks;
 mod writer;
