@@ -7,8 +7,8 @@ use crate::{
     roles::ProcessRole,
     routes::{
         access, account, audit, audit_log, check_ins, devices, downloads, erasure, events, exports, gates, health,
-        holds, imports, interactions, metrics, money, orders, organizers, pages, payments, promo_codes, scans, session,
-        sql, status, ticket_types, tickets, venues, waiting_list, webhooks,
+        holds, imports, interactions, metrics, money, orders, organizers, pages, payments, promo_codes, scanner, scans,
+        session, sql, status, ticket_types, tickets, venues, waiting_list, webhooks,
     },
     wiring::App,
 };
@@ -225,6 +225,7 @@ fn staff() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(check_ins::show_attendance))
         .routes(routes!(check_ins::search_attendees))
         .routes(routes!(check_ins::exit_all))
+        .routes(routes!(scanner::show_scanner))
         .routes(routes!(scans::redeem))
         .routes(routes!(scans::annul))
         .routes(routes!(downloads::download))
