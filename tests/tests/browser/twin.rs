@@ -61,7 +61,7 @@ fn the_page_gives_the_verdicts_of_the_domain() {
 /// One of them. What matters most stands first, and is twice as likely.
 fn pick<T: Clone>(random: &mut Random, choices: &[T]) -> T {
     let place = random.below(choices.len() as u64 + 1) as usize;
-    choices[place.checked_sub(1).unwrap_or(0)].clone()
+    choices[place.saturating_sub(1)].clone()
 }
 
 fn maybe<T>(random: &mut Random, make: impl FnOnce(&mut Random) -> T) -> Option<T> {
