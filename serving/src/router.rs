@@ -170,30 +170,19 @@ fn lake() -> OpenApiRouter<Arc<App>> {
 
 /// For members and tokens.
 fn staff() -> OpenApiRouter<Arc<App>> {
+    programme()
+        .merge(accounts())
+        .merge(sales())
+        .merge(doors())
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(middleware::from_fn(refuse_large::<BODY_LIMIT>))
+}
+
+/// Organizers, venues, events, and what is sold of them.
+fn programme() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
-        .routes(routes!(session::log_in, session::show_session, session::log_out))
-        .routes(routes!(session::list_sessions, session::end_other_sessions))
-        .routes(routes!(session::end_session))
-        .routes(routes!(account::ask_for_password_reset))
-        .routes(routes!(account::reset_password))
-        .routes(routes!(account::ask_for_verification))
-        .routes(routes!(account::verify_email))
-        .routes(routes!(account::enrol))
-        .routes(routes!(account::confirm))
-        .routes(routes!(account::turn_off))
-        .routes(routes!(account::new_recovery_codes))
         .routes(routes!(organizers::create_organizer, organizers::list_organizers))
         .routes(routes!(organizers::show_organizer))
-        .routes(routes!(access::create_user))
-        .routes(routes!(access::turn_off_second_factor))
-        .routes(routes!(access::add_member, access::list_members))
-        .routes(routes!(access::remove_member))
-        .routes(routes!(access::create_api_token, access::list_api_tokens))
-        .routes(routes!(access::revoke_api_token))
-        .routes(routes!(webhooks::create_endpoint, webhooks::list_endpoints))
-        .routes(routes!(webhooks::show_endpoint, webhooks::update_endpoint))
-        .routes(routes!(webhooks::list_deliveries))
-        .routes(routes!(webhooks::send_again))
         .routes(routes!(venues::create_venue, venues::list_venues))
         .routes(routes!(venues::show_venue))
         .routes(routes!(events::draft_event, events::list_organizer_events))
@@ -207,6 +196,40 @@ fn staff() -> OpenApiRouter<Arc<App>> {
         ))
         .routes(routes!(promo_codes::create_promo_code, promo_codes::list_promo_codes))
         .routes(routes!(promo_codes::update_promo_code))
+}
+
+/// Who may do what, and what leaves the house.
+fn accounts() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(session::log_in, session::show_session, session::log_out))
+        .routes(routes!(session::list_sessions, session::end_other_sessions))
+        .routes(routes!(session::end_session))
+        .routes(routes!(account::ask_for_password_reset))
+        .routes(routes!(account::reset_password))
+        .routes(routes!(account::ask_for_verification))
+        .routes(routes!(account::verify_email))
+        .routes(routes!(account::enrol))
+        .routes(routes!(account::confirm))
+        .routes(routes!(account::turn_off))
+        .routes(routes!(account::new_recovery_codes))
+        .routes(routes!(access::create_user))
+        .routes(routes!(access::turn_off_second_factor))
+        .routes(routes!(access::add_member, access::list_members))
+        .routes(routes!(access::remove_member))
+        .routes(routes!(access::create_api_token, access::list_api_tokens))
+        .routes(routes!(access::revoke_api_token))
+        .routes(routes!(webhooks::create_endpoint, webhooks::list_endpoints))
+        .routes(routes!(webhooks::show_endpoint, webhooks::update_endpoint))
+        .routes(routes!(webhooks::list_deliveries))
+        .routes(routes!(webhooks::send_again))
+        .routes(routes!(erasure::erase_person))
+        .routes(routes!(erasure::erase_person_by_email))
+        .routes(routes!(erasure::show_erasure))
+}
+
+/// Orders, and the money for them.
+fn sales() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
         .routes(routes!(orders::list_event_orders))
         .routes(routes!(waiting_list::list_waiting_entries))
         .routes(routes!(money::refund_order, money::list_refunds))
@@ -216,9 +239,13 @@ fn staff() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(money::make_payout, money::list_payouts))
         .routes(routes!(money::set_platform_fee))
         .routes(routes!(money::reconcile, money::list_reconciliations))
-        .routes(routes!(erasure::erase_person))
-        .routes(routes!(erasure::erase_person_by_email))
-        .routes(routes!(erasure::show_erasure))
+        .routes(routes!(payments::take_report))
+        .routes(routes!(payments::show_test_provider))
+}
+
+/// Whoever lets people in.
+fn doors() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
         .routes(routes!(check_ins::create_check_in_list, check_ins::list_check_in_lists))
         .routes(routes!(check_ins::update_check_in_list))
         .routes(routes!(check_ins::list_check_ins))
@@ -239,10 +266,6 @@ fn staff() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(tickets::list_event_keys))
         .routes(routes!(tickets::rotate_event_key))
         .routes(routes!(tickets::revoke_event_key))
-        .routes(routes!(payments::take_report))
-        .routes(routes!(payments::show_test_provider))
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(middleware::from_fn(refuse_large::<BODY_LIMIT>))
 }
 
 /// For anyone: what a shop needs.

@@ -102,7 +102,8 @@ pub async fn body(app: &App, principal: &Principal, event_id: EventId, export: E
             .boxed(),
     };
     let first = bytes.next().await.transpose()?;
-    let body = Body::from_stream(stream::iter(first.map(Ok)).chain(bytes));
+    // What compresses an answer asks once more after the end.
+    let body = Body::from_stream(stream::iter(first.map(Ok)).chain(bytes).fuse());
     Ok((body, position))
 }
 

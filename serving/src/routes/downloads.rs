@@ -139,7 +139,11 @@ impl From<Download> for DownloadView {
                 ends_at: Moment(event.ends_at),
             },
             keys: download.keys.into_iter().map(key).collect(),
-            ticket_types: download.ticket_types.into_iter().map(Resource::from).collect(),
+            ticket_types: download
+                .ticket_types
+                .into_iter()
+                .map(|ticket_type| Resource::from(ticket_type).with_currency(event.currency))
+                .collect(),
             revocations: download.revocations.map(views),
             attendees: download.attendees,
             seen: download.seen.into_iter().map(SeenView::from).collect(),

@@ -10,7 +10,7 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Mutex},
 };
-use tests::{Buyer, Home, Purchase, Show, event, iso, now_micros, order_body, scan, token};
+use tests::{Buyer, Client, Home, Purchase, Show, event, iso, now_micros, order_body, scan, token};
 
 const PRICE: i64 = 2_500;
 
@@ -76,16 +76,7 @@ fn refunds_go_back_in_parts_and_the_lake_shows_them() {
     manager
         .post(&path, &json!({ "amount": eur(PRICE - 699) }))
         .problem(409, "refund_too_large");
-    for wrong in [
-        json!({}),
-        json!({ "amount": eur(1), "tickets": [] }),
-        json!({ "amount": { "amount_minor": 1 } }),
-    ] {
-        let status = manager.post(&path, &wrong).status;
-        assert!([400, 422].contains(&status), "{wrong}: {status}");
-    }
-    let other = json!({ "amount": { "amount_minor": 1, "currency": "USD" } });
-    manager.post(&path, &other).problem(422, "invalid");
+    refuse_wrong_refunds(&manager, &path);
 
     let order = eventually("the provider has paid both back", || {
         let order = buyer.client.get(&purchase.path("")).expect(200);
@@ -102,6 +93,20 @@ fn refunds_go_back_in_parts_and_the_lake_shows_them() {
     );
     eventually_counts(&admin, &sql, 700 + PRICE);
     assert_eq!(admin.post("/v1/audit", &json!({})).expect(200)["clean"], true);
+}
+
+#[track_caller]
+fn refuse_wrong_refunds(manager: &Client, path: &str) {
+    for wrong in [
+        json!({}),
+        json!({ "amount": eur(1), "tickets": [] }),
+        json!({ "amount": { "amount_minor": 1 } }),
+    ] {
+        let status = manager.post(path, &wrong).status;
+        assert!([400, 422].contains(&status), "{wrong}: {status}");
+    }
+    let other = json!({ "amount": { "amount_minor": 1, "currency": "USD" } });
+    manager.post(path, &other).problem(422, "invalid");
 }
 
 #[test]

@@ -102,35 +102,43 @@ impl Action {
                 let issued = tickets::of_order(&mut world.store.read().await?, payment.order_id).await?;
                 known.lock().unwrap().tickets.extend(issued);
             }
-            (17, ..) => {
-                let minutes = number as u32 * 4;
-                let later = Timestamp::now() + Duration::from_secs(60) * minutes;
-                world
-                    .write(move |tx| {
-                        tx.at(later);
-                        Box::pin(holds::sweep(tx, None, 3))
-                    })
-                    .await?;
-            }
-            (18, ..) => {
-                let details = pool_details(number * 3);
-                world
-                    .write(move |tx| Box::pin(pools::resize(tx, second_pool, details)))
-                    .await?;
-            }
-            _ => {
-                refunds::ask(&world.store, &world.provider(), number).await?;
-                let organizer = world.organizer;
-                if coin {
-                    let eur = "EUR".parse().unwrap();
-                    world
-                        .write(move |tx| Box::pin(ledger::pay_out(tx, organizer, eur, None)))
-                        .await?;
-                }
-            }
+            _ => return behind_the_scenes(self.what, number, coin, world, second_pool).await,
         }
         Ok(())
     }
+}
+
+/// What no buyer does: time, changes of capacity, and money that is sent.
+async fn behind_the_scenes(what: u32, number: i64, coin: bool, world: &World, second_pool: PoolId) -> Result<()> {
+    match what {
+        17 => {
+            let minutes = number as u32 * 4;
+            let later = Timestamp::now() + Duration::from_secs(60) * minutes;
+            world
+                .write(move |tx| {
+                    tx.at(later);
+                    Box::pin(holds::sweep(tx, None, 3))
+                })
+                .await?;
+        }
+        18 => {
+            let details = pool_details(number * 3);
+            world
+                .write(move |tx| Box::pin(pools::resize(tx, second_pool, details)))
+                .await?;
+        }
+        _ => {
+            refunds::ask(&world.store, &world.provider(), number).await?;
+            let organizer = world.organizer;
+            if coin {
+                let eur = "EUR".parse().unwrap();
+                world
+                    .write(move |tx| Box::pin(ledger::pay_out(tx, organizer, eur, None)))
+                    .await?;
+            }
+        }
+    }
+    Ok(())
 }
 
 async fn refund(world: &World, id: OrderId, request: RefundRequest) -> Result<()> {
