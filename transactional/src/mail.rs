@@ -132,7 +132,7 @@ fn read(row: &Row, key: &Key) -> Result<DueMail> {
 async fn places(store: &Store, db: &mut impl Source, content: &Content) -> Result<BTreeMap<&'static str, String>> {
     let (sql, id, secret) = match content {
         Content::OrderLink { order_id } => (
-            "select e.title as event, z.name as organizer, o.code as code, 0 as until
+            "select e.title as event, z.name as organizer, o.code as code, cast(0 as bigint) as until
              from orders o join events e on e.event_id = o.event_id join organizers z on z.id = o.organizer_id
              where o.order_id = $1",
             order_id.to_string(),

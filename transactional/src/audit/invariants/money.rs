@@ -30,7 +30,7 @@ const RULES: &[(&str, &str)] = &[
     ),
     (
         "order {id} was paid {counted} times",
-        "select order_id as id, count(*) as counted, 1 as truth from payments where status = 'succeeded'
+        "select order_id as id, count(*) as counted, cast(1 as bigint) as truth from payments where status = 'succeeded'
          group by order_id having count(*) > 1",
     ),
     (
