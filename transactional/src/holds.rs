@@ -38,6 +38,9 @@ pub struct LineRequest {
 /// Long enough to type a name and an address, short enough that a sold-out event comes back on sale.
 pub const HELD_FOR: Duration = Duration::from_secs(10 * 60);
 
+/// In minor units: sums over tens of millions of orders stay numbers that every database can count.
+const LARGEST_TOTAL: i64 = 100_000_000_000;
+
 /// Keeps the capacity and a use of the code, at the price of now.
 pub async fn place(tx: &mut Tx, request: HoldRequest) -> Result<Stored<Hold>> {
     let now = tx.now();
@@ -76,7 +79,7 @@ pub(crate) async fn offer(
 ) -> Result<Stored<Hold>> {
     let now = tx.now();
     let (event, types) = event_with_types(tx, event_id).await?;
-    let until = waiting_list::offered_until(now, event.starts_at);
+    let until = waiting_list::offered_until(now, event.ends_at);
     if !event.status.on_sale() || until <= now {
         return Err(Error::refused("not_on_sale", format!("this event is {}", event.status)));
     }
@@ -91,13 +94,18 @@ pub(crate) async fn offer(
 }
 
 fn record(event: &Event, lines: Vec<Line>, code: Option<PromoCodeId>, expires_at: Timestamp) -> Result<Hold> {
+    let amount_minor = total_minor(&lines)?;
+    if amount_minor > LARGEST_TOTAL {
+        let message = format!("an order costs at most {LARGEST_TOTAL} minor units");
+        return Err(Error::refused("too_expensive", message).at("lines"));
+    }
     Ok(Hold {
         hold_id: HoldId::new(),
         event_id: event.event_id,
         status: HoldStatus::Active,
         expires_at,
         quantity: lines.iter().map(|line| line.quantity).sum(),
-        amount_minor: total_minor(&lines)?,
+        amount_minor,
         currency: event.currency,
         lines,
         promo_code_id: code,

@@ -29,7 +29,7 @@ pub struct Joining {
     pub language: Language,
 }
 
-/// How long an offer stands, if the event does not begin before.
+/// How long an offer stands, if the event does not end before.
 pub const OFFERED_FOR: Duration = Duration::from_secs(24 * 3600);
 /// Entries that one command looks at.
 const MOST_AT_ONCE: i64 = 100;
@@ -191,8 +191,8 @@ fn change(tx: &mut Tx, entry: &mut Stored<WaitingEntry>, status: WaitingStatus) 
 }
 
 /// Until when an offer that is made now stands.
-pub(crate) fn offered_until(now: Timestamp, starts_at: Timestamp) -> Timestamp {
-    (now + OFFERED_FOR).min(starts_at)
+pub(crate) fn offered_until(now: Timestamp, ends_at: Timestamp) -> Timestamp {
+    (now + OFFERED_FOR).min(ends_at)
 }
 
 impl Store {

@@ -48,8 +48,9 @@ impl std::fmt::Debug for PasswordHash {
 static HASHING: Semaphore = Semaphore::const_new(2);
 
 pub async fn hash_password(password: String) -> Result<PasswordHash> {
-    if !(8..=200).contains(&password.chars().count()) {
-        return Err(Error::refused("password_unsound", "a password has 8 to 200 characters").at("password"));
+    if password.trim().chars().count() < 8 || password.chars().count() > 200 {
+        let message = "a password has 8 to 200 characters, beside blanks at its ends";
+        return Err(Error::refused("password_unsound", message).at("password"));
     }
     off_thread(move || {
         let hash = Argon2::default().hash_password(password.as_bytes());

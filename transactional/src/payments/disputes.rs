@@ -1,5 +1,5 @@
 //! Disputes (chargebacks): the buyer's bank takes the money back at once, and gives it again if the dispute is won. What
-//! the bank says is a fact, so nothing here is refused.
+//! the bank says is a fact, whatever was refunded meanwhile; only that it takes more than came can't be.
 
 use super::{Applied, Report, ReportedOutcome, Sale};
 use crate::{
@@ -35,6 +35,7 @@ pub(super) async fn reported(tx: &mut Tx, sale: &mut Sale, report: &Report) -> R
         }
         Some(dispute) if dispute.amount_minor != amount => return Ok(Applied::Mismatch),
         Some(dispute) => dispute,
+        None if amount > payment.amount_minor - sale.paid.disputed_minor => return Ok(Applied::Mismatch),
         None => open(tx, sale, report, named)?,
     };
     let payment = &sale.paid.payment;

@@ -354,6 +354,26 @@ async fn a_dispute_takes_the_money_at_once_whatever_is_told_first() {
 }
 
 #[tokio::test]
+async fn a_dispute_of_more_than_was_paid_is_not_believed() {
+    let world = World::with_capacity(10).await;
+    let placed = world.paid(1).await;
+    use ReportedOutcome::{DisputeLost, DisputeOpened};
+    for amount in [0, -1, PRICE + 1, i64::MAX] {
+        let told = says(&world, &placed, &format!("m{amount}"), DisputeOpened, amount);
+        assert_eq!(world.report(told).await, Applied::Mismatch, "{amount}");
+    }
+    let first = says(&world, &placed, "first", DisputeOpened, PRICE - 100);
+    assert_eq!(world.report(first).await, Applied::Done(DisputeOpened));
+    let second = Report {
+        subject_ref: Some("second".into()),
+        ..says(&world, &placed, "more than is left", DisputeLost, 101)
+    };
+    assert_eq!(world.report(second).await, Applied::Mismatch);
+    assert_eq!(world.balance().await.disputed_minor, PRICE - 100);
+    world.assert_sound().await;
+}
+
+#[tokio::test]
 async fn a_payout_is_what_is_owed_and_the_ledger_says_so() {
     let world = World::with_capacity(10).await;
     world.platform_fee(1_000).await;

@@ -265,3 +265,14 @@ async fn a_late_payment_is_refused_when_the_code_was_used_by_another() {
     assert_eq!(world.uses(id).await, (0, 1));
     world.assert_sound().await;
 }
+
+#[tokio::test]
+async fn an_order_has_a_largest_total_so_that_sums_stay_numbers() {
+    let world = World::with_capacity(5).await;
+    world
+        .change_type(|details| details.prices[0].amount_minor = 100_000_000_000)
+        .await;
+    world.hold(1).await.unwrap();
+    assert_eq!(code(world.hold(2).await), "too_expensive");
+    world.assert_sound().await;
+}
