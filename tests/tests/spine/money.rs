@@ -88,7 +88,7 @@ fn refunds_go_back_in_parts_and_the_lake_shows_them() {
         (&json!("paid"), &eur(700 + PRICE))
     );
     let sql = format!(
-        "select sum(amount_minor) from refunds where order_id = '{}' and status = 'succeeded'",
+        "select coalesce(sum(amount_minor), 0) from refunds where order_id = '{}' and status = 'succeeded'",
         purchase.order_id
     );
     eventually_counts(&admin, &sql, 700 + PRICE);
