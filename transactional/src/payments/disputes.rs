@@ -21,9 +21,6 @@ pub(super) async fn reported(tx: &mut Tx, sale: &mut Sale, report: &Report) -> R
     let Some(named) = report.subject_ref.as_deref() else {
         return Ok(Applied::Mismatch);
     };
-    if report.amount.currency != payment.currency || amount <= 0 {
-        return Ok(Applied::Mismatch);
-    }
     let known = rows::find::<Dispute>(
         tx,
         "t.provider = $1 and t.provider_ref = $2",

@@ -134,8 +134,13 @@ pub async fn report(tx: &mut Tx, report: Report) -> Result<Applied> {
     }
     let applied = match report.outcome {
         Told::Succeeded | Told::Failed => settle(tx, &mut sale, &report).await?,
-        Told::Refunded | Told::RefundFailed => refunds::reported(tx, &mut sale, &report).await?,
+        _ if !sale.could_give_back(&report) => Applied::Mismatch,
+        Told::Refunded | Told::RefundFailed => {
+            sale.must_have_succeeded(tx).await?;
+            refunds::reported(tx, &mut sale, &report).await?
+        }
         Told::DisputeOpened | Told::DisputeWon | Told::DisputeLost => {
+            sale.must_have_succeeded(tx).await?;
             disputes::reported(tx, &mut sale, &report).await?
         }
     };
@@ -251,6 +256,20 @@ impl Sale {
             language: row.parse("language")?,
             known: row.maybe_text("known")?.is_some(),
         }))
+    }
+
+    /// Whether so much can go back of the payment at all.
+    fn could_give_back(&self, report: &Report) -> bool {
+        let payment = &self.paid.payment;
+        report.amount.currency == payment.currency && (1..=payment.amount_minor).contains(&report.amount.amount_minor)
+    }
+
+    /// Money goes back only where some came: if that has not been told yet, it is now.
+    async fn must_have_succeeded(&mut self, tx: &mut Tx) -> Result<()> {
+        if matches!(self.paid.payment.status, PaymentStatus::Pending | PaymentStatus::Failed) {
+            succeed(tx, self).await?;
+        }
+        Ok(())
     }
 
     fn sql(named: &str) -> Arc<String> {

@@ -125,8 +125,7 @@ fn record(paid: &Paid, amount_minor: i64, status: RefundStatus, reason: RefundRe
 pub(super) async fn reported(tx: &mut Tx, sale: &mut Sale, report: &Report) -> Result<Applied> {
     let amount = report.amount.amount_minor;
     let Some(mut refund) = find(tx, sale.paid.payment.payment_id, report.subject_ref.as_deref()).await? else {
-        let fits = report.outcome == ReportedOutcome::Refunded && 0 < amount && amount <= sale.paid.room();
-        if !fits || report.amount.currency != sale.paid.payment.currency {
+        if report.outcome != ReportedOutcome::Refunded || amount > sale.paid.room() {
             return Ok(Applied::Mismatch);
         }
         let refund = record(&sale.paid, amount, RefundStatus::Succeeded, RefundReason::Provider);

@@ -117,11 +117,16 @@ async fn upkeep_runs_by_itself() {
             .unwrap();
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+    let orders = table_index("order_changes").unwrap();
+    let started = std::time::Instant::now();
+    while lake.view().tables[orders].snapshot.files.len() >= 10 && started.elapsed() < Duration::from_secs(20) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     stop.cancel();
     upkeep.await.unwrap();
     lake.close().await.unwrap();
     let view = lake.view();
-    let snapshot = &view.tables[table_index("order_changes").unwrap()].snapshot;
+    let snapshot = &view.tables[orders].snapshot;
     assert!(
         snapshot.version > 10 && snapshot.files.len() < 10,
         "{} {}",

@@ -316,6 +316,27 @@ async fn a_refund_made_at_the_provider_is_taken_over_if_there_is_that_much() {
 }
 
 #[tokio::test]
+async fn money_that_goes_back_must_have_come() {
+    let world = World::with_capacity(10).await;
+    world.platform_fee(500).await;
+    let (refunded, disputed) = (world.order(1).await, world.order(1).await);
+    let told = says(&world, &refunded, "r", ReportedOutcome::Refunded, 1_000);
+    assert_eq!(world.report(told).await, Applied::Done(ReportedOutcome::Refunded));
+    let told = says(&world, &disputed, "d", ReportedOutcome::DisputeOpened, PRICE);
+    assert_eq!(world.report(told).await, Applied::Done(ReportedOutcome::DisputeOpened));
+    for placed in [&refunded, &disputed] {
+        assert_eq!(world.stored(placed.order.order_id).await.status, OrderStatus::Paid);
+        assert_eq!(
+            world.report(world.success(placed)).await,
+            Applied::Repeated,
+            "the success comes late"
+        );
+    }
+    assert_eq!(world.stored(refunded.order.order_id).await.refunded_minor, 1_000);
+    world.assert_sound().await;
+}
+
+#[tokio::test]
 async fn a_dispute_takes_the_money_at_once_whatever_is_told_first() {
     let world = World::with_capacity(10).await;
     let (won, lost) = (world.paid(1).await, world.paid(1).await);

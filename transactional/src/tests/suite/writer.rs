@@ -143,6 +143,12 @@ async fn trimming_drops_relayed_changes_alone_and_keeps_the_position() {
     let last = world.changes().await.len() as i64;
     assert_eq!(world.store.trim_outbox(0).await.unwrap(), 0, "nothing is relayed yet");
     world.store.save_relay_cursor(last - 1).await.unwrap();
+    assert_eq!(
+        world.store.trim_outbox(2).await.unwrap(),
+        0,
+        "the webhooks' worker has not seen them"
+    );
+    while crate::webhooks::fan_out(&world.store).await.unwrap() {}
     assert_eq!(world.store.trim_outbox(2).await.unwrap(), last as u64 - 3);
     assert_eq!(world.changes().await.first().unwrap().seq, last - 2);
     world.store.save_relay_cursor(1).await.unwrap();
