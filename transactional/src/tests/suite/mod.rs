@@ -17,6 +17,7 @@ mod payments;
 mod people_with_access;
 mod pricing;
 mod processes;
+mod providers;
 mod sales;
 mod waiting;
 mod webhooks;

@@ -2,20 +2,16 @@ use super::*;
 use crate::{
     ledger::{self, Accounts},
     orders::RefundRequest,
-    payments::{
-        self, Applied, NextStep, PaymentProvider, Report, ReportedOutcome, disputes,
-        refunds::{self, DueRefund, RefundAnswer},
-    },
+    payments::{self, Applied, Report, ReportedOutcome, disputes, refunds},
 };
 use domain::{
     Money, OrderId,
-    changes::{Order, Payment, Refund},
+    changes::{Order, Refund},
     order::{DisputeStatus, OrderStatus, RefundReason, RefundStatus},
 };
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 impl World {
-    async fn paid(&self, quantity: i64) -> orders::Placed {
+    pub(super) async fn paid(&self, quantity: i64) -> orders::Placed {
         let placed = self.order(quantity).await;
         assert_eq!(
             self.report(self.success(&placed)).await,
@@ -24,7 +20,7 @@ impl World {
         placed
     }
 
-    async fn report(&self, sent: Report) -> Applied {
+    pub(super) async fn report(&self, sent: Report) -> Applied {
         self.write(|tx| Box::pin(payments::report(tx, sent))).await.unwrap()
     }
 
@@ -33,7 +29,7 @@ impl World {
             .await
     }
 
-    async fn amount(&self, id: OrderId, amount_minor: i64) -> Result<Stored<Refund>> {
+    pub(super) async fn amount(&self, id: OrderId, amount_minor: i64) -> Result<Stored<Refund>> {
         let amount = Money::new(amount_minor, "EUR".parse().unwrap());
         self.refund(id, RefundRequest::Amount(amount)).await
     }
@@ -42,7 +38,7 @@ impl World {
         refunds::ask(&self.store, &self.provider(), 100).await.unwrap()
     }
 
-    async fn refunds(&self, id: OrderId) -> Vec<(RefundStatus, i64)> {
+    pub(super) async fn refunds(&self, id: OrderId) -> Vec<(RefundStatus, i64)> {
         let refunds = refunds::of_order(&mut self.store.read().await.unwrap(), id)
             .await
             .unwrap();
@@ -73,7 +69,13 @@ impl World {
 }
 
 /// What a provider says beside the end of a payment.
-fn says(world: &World, placed: &orders::Placed, ext_id: &str, outcome: ReportedOutcome, amount: i64) -> Report {
+pub(super) fn says(
+    world: &World,
+    placed: &orders::Placed,
+    ext_id: &str,
+    outcome: ReportedOutcome,
+    amount: i64,
+) -> Report {
     let mut told = Report {
         ext_id: ext_id.into(),
         outcome,
@@ -440,71 +442,5 @@ async fn the_ledger_takes_no_entry_that_is_out_of_balance() {
         })
         .await;
     assert!(matches!(unbalanced, Err(Error::Storage(_))), "{unbalanced:?}");
-    world.assert_sound().await;
-}
-
-/// Fails some times, then says that it will report.
-struct Flaky(AtomicUsize);
-
-#[async_trait::async_trait]
-impl PaymentProvider for Flaky {
-    fn name(&self) -> &'static str {
-        "test"
-    }
-
-    fn signature_header(&self) -> &'static str {
-        ""
-    }
-
-    fn accepts(&self, _: &str) -> bool {
-        true
-    }
-
-    async fn start(&self, _: &Payment, _: &str) -> Result<NextStep> {
-        Ok(NextStep::Wait)
-    }
-
-    async fn refund(&self, _: &DueRefund) -> Result<RefundAnswer> {
-        match self.0.fetch_add(1, Ordering::SeqCst) {
-            0 => Err(Error::Unavailable("no route".into())),
-            _ => Ok(RefundAnswer::Accepted("at-provider".into())),
-        }
-    }
-
-    fn verify(&self, _: Option<&str>, _: &[u8]) -> Result<Option<Report>> {
-        Ok(None)
-    }
-
-    async fn reports(&self, _: &Store, _: Timestamp, _: Timestamp) -> Result<Vec<Report>> {
-        Ok(Vec::new())
-    }
-}
-
-#[tokio::test]
-async fn a_provider_that_does_not_answer_is_asked_again_later_and_one_that_accepts_is_waited_for() {
-    let world = World::with_capacity(10).await;
-    let placed = world.paid(1).await;
-    world.amount(placed.order.order_id, 100).await.unwrap();
-    let provider = Flaky(AtomicUsize::new(0));
-    let ask = || refunds::ask(&world.store, &provider, 10);
-    assert_eq!(ask().await.unwrap(), 1);
-    assert_eq!(ask().await.unwrap(), 0, "not yet again");
-    let soon = "update refunds set next_try_at = 0 where next_try_at is not null";
-    world
-        .write(move |tx| Box::pin(crate::sql::execute(tx, soon, vec![])))
-        .await
-        .unwrap();
-    assert_eq!(ask().await.unwrap(), 1);
-    assert_eq!(ask().await.unwrap(), 0, "it will report");
-    let told = says(&world, &placed, "r", ReportedOutcome::Refunded, 100);
-    assert_eq!(
-        world.report(told).await,
-        Applied::Done(ReportedOutcome::Refunded),
-        "under its own id"
-    );
-    assert_eq!(
-        world.refunds(placed.order.order_id).await,
-        [(RefundStatus::Succeeded, 100)]
-    );
     world.assert_sound().await;
 }
