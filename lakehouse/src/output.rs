@@ -149,8 +149,6 @@ fn encode<E: Encoder>(
     });
     chunks
         .filter(|chunk| std::future::ready(!chunk.as_ref().is_ok_and(Bytes::is_empty)))
-        // What compresses an answer asks once more after the end.
-        .fuse()
         .boxed()
 }
 

@@ -4,7 +4,7 @@ use crate::{
     Error, Result, Source, Stored, Tx,
     pools::{self, Move},
     promo_codes,
-    quotes::Wanted,
+    quotes::{Rooms, Wanted},
     rows,
     sql::{self, Columns, binds},
     waiting_list,
@@ -53,14 +53,18 @@ pub async fn place(tx: &mut Tx, request: HoldRequest) -> Result<Stored<Hold>> {
         None => None,
     };
     let wanted = Wanted::new(&event, &types, &request.lines, code.as_deref(), now)?;
-    if wanted.is_short(tx).await? {
-        sweep_event(tx, event.event_id).await?;
+    let mut rooms = wanted.rooms(tx).await?;
+    if wanted.is_short(&rooms, now) && sweep_event(tx, event.event_id).await? {
+        rooms = wanted.rooms(tx).await?;
     }
-    let lines = match take(tx, &wanted, code.as_ref()).await? {
+    let lines = match take(tx, &wanted, code.as_ref(), rooms).await? {
         Ok(lines) => lines,
         // What has expired is sold again, although no sweeper ran.
         Err(short) if !sweep_event(tx, event.event_id).await? => return Err(short),
-        Err(_) => take(tx, &wanted, code.as_ref()).await??,
+        Err(_) => {
+            let rooms = wanted.rooms(tx).await?;
+            take(tx, &wanted, code.as_ref(), rooms).await??
+        }
     };
     let code = code.map(|code| code.promo_code_id);
     tx.create(
@@ -85,7 +89,8 @@ pub(crate) async fn offer(
     }
     let lines = [line];
     let wanted = Wanted::new(&event, &types, &lines, None, now)?;
-    let lines = take(tx, &wanted, None).await??;
+    let rooms = wanted.rooms(tx).await?;
+    let lines = take(tx, &wanted, None, rooms).await??;
     let hold = Hold {
         waiting_entry_id: Some(waiting_entry_id),
         ..record(&event, lines, None, until)?
@@ -114,8 +119,13 @@ fn record(event: &Event, lines: Vec<Line>, code: Option<PromoCodeId>, expires_at
 }
 
 /// Quotes, and takes from every pool or from none: then why.
-async fn take(tx: &mut Tx, wanted: &Wanted<'_>, code: Option<&Stored<PromoCode>>) -> Result<Result<Vec<Line>>> {
-    let lines = wanted.quote(tx).await?;
+async fn take(
+    tx: &mut Tx,
+    wanted: &Wanted<'_>,
+    code: Option<&Stored<PromoCode>>,
+    rooms: Rooms,
+) -> Result<Result<Vec<Line>>> {
+    let lines = wanted.lines(rooms, tx.now())?;
     let demand = pools::demand(tx, wanted.event.event_id, &lines, code.map(|code| code.promo_code_id)).await?;
     Ok(match pools::take(tx, Move::Hold, &demand).await? {
         None => Ok(lines),

@@ -14,6 +14,9 @@ use domain::{
 };
 use std::collections::{BTreeMap, HashMap};
 
+/// What limited pools have left.
+pub(crate) type Rooms = HashMap<PoolId, i64>;
+
 /// What a buyer wants of an event.
 pub(crate) struct Wanted<'a> {
     pub(crate) event: &'a Event,
@@ -57,25 +60,18 @@ impl<'a> Wanted<'a> {
         })
     }
 
-    /// The lines of a hold.
-    pub(crate) async fn quote(&self, tx: &mut Tx) -> Result<Vec<Line>> {
-        let now = tx.now();
-        let mut rooms = HashMap::new();
-        if self.limited_phases(now).next().is_some() {
-            rooms = pools::rooms(tx, self.event.event_id).await?;
+    /// What the limited phases have left. Nothing is read for tickets without any.
+    pub(crate) async fn rooms(&self, tx: &mut Tx) -> Result<Rooms> {
+        match self.limited_phases(tx.now()).next() {
+            Some(_) => pools::rooms(tx, self.event.event_id).await,
+            None => Ok(Rooms::new()),
         }
-        self.lines(rooms, now)
     }
 
     /// Whether a limited phase has fewer left than are wanted: what has expired may give it some.
-    pub(crate) async fn is_short(&self, tx: &mut Tx) -> Result<bool> {
-        let now = tx.now();
-        if self.limited_phases(now).next().is_none() {
-            return Ok(false);
-        }
-        let rooms = pools::rooms(tx, self.event.event_id).await?;
+    pub(crate) fn is_short(&self, rooms: &Rooms, now: Timestamp) -> bool {
         let short = |(pool_id, quantity)| rooms.get(&pool_id).is_some_and(|room| *room < quantity);
-        Ok(self.limited_phases(now).any(short))
+        self.limited_phases(now).any(short)
     }
 
     fn limited_phases(&self, now: Timestamp) -> impl Iterator<Item = (PoolId, i64)> {
@@ -85,7 +81,8 @@ impl<'a> Wanted<'a> {
         })
     }
 
-    fn lines(&self, mut rooms: HashMap<PoolId, i64>, now: Timestamp) -> Result<Vec<Line>> {
+    /// The lines of a hold.
+    pub(crate) fn lines(&self, mut rooms: Rooms, now: Timestamp) -> Result<Vec<Line>> {
         let mut lines = Vec::new();
         for (ticket_type, quantity) in &self.types {
             let parts = pricing::phases(&ticket_type.prices, *quantity, now, |pool| rooms.get(&pool).copied());

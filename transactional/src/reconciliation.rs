@@ -46,8 +46,11 @@ pub enum DifferenceKind {
 }
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// Clocks differ, and webhooks take their time.
+/// Clocks differ.
 const SLACK: Duration = Duration::from_secs(2 * 3600);
+/// How long before it arrived a report may have been made: providers send one again for three days, and what a
+/// reconciliation catches up on is a day old at least.
+const LATE: Duration = Duration::from_secs(4 * 24 * 3600);
 
 /// Runs the day again if it was run before.
 pub async fn run(store: &Store, provider: &dyn PaymentProvider, day: &str) -> Result<Reconciliation> {
@@ -67,7 +70,7 @@ pub async fn run(store: &Store, provider: &dyn PaymentProvider, day: &str) -> Re
     for report in reports {
         done.hold_against(store, report).await?;
     }
-    let around = provider.reports(store, from - SLACK, to + SLACK).await?;
+    let around = provider.reports(store, from - LATE, to + SLACK).await?;
     let told: HashSet<String> = around.into_iter().map(|report| report.ext_id).collect();
     let mut db = store.read().await?;
     done.not_reported(&mut db, (from, to), &told).await?;

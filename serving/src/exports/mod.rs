@@ -7,6 +7,7 @@ mod xlsx;
 
 use crate::{
     problem::{Problem, Result},
+    rows,
     wiring::App,
 };
 use axum::body::{Body, Bytes};
@@ -94,17 +95,14 @@ pub async fn body(app: &App, principal: &Principal, event_id: EventId, export: E
     let sql = export.what.sql(event_id, principal.personal_data);
     let answer = app.queries()?.session(principal).sql(&sql).await?;
     let position = answer.watermark();
-    let mut bytes = match export.format {
+    let bytes = match export.format {
         Format::Csv => written(answer, csv::Csv::default()),
         Format::Xlsx => written(answer, xlsx::Workbook::default()),
         Format::Parquet => output::to_parquet(answer)
             .map(|bytes| bytes.map_err(Problem::from))
             .boxed(),
     };
-    let first = bytes.next().await.transpose()?;
-    // What compresses an answer asks once more after the end.
-    let body = Body::from_stream(stream::iter(first.map(Ok)).chain(bytes).fuse());
-    Ok((body, position))
+    Ok((rows::streamed(bytes).await?, position))
 }
 
 /// A file that is written row by row.

@@ -18,6 +18,7 @@ mod people_with_access;
 mod pricing;
 mod processes;
 mod providers;
+mod reconciliation;
 mod sales;
 mod waiting;
 mod webhooks;

@@ -8,11 +8,17 @@ use crate::payments::{
 use domain::{changes::Payment, order::RefundStatus};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Fails some times, then says that it will report.
-struct Flaky(AtomicUsize);
+/// A provider by the book of a test.
+#[derive(Default)]
+pub(super) struct Scripted {
+    /// How often it fails to answer, before it accepts a refund.
+    pub(super) failures: AtomicUsize,
+    /// What it has reported, and when.
+    pub(super) books: Vec<(Timestamp, Report)>,
+}
 
 #[async_trait::async_trait]
-impl PaymentProvider for Flaky {
+impl PaymentProvider for Scripted {
     fn name(&self) -> &'static str {
         "test"
     }
@@ -30,9 +36,10 @@ impl PaymentProvider for Flaky {
     }
 
     async fn refund(&self, _: &DueRefund) -> Result<RefundAnswer> {
-        match self.0.fetch_add(1, Ordering::SeqCst) {
-            0 => Err(Error::Unavailable("no route".into())),
-            _ => Ok(RefundAnswer::Accepted("at-provider".into())),
+        let fails = |left: usize| left.checked_sub(1);
+        match self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fails) {
+            Ok(_) => Err(Error::Unavailable("no route".into())),
+            Err(_) => Ok(RefundAnswer::Accepted("at-provider".into())),
         }
     }
 
@@ -40,8 +47,9 @@ impl PaymentProvider for Flaky {
         Ok(None)
     }
 
-    async fn reports(&self, _: &Store, _: Timestamp, _: Timestamp) -> Result<Vec<Report>> {
-        Ok(Vec::new())
+    async fn reports(&self, _: &Store, from: Timestamp, to: Timestamp) -> Result<Vec<Report>> {
+        let told = self.books.iter().filter(|(at, _)| from <= *at && *at < to);
+        Ok(told.map(|(_, report)| report.clone()).collect())
     }
 }
 
@@ -50,7 +58,10 @@ async fn a_provider_that_does_not_answer_is_asked_again_later_and_one_that_accep
     let world = World::with_capacity(10).await;
     let placed = world.paid(1).await;
     world.amount(placed.order.order_id, 100).await.unwrap();
-    let provider = Flaky(AtomicUsize::new(0));
+    let provider = Scripted {
+        failures: AtomicUsize::new(1),
+        ..Scripted::default()
+    };
     let ask = || refunds::ask(&world.store, &provider, 10);
     assert_eq!(ask().await.unwrap(), 1);
     assert_eq!(ask().await.unwrap(), 0, "not yet again");
