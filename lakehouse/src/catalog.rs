@@ -1,41 +1,113 @@
-//! What a principal finds when it asks: schema `lake` with tables, current-state views and rejects, and `system`.
+//! What a principal finds when it asks: schema `lake` with tables, current-state views and rejects, `system`, and what
+//! others have defined over them.
 
 use crate::{
     current::CurrentTable,
-    lake::Lake,
+    kept::KeptTables,
+    lake::{Lake, lock},
+    relations::{KEPT, Moment, Relations, SCHEMAS},
     scan::LakeTable,
     session::Principal,
     system,
     tables::{TableSpec, table_specs},
     view::View,
 };
+use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use datafusion::{
-    catalog::{CatalogProvider, MemorySchemaProvider, SchemaProvider},
+    catalog::{CatalogProvider, SchemaProvider},
     common::{DataFusionError, Result},
-    datasource::{TableProvider, ViewTable, provider_as_source},
-    logical_expr::{LogicalPlanBuilder, cast, col, lit},
+    datasource::{MemTable, TableProvider, ViewTable, provider_as_source},
+    logical_expr::{LogicalPlan, LogicalPlanBuilder, cast, col, lit},
 };
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
 
 /// Everything of one view that one principal may see. It lives as long as one query.
 #[derive(Clone)]
 pub(crate) struct Catalog {
     pub(crate) lake: Lake,
     pub(crate) view: Arc<View>,
+    pub(crate) kept: Arc<KeptTables>,
     pub(crate) principal: Principal,
     organizer: Option<Arc<str>>,
+    relations: Option<Arc<dyn Relations>>,
+    /// Rows that stand for a (schema, name).
+    given: Arc<HashMap<(String, String), RecordBatch>>,
+    /// A relation is planned once a query, however many others read it.
+    planned: Arc<Mutex<HashMap<(String, String), Arc<dyn TableProvider>>>>,
+    /// For the SQL of relations, which sees what they keep.
+    inside: bool,
 }
 
 impl Catalog {
-    pub(crate) fn new(lake: Lake, view: Arc<View>, principal: &Principal) -> Self {
+    pub(crate) fn new(lake: Lake, kept: Arc<KeptTables>, view: Arc<View>, principal: &Principal) -> Self {
         let organizer = principal.organizer.map(|id| id.to_string().into());
+        let relations = lock(&lake.inner.relations).clone();
         Self {
             lake,
             view,
+            kept,
             principal: principal.clone(),
             organizer,
+            relations,
+            given: Arc::default(),
+            planned: Arc::default(),
+            inside: false,
         }
+    }
+
+    pub(crate) fn inside(&self) -> Self {
+        Self {
+            inside: true,
+            ..self.clone()
+        }
+    }
+
+    pub(crate) fn given(&self, rows: HashMap<(String, String), RecordBatch>) -> Self {
+        Self {
+            given: Arc::new(rows),
+            planned: Arc::default(),
+            ..self.clone()
+        }
+    }
+
+    /// Plans a relation's SQL.
+    pub(crate) async fn plan(&self, sql: &str) -> crate::Result<LogicalPlan> {
+        let inner = &self.lake.inner;
+        let state = inner
+            .engine
+            .state(Some(self.inside()), inner.options.query_memory_bytes)?;
+        Ok(state.create_logical_plan(sql).await?)
+    }
+
+    fn given_rows(&self, schema: &str, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let Some(rows) = self.given.get(&(schema.to_owned(), name.to_owned())) else {
+            return Ok(None);
+        };
+        Ok(Some(Arc::new(MemTable::try_new(
+            rows.schema(),
+            vec![vec![rows.clone()]],
+        )?)))
+    }
+
+    async fn relation(&self, schema: &str, name: &str) -> crate::Result<Option<Arc<dyn TableProvider>>> {
+        let Some(relations) = &self.relations else {
+            return Ok(None);
+        };
+        let key = (schema.to_owned(), name.to_owned());
+        if let Some(planned) = lock(&self.planned).get(&key) {
+            return Ok(Some(Arc::clone(planned)));
+        }
+        let moment = Moment { catalog: self.clone() };
+        let Some(sql) = relations.answer(schema, name, &moment).await? else {
+            return Ok(None);
+        };
+        let view: Arc<dyn TableProvider> = Arc::new(ViewTable::new(self.plan(&sql).await?, None));
+        lock(&self.planned).insert(key, Arc::clone(&view));
+        Ok(Some(view))
     }
 
     pub(crate) fn is_admin(&self) -> bool {
@@ -116,20 +188,87 @@ impl std::fmt::Debug for Catalog {
     }
 }
 
-const SCHEMAS: [&str; 4] = ["lake", "staging", "marts", "system"];
-
 impl CatalogProvider for Catalog {
     fn schema_names(&self) -> Vec<String> {
-        SCHEMAS.map(str::to_owned).to_vec()
+        let defined = SCHEMAS.iter().filter(|_| self.relations.is_some()).copied();
+        ["lake", "system"]
+            .into_iter()
+            .chain(defined)
+            .map(str::to_owned)
+            .collect()
     }
 
     fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
         match name {
             "lake" => Some(Arc::new(LakeSchema(self.clone()))),
             "system" => Some(Arc::new(SystemSchema(self.clone()))),
-            "staging" | "marts" => Some(Arc::new(MemorySchemaProvider::new())),
+            KEPT if self.inside => Some(Arc::new(KeptSchema(self.clone()))),
+            defined if SCHEMAS.contains(&defined) => Some(Arc::new(DefinedSchema {
+                catalog: self.clone(),
+                schema: defined.to_owned(),
+            })),
             _ => None,
         }
+    }
+}
+
+/// What others have defined.
+#[derive(Debug)]
+struct DefinedSchema {
+    catalog: Catalog,
+    schema: String,
+}
+
+#[async_trait]
+impl SchemaProvider for DefinedSchema {
+    fn table_names(&self) -> Vec<String> {
+        let relations = self.catalog.relations.as_ref();
+        relations
+            .map(|relations| relations.names(&self.schema))
+            .unwrap_or_default()
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        if let Some(given) = self.catalog.given_rows(&self.schema, name)? {
+            return Ok(Some(given));
+        }
+        let found = self.catalog.relation(&self.schema, name).await;
+        found.map_err(|error| DataFusionError::External(Box::new(error)))
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        self.table_names().iter().any(|known| known == name)
+    }
+}
+
+/// The rows that relations keep, all of a table's or those of its small files.
+#[derive(Debug)]
+struct KeptSchema(Catalog);
+
+/// Behind a table's name: its small files alone.
+const SMALL: &str = "$small";
+
+#[async_trait]
+impl SchemaProvider for KeptSchema {
+    fn table_names(&self) -> Vec<String> {
+        self.0.kept.keys().cloned().collect()
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let (table, only_small) = match name.strip_suffix(SMALL) {
+            Some(table) => (table, true),
+            None => (name, false),
+        };
+        let Some(kept) = self.0.kept.get(table) else {
+            return Ok(None);
+        };
+        let view = kept.view(only_small);
+        let organizer = self.0.organizer.clone();
+        Ok(Some(Arc::new(LakeTable::new(kept.store.spec, view, false, organizer)?)))
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        self.0.kept.contains_key(name.strip_suffix(SMALL).unwrap_or(name))
     }
 }
 
@@ -147,7 +286,10 @@ impl SchemaProvider for LakeSchema {
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        self.0.find(name)
+        match self.0.given_rows("lake", name)? {
+            Some(given) => Ok(Some(given)),
+            None => self.0.find(name),
+        }
     }
 
     fn table_exist(&self, name: &str) -> bool {

@@ -1,7 +1,8 @@
 //! The lake: one Delta table an entity, each with a tail of rows that are newer than its last commit, and SQL over both.
 //!
 //! `Lake::publish` makes rows of several tables visible at one moment; a committer writes them to Delta together with
-//! the log's offsets; a `Session` answers a principal's queries from one view of all tables. After a crash the tail is
+//! the log's offsets; a `Session` answers a principal's queries from one view of all tables. `Relations` are what others
+//! define over them. After a crash the tail is
 //! gone, and the sink reads it again from `Lake::committed`.
 //!
 //! This crate knows no log, no core and no HTTP. It owns arrow, datafusion and deltalake, and hands on what others need.
@@ -15,11 +16,14 @@ pub mod decode;
 pub mod erase;
 mod error;
 mod follow;
+mod functions;
 mod guard;
+pub mod kept;
 mod lake;
 mod maintain;
 mod options;
 pub mod output;
+pub mod relations;
 mod remote;
 mod scan;
 mod session;
@@ -35,6 +39,7 @@ mod tests;
 
 pub use arrow;
 pub use arrow::{array::RecordBatch, datatypes::SchemaRef};
+pub use async_trait::async_trait;
 pub use error::{Error, ErrorKind, Result};
 pub use lake::{Lag, Lake, Publish};
 pub use options::LakeOptions;

@@ -4,6 +4,7 @@ use crate::{
     catalog::Catalog,
     coop::YieldInJoins,
     error::{Error, Result},
+    functions,
     lake::{Lake, lock},
     options::LakeOptions,
     scan::object_store_url,
@@ -142,6 +143,7 @@ impl Engine {
         for name in WITHHELD {
             state.deregister_udf(name)?;
         }
+        state.register_udf(Arc::new(functions::local_time()))?;
         let threads = Builder::new_multi_thread()
             .worker_threads(options.target_partitions)
             .thread_name("query")
@@ -159,7 +161,11 @@ impl Engine {
         })
     }
 
-    fn threads(&self) -> Result<&Handle> {
+    pub(crate) fn objects(&self) -> &dyn ObjectStoreRegistry {
+        self.runtime.object_store_registry.as_ref()
+    }
+
+    pub(crate) fn threads(&self) -> Result<&Handle> {
         self.threads.as_ref().map(Runtime::handle).ok_or(Error::Closed)
     }
 
@@ -240,10 +246,12 @@ impl Session {
         let slot = tokio::time::timeout(options.query_queue, Arc::clone(&inner.engine.slots).acquire_owned());
         let slot = slot.await.map_err(|_| Error::Busy)?.map_err(|_| Error::Closed)?;
         let running = inner.engine.start(&self.principal, sql);
+        // Before the view, which then has come as far as what is kept here.
+        let kept = inner.kept.load_full();
         let view = self.lake.even_view(CATCH_UP.min(options.query_timeout)).await?;
         let watermark = view.watermark;
         let deadline = Instant::now() + options.query_timeout;
-        let catalog = Catalog::new(self.lake.clone(), view, &self.principal);
+        let catalog = Catalog::new(self.lake.clone(), kept, view, &self.principal);
         let state = inner.engine.state(Some(catalog), options.query_memory_bytes)?;
         let (started, schema) = oneshot::channel();
         let (sender, batches) = mpsc::channel(2);

@@ -1,0 +1,165 @@
+//! Runs: what has come since the last one is computed and committed, together with the position it was computed from.
+
+use crate::{
+    answer::{merged, small_rows},
+    project::{Materialized, Model, Project},
+};
+use lakehouse::{
+    Lake, Principal, Result,
+    kept::{MANY_SMALL_FILES, Replaces, Revised, Revision},
+    relations::{KeptState, Moment},
+};
+use std::time::{Duration, Instant};
+
+/// So many touched keys, and reading everything once is cheaper than looking for them.
+const MOST_KEYS: usize = 20_000;
+
+/// A run that finds nothing new says so in the table when the table is so far behind. Between, nothing is written.
+const IDLE_CHANGES: i64 = 5_000;
+
+/// What a run did to a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ran {
+    pub model: String,
+    pub how: How,
+    pub took: Duration,
+    /// What is kept afterwards.
+    pub kept: Option<KeptState>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// Nothing had changed.
+    Unchanged,
+    /// Of the touched keys, so many values of the column with most of them.
+    Touched(usize),
+    Added,
+    Rebuilt,
+    /// Another process was faster.
+    Overtaken,
+}
+
+/// Computes models and commits their rows.
+#[derive(Clone)]
+pub struct Runner {
+    pub(crate) project: std::sync::Arc<Project>,
+    pub(crate) lake: Lake,
+}
+
+impl Runner {
+    /// Makes the project's models part of the lake's SQL.
+    pub async fn new(project: std::sync::Arc<Project>, lake: Lake) -> Result<Self> {
+        lake.define(project.clone()).await?;
+        Ok(Self { project, lake })
+    }
+
+    pub fn project(&self) -> &Project {
+        &self.project
+    }
+
+    /// The present, as platform staff sees it.
+    pub async fn moment(&self) -> Result<Moment> {
+        let principal = Principal {
+            id: "transforms".to_owned(),
+            organizer: None,
+            personal_data: true,
+        };
+        self.lake.moment(&principal).await
+    }
+
+    /// Brings every kept model up to the present, each as of its own moment.
+    pub async fn run(&self, whole: bool) -> Result<Vec<Ran>> {
+        let mut done = Vec::new();
+        for model in self.project.models().iter().filter(|model| model.is_kept()) {
+            done.push(self.run_model(model, whole).await?);
+        }
+        Ok(done)
+    }
+
+    /// `whole`: computes every row, whatever is kept.
+    pub async fn run_model(&self, model: &Model, whole: bool) -> Result<Ran> {
+        let started = Instant::now();
+        let moment = self.moment().await?;
+        let (how, kept) = self.run_at(model, &moment, whole).await?;
+        Ok(Ran {
+            model: model.name.clone(),
+            how,
+            took: started.elapsed(),
+            kept,
+        })
+    }
+
+    pub(crate) async fn run_at(&self, model: &Model, moment: &Moment, whole: bool) -> Result<(How, Option<KeptState>)> {
+        let kept = self.project.usable(model, moment);
+        let plan = match kept.as_ref().filter(|_| !whole) {
+            Some(kept) => self.plan(model, kept, moment).await?,
+            None if self.is_ahead(model, moment) => return Ok((How::Unchanged, kept)),
+            None => Some((How::Rebuilt, self.project.whole(model), Replaces::Everything)),
+        };
+        let Some((how, rows, replaces)) = plan else {
+            return Ok((How::Unchanged, kept));
+        };
+        let revision = Revision {
+            table: model.table(),
+            model: model.fingerprint,
+            rows: format!("select {} from ({rows}) order by {}", model.column_list(), order(model)),
+            replaces,
+        };
+        match self.lake.revise(moment, revision).await? {
+            Revised::Committed(kept) => Ok((how, Some(kept))),
+            Revised::Overtaken => Ok((How::Overtaken, None)),
+        }
+    }
+
+    /// What is kept comes from sources that this process has not read yet; there is nothing to do for it.
+    fn is_ahead(&self, model: &Model, moment: &Moment) -> bool {
+        let kept = self.lake.kept().remove(&model.table());
+        kept.is_some_and(|kept| kept.model == model.fingerprint && !moment.position().reaches(&kept.position))
+    }
+
+    async fn plan(&self, model: &Model, kept: &KeptState, moment: &Moment) -> Result<Option<(How, String, Replaces)>> {
+        let position = moment.position();
+        let idle = position.seq - kept.position.seq < IDLE_CHANGES;
+        match &model.about.materialized {
+            Materialized::View => Ok(None),
+            Materialized::Table { .. } if position == kept.position => Ok(None),
+            Materialized::Table { .. } => Ok(Some((How::Rebuilt, self.project.whole(model), Replaces::Everything))),
+            Materialized::Overwrite(overwrite) => {
+                let touched = self.project.touched(model, overwrite, &kept.position, moment).await?;
+                let Some(predicate) = touched.predicate() else {
+                    let nothing = format!("{} where false", small_rows(model));
+                    return Ok((!idle).then_some((How::Unchanged, nothing, Replaces::Nothing)));
+                };
+                let keys = touched.keys();
+                if keys > MOST_KEYS {
+                    return Ok(Some((How::Rebuilt, self.project.whole(model), Replaces::Everything)));
+                }
+                let rows = self.project.where_touched(model, &predicate);
+                let replaces = Replaces::Keys(touched.into_values());
+                Ok(Some((How::Touched(keys), rows, replaces)))
+            }
+            Materialized::Rollup(rollup) => {
+                let fresh = self.project.since(model, rollup, &kept.position, &position);
+                let any = moment.rows(&format!("select 1 from ({fresh}) limit 1")).await?;
+                if idle && any.iter().all(|batch| batch.num_rows() == 0) {
+                    return Ok(None);
+                }
+                if kept.small_files < MANY_SMALL_FILES {
+                    return Ok(Some((How::Added, fresh, Replaces::Nothing)));
+                }
+                let rows = merged(model, &[small_rows(model), fresh]);
+                Ok(Some((How::Added, rows, Replaces::SmallFiles)))
+            }
+        }
+    }
+}
+
+/// Files are sorted by whose rows they have, then by what they are looked up by.
+fn order(model: &Model) -> String {
+    let mut columns = vec!["organizer_id"];
+    match &model.about.materialized {
+        Materialized::Overwrite(overwrite) => columns.extend(overwrite.key.iter().map(String::as_str)),
+        _ => columns.extend(model.columns().filter(|name| *name == "event_id")),
+    }
+    columns.join(", ")
+}

@@ -1,0 +1,77 @@
+//! The project on a lake of its own, fed by a world that makes up histories.
+
+mod chance;
+mod figures;
+#[allow(unreachable_pub, dead_code, reason = "shared with the tests of the whole program")]
+#[path = "../../../tests/src/random.rs"]
+mod random;
+mod world;
+
+use crate::{Project, Runner, project::Model};
+use lakehouse::{
+    Lake, LakeOptions, RecordBatch,
+    arrow::json::{WriterBuilder, writer::LineDelimited},
+    relations::Moment,
+};
+use std::{sync::Arc, time::Duration};
+
+/// Commits happen when a test asks for them.
+fn manual() -> LakeOptions {
+    LakeOptions {
+        commit_interval: Duration::from_secs(3600),
+        follow_interval: Duration::from_secs(3600),
+        fsync: false,
+        ..Default::default()
+    }
+}
+
+async fn runner(lake: &Lake) -> Runner {
+    let project = Arc::new(Project::load().unwrap());
+    Runner::new(project, lake.clone()).await.unwrap()
+}
+
+/// Rows as text, in an order that does not depend on theirs.
+fn lines(batches: &[RecordBatch]) -> Vec<String> {
+    let mut writer = WriterBuilder::new()
+        .with_explicit_nulls(true)
+        .build::<_, LineDelimited>(Vec::new());
+    batches.iter().for_each(|batch| writer.write(batch).unwrap());
+    writer.finish().unwrap();
+    let text = String::from_utf8(writer.into_inner()).unwrap();
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    lines.sort();
+    lines
+}
+
+async fn rows(moment: &Moment, sql: &str) -> Vec<String> {
+    let rows = moment.rows(sql).await;
+    lines(&rows.unwrap_or_else(|error| panic!("{error}\n{sql}")))
+}
+
+/// What a model answers, and what a rebuild of everything would give at the same moment.
+async fn answer_and_rebuild(project: &Project, model: &Model, moment: &Moment) -> (Vec<String>, Vec<String>) {
+    let columns = model.column_list();
+    let answer = format!("select {columns} from {}.{}", model.layer, model.name);
+    let rebuild = format!("select {columns} from ({})", project.whole(model));
+    (rows(moment, &answer).await, rows(moment, &rebuild).await)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_test_of_the_project_passes_on_a_made_up_history() {
+    let mut world = world::World::new("tests of models");
+    let lake = Lake::open(&world.url(), manual()).await.unwrap();
+    let runner = runner(&lake).await;
+    for round in 0..3 {
+        (0..60).for_each(|_| world.step());
+        world.tell(&lake).await;
+        if round != 1 {
+            runner.run(false).await.unwrap();
+        }
+        let mut failed = Vec::new();
+        for model in runner.project().models() {
+            let checked = runner.check_model(model).await.unwrap();
+            failed.extend(checked.into_iter().filter(|checked| checked.finding.is_some()));
+        }
+        assert!(failed.is_empty(), "{failed:#?}");
+    }
+}
