@@ -22,8 +22,10 @@ use datafusion::{
     physical_plan::{collect, execute_stream},
 };
 use deltalake::{
+    ObjectStoreError, Path,
     datafile::writer::DeltaWriter,
     kernel::Remove,
+    logstore::object_store::ObjectStoreExt,
     protocol::{DeltaOperation, SaveMode},
 };
 use domain::Timestamp;
@@ -31,6 +33,7 @@ use futures::StreamExt;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 use tokio_util::task::AbortOnDropHandle;
 
@@ -114,19 +117,39 @@ impl Lake {
         task.await.map_err(|error| Error::Unavailable(error.to_string()))?
     }
 
-    /// Lets go of what is kept in a table, so that the next run computes all of it.
-    pub async fn forget_kept(&self, table: &str) -> Result<()> {
-        let _one_at_a_time = self.inner.revising.lock().await;
-        let Some(kept) = self.inner.kept.load().get(table).cloned() else {
-            return Ok(());
-        };
-        let nothing = Position::default().to_offsets(0);
-        let moves = moves(&kept.snapshot, nothing.into_iter());
-        let removes = kept.snapshot.files.iter().map(remove).collect();
-        let commit = Commit::new(vec![], removes, moves, DeltaOperation::Delete { predicate: None });
-        let (Outcome::Committed(after) | Outcome::Overtaken(after)) =
-            kept.store.commit(&kept.snapshot, &commit).await?;
-        adopt(self, table, &kept.store, after);
+    /// Lets go of what is kept in some tables, so that the next run computes all of it, and then of the files themselves.
+    /// Queries that run have the grace to end.
+    pub async fn forget_kept(&self, tables: &[String], grace: Duration) -> Result<()> {
+        let mut gone = Vec::new();
+        for name in tables {
+            let _one_at_a_time = self.inner.revising.lock().await;
+            // This process may know of none yet, or of an older version.
+            find_one(self, name).await?;
+            let Some(table) = self.inner.kept.load().get(name).cloned() else {
+                continue;
+            };
+            let nothing = Position::default().to_offsets(0);
+            let moves = moves(&table.snapshot, nothing.into_iter());
+            let removes = table.snapshot.files.iter().map(remove).collect();
+            let commit = Commit::new(vec![], removes, moves, DeltaOperation::Delete { predicate: None });
+            match table.store.commit(&table.snapshot, &commit).await? {
+                Outcome::Committed(after) => drop(adopt(self, name, &table.store, after)),
+                Outcome::Overtaken(_) => {
+                    return Err(Error::Unavailable(format!("{name} was computed at the same time")));
+                }
+            }
+            gone.push(table);
+        }
+        tokio::time::sleep(grace).await;
+        for table in gone {
+            for file in &table.snapshot.files {
+                let path = Path::from(file.add.path.as_str());
+                match table.store.objects.delete(&path).await {
+                    Ok(()) | Err(ObjectStoreError::NotFound { .. }) => table.store.forget_file(&file.add.path),
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
         Ok(())
     }
 }
@@ -389,6 +412,9 @@ pub(crate) async fn follow(lake: &Lake, look_for_new: bool) -> Result<()> {
     let known = lake.inner.kept.load_full();
     for (name, table) in known.iter() {
         let reached = |next: &Snapshot| {
+            if !lake.inner.options.answers {
+                return true;
+            }
             let here = Position::of_view(&lake.view());
             here.reaches(&Position::of_offsets(&next.offsets))
         };

@@ -8,7 +8,7 @@ use crate::{
     routes::{
         access, account, audit, audit_log, check_ins, devices, downloads, erasure, events, exports, gates, health,
         holds, imports, interactions, metrics, money, orders, organizers, pages, payments, promo_codes, scanner, scans,
-        session, sql, status, ticket_types, tickets, venues, waiting_list, webhooks,
+        session, sql, status, ticket_types, tickets, transforms, venues, waiting_list, webhooks,
     },
     wiring::App,
 };
@@ -158,6 +158,9 @@ fn lake() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(sql::query))
         .routes(routes!(metrics::list_metrics))
         .routes(routes!(metrics::show_metric))
+        .routes(routes!(transforms::list_models))
+        .routes(routes!(transforms::run_model))
+        .routes(routes!(transforms::test_model))
         .routes(routes!(audit::run_audit))
         .routes(routes!(audit_log::of_organizer))
         .routes(routes!(audit_log::of_event))

@@ -6,7 +6,7 @@ use crate::{
     config::{Config, ServeOptions},
     figures,
     home::OwnProcess,
-    jobs::{announce, erasure, mail, money, sweep, webhooks},
+    jobs::{announce, erasure, mail, money, sweep, transforms as marts, webhooks},
     limits::Limits,
     mail::Mailer,
     outgoing::Outgoing,
@@ -32,6 +32,7 @@ use std::{
     time::Duration,
 };
 use transactional::{IdempotencyKey, Store, StoreOptions, Tx};
+use transforms::{Project, Runner};
 
 /// What every route can reach.
 pub struct App {
@@ -39,6 +40,8 @@ pub struct App {
     pub log: Arc<dyn EventLog>,
     /// None in a process whose roles need none.
     pub lake: Option<Lake>,
+    /// Computes marts; in processes that answer queries, which see what there is to compute from.
+    pub transforms: Option<Runner>,
     pub roles: ProcessRoles,
     pub collector: Collector,
     pub payments: Payments,
@@ -82,6 +85,10 @@ impl Wiring {
             true => Some(open_lake(config, options, shared).await?),
             false => None,
         };
+        let transforms = match &lake {
+            Some(lake) => Some(define_models(lake).await?).filter(|_| roles.has(ProcessRole::Query)),
+            None => None,
+        };
         let (payments, reports) = Payments::new(store.clone(), Stripe::new(&options.stripe)?);
         let mailer = match roles.has(ProcessRole::Worker) {
             true => Some(crate::mail::open(&config.mail_url()).context("mail can't be sent")?),
@@ -102,6 +109,7 @@ impl Wiring {
             store,
             log,
             lake,
+            transforms,
         });
         let mut stages = Stages::default();
         start(&mut stages, &app, reports, mailer, own);
@@ -160,6 +168,13 @@ async fn open_lake(config: &Config, options: &ServeOptions, shared: bool) -> Res
     opened.context("the lake can't be opened")
 }
 
+/// Makes the SQL project's models known to the lake.
+async fn define_models(lake: &Lake) -> Result<Runner> {
+    let project = Project::load().context("the SQL project can't be read")?;
+    let defined = Runner::new(Arc::new(project), lake.clone()).await;
+    defined.context("what models keep can't be read")
+}
+
 /// Starts what the process's roles ask for.
 fn start(stages: &mut Stages, app: &Arc<App>, reports: PaymentReports, mailer: Option<Mailer>, own: &OwnProcess) {
     let (roles, store) = (&app.roles, &app.store);
@@ -190,6 +205,15 @@ fn start(stages: &mut Stages, app: &Arc<App>, reports: PaymentReports, mailer: O
                     mail::run(app.clone(), mailer, stop.clone()),
                     webhooks::run(app.clone(), stop.clone()),
                 );
+                Ok(())
+            }
+        });
+    }
+    if let Some(runner) = app.transforms.clone() {
+        stages.lead("transforms", store.clone(), own.process_id.clone(), move |stop| {
+            let runner = runner.clone();
+            async move {
+                marts::run(runner, stop).await;
                 Ok(())
             }
         });

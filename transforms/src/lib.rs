@@ -26,8 +26,8 @@
 //! - **overwrite**, for states: rows follow from the newest version of things, and a change may move them anywhere. But
 //!   each row has a key (an event, a person, a session on a day), and a change touches the keys that it names. Keys that
 //!   nothing touched between P and E have the rows that they had; for the others the model's SQL is run at E, filtered by
-//!   the key. Which keys are touched follows from the key's columns in each table that the model reads, or is a query of
-//!   the `.yml`. A key is a part of the thing that never changes, such as an order's event, so that the version before
+//!   the key. Which keys are touched follows from the key's columns in each table that the model reads; where a row
+//!   has a say in keys that it doesn't name, a query of the `.yml` finds them. A key is a part of the thing that never changes, such as an order's event, so that the version before
 //!   touches no other. Late rows reopen only the keys that they name.
 //!
 //! A **view** keeps nothing, and reads others' answers. A **table** is computed as a whole now and then, for what looks
@@ -47,6 +47,7 @@
 
 mod answer;
 mod check;
+mod docs;
 mod metrics;
 pub mod project;
 mod run;

@@ -7,9 +7,13 @@ use crate::{
 use lakehouse::{
     Lake, Principal, Result,
     kept::{MANY_SMALL_FILES, Replaces, Revised, Revision},
-    relations::{KeptState, Moment},
+    relations::{KeptState, Moment, Position},
 };
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 /// So many touched keys, and reading everything once is cheaper than looking for them.
 const MOST_KEYS: usize = 20_000;
@@ -42,15 +46,21 @@ pub enum How {
 /// Computes models and commits their rows.
 #[derive(Clone)]
 pub struct Runner {
-    pub(crate) project: std::sync::Arc<Project>,
+    pub(crate) project: Arc<Project>,
     pub(crate) lake: Lake,
+    /// When each model was run here last, and up to where.
+    last: Arc<Mutex<BTreeMap<String, (Instant, Position)>>>,
 }
 
 impl Runner {
     /// Makes the project's models part of the lake's SQL.
-    pub async fn new(project: std::sync::Arc<Project>, lake: Lake) -> Result<Self> {
+    pub async fn new(project: Arc<Project>, lake: Lake) -> Result<Self> {
         lake.define(project.clone()).await?;
-        Ok(Self { project, lake })
+        Ok(Self {
+            project,
+            lake,
+            last: Arc::default(),
+        })
     }
 
     pub fn project(&self) -> &Project {
@@ -74,6 +84,40 @@ impl Runner {
             done.push(self.run_model(model, whole).await?);
         }
         Ok(done)
+    }
+
+    /// Runs the models for which something has come since their last run here, and the tables whose time it is.
+    pub async fn run_due(&self) -> Result<Vec<Ran>> {
+        let mut done = Vec::new();
+        for model in self.project.models().iter().filter(|model| model.is_kept()) {
+            let started = Instant::now();
+            let moment = self.moment().await?;
+            if !self.is_due(model, &moment.position()) {
+                continue;
+            }
+            let (how, kept) = self.run_at(model, &moment, false).await?;
+            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+            last.insert(model.name.clone(), (started, moment.position()));
+            done.push(Ran {
+                model: model.name.clone(),
+                how,
+                took: started.elapsed(),
+                kept,
+            });
+        }
+        Ok(done)
+    }
+
+    fn is_due(&self, model: &Model, position: &Position) -> bool {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((at, reached)) = last.get(&model.name) else {
+            return true;
+        };
+        let wait = match model.about.materialized {
+            Materialized::Table { every_minutes } => Duration::from_secs(60 * every_minutes),
+            _ => Duration::ZERO,
+        };
+        reached != position && at.elapsed() >= wait
     }
 
     /// `whole`: computes every row, whatever is kept.

@@ -114,6 +114,17 @@ pub struct UnitTest {
 
 pub type Row = serde_json::Map<String, serde_json::Value>;
 
+impl ColumnTest {
+    pub fn name(&self) -> &'static str {
+        match self {
+            ColumnTest::NotNull => "not null",
+            ColumnTest::Unique => "unique",
+            ColumnTest::AcceptedValues(_) => "accepted values",
+            ColumnTest::Relationships { .. } => "relationship",
+        }
+    }
+}
+
 impl Merge {
     pub fn function(self) -> &'static str {
         match self {

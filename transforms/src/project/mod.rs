@@ -263,6 +263,11 @@ impl Model {
         format!("{}/{}", self.layer, self.name)
     }
 
+    /// Whether it reads a table of the lake, itself or through others.
+    pub fn reads(&self, table: &str) -> bool {
+        self.sources.iter().any(|source| source.table == table)
+    }
+
     pub fn is_kept(&self) -> bool {
         self.about.materialized.is_kept()
     }

@@ -4,7 +4,7 @@
 use super::{world::World, *};
 use crate::How;
 
-const STEPS: u64 = 30;
+const STEPS: u64 = 20;
 
 struct Process {
     lake: Lake,
@@ -20,7 +20,9 @@ impl Process {
 
     async fn agrees(&self, told: &[String]) {
         let moment = self.runner.moment().await.unwrap();
-        for model in self.runner.project().models() {
+        // A table is as old as its last run, by design.
+        let models = self.runner.project().models().iter();
+        for model in models.filter(|model| model.about.materialized.name() != "table") {
             let (answer, rebuild) = answer_and_rebuild(self.runner.project(), model, &moment).await;
             assert_eq!(answer, rebuild, "{} after {told:?}", model.name);
         }
@@ -65,6 +67,10 @@ async fn a_mart_and_the_tail_are_a_full_rebuild_after_every_step_and_every_crash
         process.agrees(&told).await;
     }
     process.runner.run(false).await.unwrap();
+    let benchmark = process.runner.project().model("benchmark").unwrap();
+    let moment = process.runner.moment().await.unwrap();
+    let (answer, rebuild) = answer_and_rebuild(process.runner.project(), benchmark, &moment).await;
+    assert_eq!(answer, rebuild);
     let again = process.runner.run(false).await.unwrap();
     for ran in &again {
         assert_eq!(ran.how, How::Unchanged, "{}: nothing has happened since", ran.model);

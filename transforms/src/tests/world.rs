@@ -150,7 +150,7 @@ impl World {
         let source = self.one_of(&[None, None, Some("meetup:rsvp:1")]);
         let order = json!({
             "order_id": id, "event_id": format!("e{event}"), "hold_id": null,
-            "person_id": format!("p{}", self.random.below(8)), "code": "C", "status": "pending",
+            "person_id": format!("p{}-{}", event % ORGANIZERS, self.random.below(4)), "code": "C", "status": "pending",
             "currency": if event == 5 { "USD" } else { "EUR" }, "total_minor": total, "refunded_minor": 0,
             "quantity": sum("quantity"), "promo_code_id": null, "lines": lines, "placed_at": self.now,
             "paid_at": null, "cancelled_at": null, "source": source,
@@ -254,13 +254,14 @@ impl World {
             "checkout_started",
         ]);
         let (session, visitor) = (self.random.below(12), self.random.below(5));
+        let person = (self.random.below(3) > 0).then(|| format!("p{}-{}", event % ORGANIZERS, visitor % 4));
         // Some come twice, and some days late.
         let id = if self.random.below(10) == 0 { n / 2 } else { n };
         let late = self.random.below(3) as i64 * 1_500 * MINUTE;
         let interaction = json!({
             "interaction_id": format!("i{id}"), "kind": kind, "organizer_id": organizer(event % ORGANIZERS),
             "event_id": (kind != "page_view").then(|| format!("e{event}")), "visitor_id": format!("v{visitor}"),
-            "person_id": self.one_of(&[None, Some("p1"), Some("p2")]), "session_id": format!("s{session}"),
+            "person_id": person, "session_id": format!("s{session}"),
             "occurred_at": self.now - late, "received_at": self.now, "url": null, "referrer": null,
             "utm_source": self.one_of(&[None, Some("newsletter"), Some("instagram")]), "utm_medium": null,
             "utm_campaign": null, "properties": "{}",
