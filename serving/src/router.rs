@@ -7,8 +7,8 @@ use crate::{
     roles::ProcessRole,
     routes::{
         access, account, audit, audit_log, check_ins, devices, downloads, erasure, events, exports, gates, health,
-        holds, imports, interactions, metrics, money, orders, organizers, pages, payments, promo_codes, scanner, scans,
-        session, sql, status, ticket_types, tickets, transforms, venues, waiting_list, webhooks,
+        holds, imports, interactions, metrics, money, orders, organizers, pages, payments, promo_codes, questions,
+        scanner, scans, session, sql, status, ticket_types, tickets, transforms, venues, waiting_list, webhooks,
     },
     wiring::App,
 };
@@ -157,7 +157,9 @@ fn lake() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(sql::query))
         .routes(routes!(metrics::list_metrics))
-        .routes(routes!(metrics::show_metric))
+        .routes(routes!(metrics::query_metrics))
+        .routes(routes!(questions::list_questions))
+        .routes(routes!(questions::show_question))
         .routes(routes!(transforms::list_models))
         .routes(routes!(transforms::run_model))
         .routes(routes!(transforms::test_model))

@@ -2,7 +2,8 @@
 //! what one row is and what has to be true of it; and the program that plans, keeps, runs and tests them.
 //!
 //! `staging/` takes up the lake's tables, one model each. `intermediate/` has steps that several marts share. `marts/` has
-//! what people ask for. `metrics/` has questions with a name. A model reads others by `{{ ref('…') }}` and the lake by
+//! what people ask for. `metrics/` says
+//! what figures there are, and `questions/` has answers with a name. A model reads others by `{{ ref('…') }}` and the lake by
 //! `{{ source('lake', '…') }}`; SQL sees it as `staging.…`, `intermediate.…` or `marts.…`, behind the same wall between
 //! organizers as the lake itself.
 //!
@@ -48,13 +49,14 @@
 mod answer;
 mod check;
 mod docs;
-mod metrics;
+pub mod metrics;
 pub mod project;
+mod questions;
 mod run;
 
 pub use check::Checked;
-pub use metrics::{Metric, metric, metrics};
 pub use project::Project;
+pub use questions::{Question, question, questions};
 pub use run::{How, Ran, Runner};
 
 #[cfg(test)]

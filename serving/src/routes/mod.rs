@@ -22,6 +22,7 @@ pub mod organizers;
 pub mod pages;
 pub mod payments;
 pub mod promo_codes;
+pub mod questions;
 pub mod scanner;
 pub mod scans;
 pub mod session;

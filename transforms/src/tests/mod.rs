@@ -2,6 +2,7 @@
 
 mod chance;
 mod figures;
+mod metrics;
 #[allow(unreachable_pub, dead_code, reason = "shared with the tests of the whole program")]
 #[path = "../../../tests/src/random.rs"]
 mod random;

@@ -1,7 +1,7 @@
-//! The SQL project: every figure that the program shows is a `.sql` file with a `.yml` beside it that says what one row
-//! is. So far it holds metrics; a metric is known by its file's name.
+//! Questions with a name: a `.sql` file whose answer is shown as it is, and a `.yml` beside it that says what one row is.
+//! What can be asked by any dimension is a metric instead ([`crate::metrics`]).
 //!
-//! To add a metric: write `metrics/<name>.sql` and `metrics/<name>.yml`. The folder is walked when this crate is
+//! To add a question: write `questions/<name>.sql` and `questions/<name>.yml`. The folder is walked when this crate is
 //! compiled, and the files travel in the binary.
 
 use rust_embed::RustEmbed;
@@ -10,7 +10,7 @@ use std::{borrow::Cow, sync::LazyLock};
 
 /// A named question to the lake.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Metric {
+pub struct Question {
     pub name: String,
     pub description: String,
     /// What one row of the answer stands for.
@@ -20,23 +20,23 @@ pub struct Metric {
     pub sql: String,
 }
 
-/// All metrics, by name.
-pub fn metrics() -> &'static [Metric] {
-    &METRICS
+/// All questions, by name.
+pub fn questions() -> &'static [Question] {
+    &QUESTIONS
 }
 
-pub fn metric(name: &str) -> Option<&'static Metric> {
-    metrics().iter().find(|metric| metric.name == name)
+pub fn question(name: &str) -> Option<&'static Question> {
+    questions().iter().find(|question| question.name == name)
 }
 
-static METRICS: LazyLock<Vec<Metric>> = LazyLock::new(|| match load() {
-    Ok(metrics) => metrics,
+static QUESTIONS: LazyLock<Vec<Question>> = LazyLock::new(|| match load() {
+    Ok(questions) => questions,
     // The files are part of the binary, and a test reads every one: no binary that passed it comes here.
     Err(error) => unreachable!("{error}"),
 });
 
 #[derive(RustEmbed)]
-#[folder = "metrics/"]
+#[folder = "questions/"]
 struct Files;
 
 /// What a `.yml` may say; anything else in it is an error.
@@ -50,30 +50,30 @@ struct About {
 
 #[derive(Debug, thiserror::Error)]
 enum Error {
-    #[error("transforms/metrics/{0} is missing")]
+    #[error("transforms/questions/{0} is missing")]
     Missing(String),
-    #[error("transforms/metrics/{0}: {1}")]
+    #[error("transforms/questions/{0}: {1}")]
     Unreadable(String, String),
 }
 
-fn load() -> Result<Vec<Metric>, Error> {
-    let mut metrics = Vec::new();
+fn load() -> Result<Vec<Question>, Error> {
+    let mut questions = Vec::new();
     for path in Files::iter() {
         match path.rsplit_once('.') {
-            Some((name, "sql")) => metrics.push(read(name)?),
+            Some((name, "sql")) => questions.push(read(name)?),
             Some((name, "yml")) => drop(text(&format!("{name}.sql"))?),
             _ => return Err(Error::Unreadable(path.into(), "neither .sql nor .yml".into())),
         }
     }
-    metrics.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(metrics)
+    questions.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(questions)
 }
 
-fn read(name: &str) -> Result<Metric, Error> {
+fn read(name: &str) -> Result<Question, Error> {
     let file = format!("{name}.yml");
     let about: About =
         serde_saphyr::from_str(&text(&file)?).map_err(|error| Error::Unreadable(file, error.to_string()))?;
-    Ok(Metric {
+    Ok(Question {
         name: name.to_owned(),
         description: about.description,
         grain: about.grain,
@@ -96,15 +96,15 @@ mod tests {
     use std::{collections::BTreeSet, fs, path::Path};
 
     #[test]
-    fn every_metric_says_its_grain_and_is_short_lower_case_sql() {
-        let metrics = load().unwrap();
-        for Metric {
+    fn every_question_says_its_grain_and_is_short_lower_case_sql() {
+        let questions = load().unwrap();
+        for Question {
             name,
             description,
             grain,
             unit,
             sql,
-        } in &metrics
+        } in &questions
         {
             assert!(name.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{name}");
             assert!(description.ends_with('.') && !unit.is_empty(), "{name}");
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn the_binary_holds_every_file_of_the_folder() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("metrics");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("questions");
         let there: BTreeSet<String> = fs::read_dir(folder)
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -126,15 +126,15 @@ mod tests {
         let here: BTreeSet<String> = load()
             .unwrap()
             .into_iter()
-            .flat_map(|metric| [format!("{}.sql", metric.name), format!("{}.yml", metric.name)])
+            .flat_map(|question| [format!("{}.sql", question.name), format!("{}.yml", question.name)])
             .collect();
         assert_eq!(there, here);
     }
 
     #[test]
-    fn a_metric_is_found_by_its_name() {
-        let found = metric("sales_per_minute").unwrap();
+    fn a_question_is_found_by_its_name() {
+        let found = question("sales_per_minute").unwrap();
         assert_eq!(found.grain, "one row a minute and currency");
-        assert!(metric("sales_per_minute.sql").is_none());
+        assert!(question("sales_per_minute.sql").is_none());
     }
 }
