@@ -86,26 +86,28 @@ impl Runner {
         Ok(done)
     }
 
-    /// Runs the models for which something has come since their last run here, and the tables whose time it is.
-    pub async fn run_due(&self) -> Result<Vec<Ran>> {
+    /// Runs the models for which something has come since their last run here, and the tables whose time it is. One that
+    /// fails doesn't keep the others from theirs.
+    pub async fn run_due(&self) -> Vec<(String, Result<Ran>)> {
         let mut done = Vec::new();
         for model in self.project.models().iter().filter(|model| model.is_kept()) {
-            let started = Instant::now();
-            let moment = self.moment().await?;
-            if !self.is_due(model, &moment.position()) {
-                continue;
+            if let Some(ran) = self.run_if_due(model).await.transpose() {
+                done.push((model.name.clone(), ran));
             }
-            let (how, kept) = self.run_at(model, &moment, false).await?;
-            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-            last.insert(model.name.clone(), (started, moment.position()));
-            done.push(Ran {
-                model: model.name.clone(),
-                how,
-                took: started.elapsed(),
-                kept,
-            });
         }
-        Ok(done)
+        done
+    }
+
+    async fn run_if_due(&self, model: &Model) -> Result<Option<Ran>> {
+        let started = Instant::now();
+        let moment = self.moment().await?;
+        if !self.is_due(model, &moment.position()) {
+            return Ok(None);
+        }
+        let ran = self.ran(model, &moment, false).await?;
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.insert(model.name.clone(), (started, moment.position()));
+        Ok(Some(ran))
     }
 
     fn is_due(&self, model: &Model, position: &Position) -> bool {
@@ -122,9 +124,12 @@ impl Runner {
 
     /// `whole`: computes every row, whatever is kept.
     pub async fn run_model(&self, model: &Model, whole: bool) -> Result<Ran> {
+        self.ran(model, &self.moment().await?, whole).await
+    }
+
+    async fn ran(&self, model: &Model, moment: &Moment, whole: bool) -> Result<Ran> {
         let started = Instant::now();
-        let moment = self.moment().await?;
-        let (how, kept) = self.run_at(model, &moment, whole).await?;
+        let (how, kept) = self.run_at(model, moment, whole).await?;
         Ok(Ran {
             model: model.name.clone(),
             how,

@@ -68,8 +68,8 @@ async fn every_test_of_the_project_passes_on_a_made_up_history() {
             0 => drop(runner.run(false).await.unwrap()),
             1 => {}
             _ => {
-                assert!(!runner.run_due().await.unwrap().is_empty());
-                assert_eq!(runner.run_due().await.unwrap(), [], "nothing has come since");
+                assert!(runner.run_due().await.iter().any(|(_, ran)| ran.is_ok()));
+                assert!(runner.run_due().await.is_empty(), "nothing has come since");
             }
         }
         let mut failed = Vec::new();
