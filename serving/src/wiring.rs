@@ -86,7 +86,7 @@ impl Wiring {
             false => None,
         };
         let transforms = match &lake {
-            Some(lake) => Some(define_models(lake).await?).filter(|_| roles.has(ProcessRole::Query)),
+            Some(lake) => Some(define_transforms(lake).await?).filter(|_| roles.has(ProcessRole::Query)),
             None => None,
         };
         let (payments, reports) = Payments::new(store.clone(), Stripe::new(&options.stripe)?);
@@ -168,11 +168,11 @@ async fn open_lake(config: &Config, options: &ServeOptions, shared: bool) -> Res
     opened.context("the lake can't be opened")
 }
 
-/// Makes the SQL project's models known to the lake.
-async fn define_models(lake: &Lake) -> Result<Runner> {
+/// Makes the SQL project known to the lake.
+async fn define_transforms(lake: &Lake) -> Result<Runner> {
     let project = Project::load().context("the SQL project can't be read")?;
     let defined = Runner::new(Arc::new(project), lake.clone()).await;
-    defined.context("what models keep can't be read")
+    defined.context("what transforms keep can't be read")
 }
 
 /// Starts what the process's roles ask for.

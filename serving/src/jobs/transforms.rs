@@ -17,15 +17,17 @@ pub async fn run(runner: Runner, stop: CancellationToken) {
             () = stop.cancelled() => return,
             ran = attempt => ran,
         };
-        for (model, ran) in ran {
+        for (transform, ran) in ran {
             match ran {
                 Ok(ran) if ran.how == How::Unchanged => {}
                 Ok(ran) => {
-                    metrics::counter!("bilten_transform_runs_total", "model" => model.clone()).increment(1);
-                    metrics::histogram!("bilten_transform_run_seconds", "model" => model)
+                    metrics::counter!("bilten_transform_runs_total", "transform" => transform.clone()).increment(1);
+                    metrics::histogram!("bilten_transform_run_seconds", "transform" => transform)
                         .record(ran.took.as_secs_f64());
                 }
-                Err(error) => tracing::warn!(model, %error, "a mart can't be brought up to date; it is tried again"),
+                Err(error) => {
+                    tracing::warn!(transform, %error, "a mart can't be brought up to date; it is tried again")
+                }
             }
         }
     }

@@ -11,7 +11,7 @@ fn project(files: &[(&str, &str)]) -> Result<Project, ProjectError> {
 }
 
 #[test]
-fn models_come_after_those_that_they_read() {
+fn transforms_come_after_those_that_they_read() {
     let project = project(&[
         ("marts/a.sql", "select * from {{ ref('int_b') }}"),
         ("marts/a.yml", YML),
@@ -21,10 +21,14 @@ fn models_come_after_those_that_they_read() {
         ("staging/stg_c.yml", YML),
     ])
     .unwrap();
-    let order: Vec<&str> = project.models().iter().map(|model| model.name.as_str()).collect();
+    let order: Vec<&str> = project
+        .transforms()
+        .iter()
+        .map(|transform| transform.name.as_str())
+        .collect();
     assert_eq!(order, ["stg_c", "int_b", "a"]);
-    assert_eq!(project.model("a").unwrap().upstream, ["stg_c", "int_b"]);
-    let sources = &project.model("a").unwrap().sources;
+    assert_eq!(project.transform("a").unwrap().upstream, ["stg_c", "int_b"]);
+    let sources = &project.transform("a").unwrap().sources;
     assert_eq!(
         sources.iter().map(|source| source.table.as_str()).collect::<Vec<_>>(),
         ["order_changes"]
@@ -32,7 +36,7 @@ fn models_come_after_those_that_they_read() {
 }
 
 #[test]
-fn a_model_means_something_else_when_one_that_it_reads_does() {
+fn a_transform_means_something_else_when_one_that_it_reads_does() {
     let fingerprint = |sql| {
         let files = [
             ("marts/a.sql", "select * from {{ ref('stg_c') }}"),
@@ -40,7 +44,7 @@ fn a_model_means_something_else_when_one_that_it_reads_does() {
             ("staging/stg_c.sql", sql),
             ("staging/stg_c.yml", YML),
         ];
-        project(&files).unwrap().model("a").unwrap().fingerprint
+        project(&files).unwrap().transform("a").unwrap().fingerprint
     };
     assert_eq!(fingerprint("select 1"), fingerprint("select 1"));
     assert_ne!(fingerprint("select 1"), fingerprint("select 2"));
@@ -57,7 +61,7 @@ fn mistakes_name_the_file_and_the_line() {
                 ("marts/a.sql", "select *\nfrom {{ ref('nobody') }}"),
                 ("marts/a.yml", YML),
             ],
-            "transforms/marts/a.sql:2: there is no model nobody",
+            "transforms/marts/a.sql:2: there is no transform nobody",
         ),
         (
             vec![
@@ -83,7 +87,7 @@ fn mistakes_name_the_file_and_the_line() {
         ),
         (
             vec![("other/a.sql", "select 1"), ("other/a.yml", YML)],
-            "transforms/other/a.sql: models stand in one of the folders",
+            "transforms/other/a.sql: transforms stand in one of the folders",
         ),
         (
             vec![
@@ -130,13 +134,13 @@ fn mistakes_name_the_file_and_the_line() {
 #[test]
 fn the_projects_own_files_are_in_order() {
     let project = Project::load().unwrap();
-    for model in project.models() {
-        let prefix = match model.layer {
+    for transform in project.transforms() {
+        let prefix = match transform.layer {
             "staging" => "stg_",
             "intermediate" => "int_",
             _ => "",
         };
-        assert!(model.name.starts_with(prefix), "{}", model.name);
-        assert!(model.about.description.ends_with('.'), "{}", model.name);
+        assert!(transform.name.starts_with(prefix), "{}", transform.name);
+        assert!(transform.about.description.ends_with('.'), "{}", transform.name);
     }
 }

@@ -15,7 +15,7 @@ async fn late_rows_touch_their_own_keys_and_files_stay_few() {
         world.tell(&lake).await;
         for ran in runner.run(false).await.unwrap() {
             most = most.max(ran.kept.map_or(0, |kept| kept.files));
-            if let (How::Touched(keys), "arrivals") = (ran.how, ran.model.as_str()) {
+            if let (How::Touched(keys), "arrivals") = (ran.how, ran.transform.as_str()) {
                 assert!((1..=6).contains(&keys), "{keys} events");
             }
         }
@@ -93,12 +93,12 @@ async fn a_mart_that_means_something_else_is_computed_anew_with_its_new_columns(
     runner(&lake).await.run(false).await.unwrap();
 
     let newer = Runner::new(Arc::new(newer_project()), lake.clone()).await.unwrap();
-    let mart = newer.project().model("arrivals").unwrap();
+    let mart = newer.project().transform("arrivals").unwrap();
     for how in [How::Rebuilt, How::Unchanged] {
         let moment = newer.moment().await.unwrap();
         let (answer, rebuild) = answer_and_rebuild(newer.project(), mart, &moment).await;
         assert!(!answer.is_empty() && answer == rebuild, "{how:?}");
-        assert_eq!(newer.run_model(mart, false).await.unwrap().how, how);
+        assert_eq!(newer.run_transform(mart, false).await.unwrap().how, how);
     }
     drop(lake);
     let lake = Lake::open(&world.url(), manual()).await.unwrap();
@@ -118,7 +118,7 @@ async fn what_was_forgotten_is_gone_from_the_disk_and_computed_anew() {
     (0..60).for_each(|_| world.step());
     world.tell(&lake).await;
     runner.run(false).await.unwrap();
-    let mart = runner.project().model("sessions").unwrap();
+    let mart = runner.project().transform("sessions").unwrap();
     let folder = world.url().replace("file://", "") + "/marts/sessions";
     let files = || {
         let names = std::fs::read_dir(&folder)
@@ -134,6 +134,6 @@ async fn what_was_forgotten_is_gone_from_the_disk_and_computed_anew() {
     let moment = runner.moment().await.unwrap();
     let (answer, rebuild) = answer_and_rebuild(runner.project(), mart, &moment).await;
     assert!(!answer.is_empty() && answer == rebuild);
-    assert_eq!(runner.run_model(mart, false).await.unwrap().how, How::Rebuilt);
+    assert_eq!(runner.run_transform(mart, false).await.unwrap().how, How::Rebuilt);
     assert!(files() > 0);
 }

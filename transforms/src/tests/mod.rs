@@ -7,7 +7,7 @@ mod figures;
 mod random;
 mod world;
 
-use crate::{Project, Runner, project::Model};
+use crate::{Project, Runner, project::Transform};
 use lakehouse::{
     Lake, LakeOptions, RecordBatch,
     arrow::json::{WriterBuilder, writer::LineDelimited},
@@ -48,17 +48,17 @@ async fn rows(moment: &Moment, sql: &str) -> Vec<String> {
     lines(&rows.unwrap_or_else(|error| panic!("{error}\n{sql}")))
 }
 
-/// What a model answers, and what a rebuild of everything would give at the same moment.
-async fn answer_and_rebuild(project: &Project, model: &Model, moment: &Moment) -> (Vec<String>, Vec<String>) {
-    let columns = model.column_list();
-    let answer = format!("select {columns} from {}.{}", model.layer, model.name);
-    let rebuild = format!("select {columns} from ({})", project.whole(model));
+/// What a transform answers, and what a rebuild of everything would give at the same moment.
+async fn answer_and_rebuild(project: &Project, transform: &Transform, moment: &Moment) -> (Vec<String>, Vec<String>) {
+    let columns = transform.column_list();
+    let answer = format!("select {columns} from {}.{}", transform.layer, transform.name);
+    let rebuild = format!("select {columns} from ({})", project.whole(transform));
     (rows(moment, &answer).await, rows(moment, &rebuild).await)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_test_of_the_project_passes_on_a_made_up_history() {
-    let mut world = world::World::new("tests of models");
+    let mut world = world::World::new("tests of transforms");
     let lake = Lake::open(&world.url(), manual()).await.unwrap();
     let runner = runner(&lake).await;
     for round in 0..3 {
@@ -73,8 +73,8 @@ async fn every_test_of_the_project_passes_on_a_made_up_history() {
             }
         }
         let mut failed = Vec::new();
-        for model in runner.project().models() {
-            let checked = runner.check_model(model).await.unwrap();
+        for transform in runner.project().transforms() {
+            let checked = runner.check_transform(transform).await.unwrap();
             failed.extend(checked.into_iter().filter(|checked| checked.finding.is_some()));
         }
         assert!(failed.is_empty(), "{failed:#?}");
