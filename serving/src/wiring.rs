@@ -175,6 +175,19 @@ async fn define_transforms(lake: &Lake) -> Result<Runner> {
     defined.context("what transforms keep can't be read")
 }
 
+/// One process at a time keeps marts up to date, of those that answer queries.
+fn start_transforms(stages: &mut Stages, app: &App, own: &OwnProcess) {
+    if let Some(runner) = app.transforms.clone() {
+        stages.lead("transforms", app.store.clone(), own.process_id.clone(), move |stop| {
+            let runner = runner.clone();
+            async move {
+                marts::run(runner, stop).await;
+                Ok(())
+            }
+        });
+    }
+}
+
 /// Starts what the process's roles ask for.
 fn start(stages: &mut Stages, app: &Arc<App>, reports: PaymentReports, mailer: Option<Mailer>, own: &OwnProcess) {
     let (roles, store) = (&app.roles, &app.store);
@@ -209,15 +222,7 @@ fn start(stages: &mut Stages, app: &Arc<App>, reports: PaymentReports, mailer: O
             }
         });
     }
-    if let Some(runner) = app.transforms.clone() {
-        stages.lead("transforms", store.clone(), own.process_id.clone(), move |stop| {
-            let runner = runner.clone();
-            async move {
-                marts::run(runner, stop).await;
-                Ok(())
-            }
-        });
-    }
+    start_transforms(stages, app, own);
     let relay = Arc::new(Relay::new(store.clone(), app.log.clone(), RelayOptions::default()));
     let relayed = relay.position();
     if roles.has(ProcessRole::Relay) {

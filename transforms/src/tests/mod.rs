@@ -2,8 +2,6 @@
 
 mod chance;
 mod figures;
-#[allow(unreachable_pub, dead_code, reason = "shared with the tests of the whole program")]
-#[path = "../../../tests/src/random.rs"]
 mod random;
 mod world;
 
