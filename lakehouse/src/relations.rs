@@ -119,6 +119,12 @@ impl Position {
         interactions.chain(named).collect()
     }
 
+    /// How many changes and how many interactions have been read there and not here.
+    pub fn behind(&self, other: &Position) -> (i64, i64) {
+        let interactions = |position: &Position| position.interactions.values().map(|next| *next as i64).sum::<i64>();
+        (other.seq - self.seq, interactions(other) - interactions(self))
+    }
+
     /// Whether everything before `other` has been read here.
     pub fn reaches(&self, other: &Position) -> bool {
         let read = |partition| self.interactions.get(partition).copied().unwrap_or(0);

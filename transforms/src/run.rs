@@ -18,8 +18,9 @@ use std::{
 /// So many touched keys, and reading everything once is cheaper than looking for them.
 const MOST_KEYS: usize = 20_000;
 
-/// A run that finds nothing new says so in the table when the table is so far behind. Between, nothing is written.
-const IDLE_CHANGES: i64 = 5_000;
+/// A run that finds nothing of its own among what is new says so in the table when it has looked through so many rows.
+/// Between, nothing is written.
+const MOST_UNSAID: i64 = 5_000;
 
 /// What a run did to a transform.
 #[derive(Clone, Debug, PartialEq)]
@@ -101,7 +102,8 @@ impl Runner {
     async fn run_if_due(&self, transform: &Transform) -> Result<Option<Ran>> {
         let started = Instant::now();
         let moment = self.moment().await?;
-        if !self.is_due(transform, &moment.position()) {
+        let kept = self.project.usable(transform, &moment);
+        if kept.is_some() && !self.is_due(transform, &moment.position()) {
             return Ok(None);
         }
         let ran = self.ran(transform, &moment, false).await?;
@@ -182,7 +184,7 @@ impl Runner {
         moment: &Moment,
     ) -> Result<Option<(How, String, Replaces)>> {
         let position = moment.position();
-        let idle = position.seq - kept.position.seq < IDLE_CHANGES;
+        let idle = unsaid(transform, kept, &position) < MOST_UNSAID;
         match &transform.about.materialized {
             Materialized::View => Ok(None),
             Materialized::Table { .. } if position == kept.position => Ok(None),
@@ -226,6 +228,13 @@ impl Runner {
             }
         }
     }
+}
+
+/// How many rows of what it reads have come since.
+fn unsaid(transform: &Transform, kept: &KeptState, position: &Position) -> i64 {
+    let (changes, interactions) = kept.position.behind(position);
+    let reads = |of_changes| transform.sources.iter().any(|source| source.has_seq() == of_changes);
+    i64::from(reads(true)) * changes + i64::from(reads(false)) * interactions
 }
 
 /// Files are sorted by whose rows they have, then by what they are looked up by.
