@@ -124,3 +124,30 @@ async fn a_process_that_is_behind_answers_from_what_it_has_seen() {
             .is_empty()
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_process_has_kept_is_taken_over_as_far_as_this_one_has_read() {
+    let mut world = World::new("taking over");
+    let first = Process::open(&world, manual()).await;
+    (0..30).for_each(|_| world.step());
+    world.tell(&first.lake).await;
+    first.lake.flush().await.unwrap();
+    let second = Process::open(&world, manual()).await;
+    let version = |process: &Process| process.lake.kept().get("marts/sales").map(|kept| kept.version);
+    first.runner.run(false).await.unwrap();
+    second.lake.refresh().await.unwrap();
+    assert_eq!(version(&second), version(&first), "a table that was not there before");
+
+    (0..60).for_each(|_| world.step());
+    world.tell(&first.lake).await;
+    first.runner.run(false).await.unwrap();
+    second.lake.refresh().await.unwrap();
+    assert_ne!(version(&second), version(&first), "it has not read so far");
+    second.agrees(&[]).await;
+    world.tell_again(&second.lake).await;
+    second.lake.refresh().await.unwrap();
+    assert_eq!(version(&second), version(&first));
+    second.agrees(&[]).await;
+    let ran = second.runner.run(false).await.unwrap();
+    assert!(ran.iter().all(|ran| ran.how == How::Unchanged), "{ran:?}");
+}
