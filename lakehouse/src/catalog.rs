@@ -5,7 +5,7 @@ use crate::{
     current::CurrentTable,
     kept::KeptTables,
     lake::{Lake, lock},
-    relations::{KEPT, Moment, Relations, SCHEMAS},
+    relations::{KEPT, Moment, Name, Relations, SCHEMAS},
     scan::LakeTable,
     session::Principal,
     system,
@@ -34,13 +34,15 @@ pub(crate) struct Catalog {
     pub(crate) principal: Principal,
     organizer: Option<Arc<str>>,
     relations: Option<Arc<dyn Relations>>,
-    /// Rows that stand for a (schema, name).
-    given: Arc<HashMap<(String, String), RecordBatch>>,
+    /// Rows that stand for a relation.
+    given: Arc<HashMap<Name, RecordBatch>>,
     /// A relation is planned once a query, however many others read it.
-    planned: Arc<Mutex<HashMap<(String, String), Arc<dyn TableProvider>>>>,
+    planned: Arc<Mutex<Planned>>,
     /// For the SQL of relations, which sees what they keep.
     inside: bool,
 }
+
+type Planned = HashMap<Name, Arc<dyn TableProvider>>;
 
 impl Catalog {
     pub(crate) fn new(lake: Lake, kept: Arc<KeptTables>, view: Arc<View>, principal: &Principal) -> Self {
@@ -66,7 +68,7 @@ impl Catalog {
         }
     }
 
-    pub(crate) fn given(&self, rows: HashMap<(String, String), RecordBatch>) -> Self {
+    pub(crate) fn given(&self, rows: HashMap<Name, RecordBatch>) -> Self {
         Self {
             given: Arc::new(rows),
             planned: Arc::default(),

@@ -5,7 +5,7 @@
 use crate::{
     error::{Error, Result},
     lake::Lake,
-    relations::{KeptState, Moment, Position, model_of},
+    relations::{KeptState, Moment, Position, fingerprint_of},
     scan::{object_store_url, scan_files, scan_stored},
     snapshot::{DataFile, Snapshot},
     store::{Commit, Moves, Outcome, Store},
@@ -56,8 +56,8 @@ pub(crate) type KeptTables = BTreeMap<String, Arc<KeptTable>>;
 #[derive(Clone, Debug)]
 pub struct Revision {
     pub table: String,
-    /// Names the model that computed the rows.
-    pub model: u64,
+    /// Names the definition that computed the rows.
+    pub fingerprint: u64,
     /// The query that computes the rows to add.
     pub rows: String,
     pub replaces: Replaces,
@@ -176,7 +176,7 @@ async fn revise(lake: &Lake, moment: &Moment, revision: Revision) -> Result<Revi
         }
     }
     let adds = table.store.finish(writer).await?;
-    let reached = moment.position().to_offsets(revision.model);
+    let reached = moment.position().to_offsets(revision.fingerprint);
     let mode = match revision.replaces {
         Replaces::Nothing => SaveMode::Append,
         _ => SaveMode::Overwrite,
@@ -268,7 +268,8 @@ async fn rewrite(
             let left = found.iter().map(|batch| Ok(without(batch, keys)?.true_count()));
             touched = (left.sum::<Result<usize>>()? as u64) < file.rows;
         }
-        if !touched && !(merge && file.size() < SMALL_BYTES) {
+        let merged = merge && file.size() < SMALL_BYTES;
+        if !touched && !merged {
             continue;
         }
         let mut read = 0;
@@ -377,7 +378,7 @@ async fn follow_one(lake: &Lake, name: &str, store: &Arc<Store>, after: Snapshot
     let inner = &lake.inner;
     let known = inner.kept.load().get(name).cloned();
     match known {
-        Some(known) if model_of(&known.snapshot.offsets) == model_of(&after.offsets) => {
+        Some(known) if fingerprint_of(&known.snapshot.offsets) == fingerprint_of(&after.offsets) => {
             adopt(lake, name, store, after);
             Ok(())
         }

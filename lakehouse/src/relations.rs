@@ -29,9 +29,9 @@ pub const SCHEMAS: [&str; 3] = ["staging", "intermediate", "marts"];
 /// The schema of kept rows. Only the SQL of relations sees it.
 pub const KEPT: &str = "kept";
 
-/// Under which a kept table's commits carry the position in the order of changes, and the model that made its rows.
+/// Under which a kept table's commits carry the position in the order of changes, and the definition that made its rows.
 const SEQ: &str = "seq";
-const MODEL: &str = "model";
+const FINGERPRINT: &str = "fingerprint";
 
 /// Whoever defines relations.
 #[async_trait]
@@ -46,6 +46,9 @@ pub trait Relations: fmt::Debug + Send + Sync {
     async fn answer(&self, schema: &str, name: &str, moment: &Moment) -> Result<Option<String>>;
 }
 
+/// A schema, and a name in it.
+pub type Name = (String, String);
+
 /// How much of the sources has been read: every change up to `seq`, and every interaction before these offsets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Position {
@@ -58,8 +61,8 @@ pub struct Position {
 pub struct KeptState {
     /// What they were computed from.
     pub position: Position,
-    /// Names the model that computed them.
-    pub model: u64,
+    /// Names the definition that computed them.
+    pub fingerprint: u64,
     pub version: u64,
     pub files: usize,
     pub small_files: usize,
@@ -106,14 +109,20 @@ impl Position {
         }
     }
 
-    pub(crate) fn to_offsets(&self, model: u64) -> Offsets {
+    pub(crate) fn to_offsets(&self, fingerprint: u64) -> Offsets {
         let interactions = self.interactions.iter();
         let interactions = interactions.map(|(partition, next)| ((INTERACTIONS.to_owned(), *partition), *next));
         let named = [
             ((SEQ.to_owned(), 0), self.seq.unsigned_abs()),
-            ((MODEL.to_owned(), 0), model),
+            ((FINGERPRINT.to_owned(), 0), fingerprint),
         ];
         interactions.chain(named).collect()
+    }
+
+    /// How many changes and how many interactions have been read there and not here.
+    pub fn behind(&self, other: &Position) -> (i64, i64) {
+        let interactions = |position: &Position| position.interactions.values().map(|next| *next as i64).sum::<i64>();
+        (other.seq - self.seq, interactions(other) - interactions(self))
     }
 
     /// Whether everything before `other` has been read here.
@@ -131,8 +140,8 @@ fn number(offsets: &Offsets, name: &str) -> u64 {
     offsets.get(&(name.to_owned(), 0)).copied().unwrap_or(0)
 }
 
-pub(crate) fn model_of(offsets: &Offsets) -> u64 {
-    number(offsets, MODEL)
+pub(crate) fn fingerprint_of(offsets: &Offsets) -> u64 {
+    number(offsets, FINGERPRINT)
 }
 
 impl KeptState {
@@ -140,7 +149,7 @@ impl KeptState {
         let snapshot = &table.snapshot;
         Self {
             position: Position::of_offsets(&snapshot.offsets),
-            model: model_of(&snapshot.offsets),
+            fingerprint: fingerprint_of(&snapshot.offsets),
             version: snapshot.version,
             files: snapshot.files.len(),
             small_files: table.small_files().count(),
@@ -189,7 +198,7 @@ impl Moment {
     }
 
     /// The same moment, with these rows in place of some relations.
-    pub fn given(&self, rows: impl IntoIterator<Item = ((String, String), RecordBatch)>) -> Self {
+    pub fn given(&self, rows: impl IntoIterator<Item = (Name, RecordBatch)>) -> Self {
         Self {
             catalog: self.catalog.given(rows.into_iter().collect()),
         }

@@ -118,7 +118,6 @@ fn marts(catalog: &Catalog) -> Result<RecordBatch> {
         .iter()
         .map(|(name, table)| (name.as_str(), KeptState::of(table)))
         .collect();
-    let interactions = |position: &Position| position.interactions.values().map(|next| *next as i64).sum::<i64>();
     batch([
         ("table_name", texts(rows.iter().map(|(name, _)| Some(*name)))),
         (
@@ -128,14 +127,11 @@ fn marts(catalog: &Catalog) -> Result<RecordBatch> {
         ("seq", numbers(rows.iter().map(|(_, kept)| Some(kept.position.seq)))),
         (
             "changes_behind",
-            numbers(rows.iter().map(|(_, kept)| Some(here.seq - kept.position.seq))),
+            numbers(rows.iter().map(|(_, kept)| Some(kept.position.behind(&here).0))),
         ),
         (
             "interactions_behind",
-            numbers(
-                rows.iter()
-                    .map(|(_, kept)| Some(interactions(&here) - interactions(&kept.position))),
-            ),
+            numbers(rows.iter().map(|(_, kept)| Some(kept.position.behind(&here).1))),
         ),
     ])
 }

@@ -96,7 +96,7 @@ impl TableSpec {
         }
     }
 
-    /// A table of computed rows. There is one a model of the program, so it may live as long as the process.
+    /// A table of computed rows. There is one a transform of the program, so it may live as long as the process.
     pub(crate) fn kept(name: &str, schema: SchemaRef) -> &'static Self {
         Box::leak(Box::new(Self {
             name: Box::leak(name.into()),

@@ -136,11 +136,11 @@ pub const FIGURES: &[Figure] = &[
     ),
     counter(
         "bilten_transform_runs_total",
-        "Runs that changed what a model keeps {model}",
+        "Runs that changed what a model keeps {transform}",
     ),
     seconds(
         "bilten_transform_run_seconds",
-        "Time to compute what came and commit it {model}",
+        "Time to compute what came and commit it {transform}",
     ),
     counter(
         "bilten_webhook_attempts_total",

@@ -86,7 +86,7 @@ impl Wiring {
             false => None,
         };
         let transforms = match &lake {
-            Some(lake) => Some(define_models(lake).await?).filter(|_| roles.has(ProcessRole::Query)),
+            Some(lake) => Some(define_transforms(lake).await?).filter(|_| roles.has(ProcessRole::Query)),
             None => None,
         };
         let (payments, reports) = Payments::new(store.clone(), Stripe::new(&options.stripe)?);
@@ -168,11 +168,24 @@ async fn open_lake(config: &Config, options: &ServeOptions, shared: bool) -> Res
     opened.context("the lake can't be opened")
 }
 
-/// Makes the SQL project's models known to the lake.
-async fn define_models(lake: &Lake) -> Result<Runner> {
+/// Makes the SQL project known to the lake.
+async fn define_transforms(lake: &Lake) -> Result<Runner> {
     let project = Project::load().context("the SQL project can't be read")?;
     let defined = Runner::new(Arc::new(project), lake.clone()).await;
-    defined.context("what models keep can't be read")
+    defined.context("what transforms keep can't be read")
+}
+
+/// One process at a time keeps marts up to date, of those that answer queries.
+fn start_transforms(stages: &mut Stages, app: &App, own: &OwnProcess) {
+    if let Some(runner) = app.transforms.clone() {
+        stages.lead("transforms", app.store.clone(), own.process_id.clone(), move |stop| {
+            let runner = runner.clone();
+            async move {
+                marts::run(runner, stop).await;
+                Ok(())
+            }
+        });
+    }
 }
 
 /// Starts what the process's roles ask for.
@@ -209,15 +222,7 @@ fn start(stages: &mut Stages, app: &Arc<App>, reports: PaymentReports, mailer: O
             }
         });
     }
-    if let Some(runner) = app.transforms.clone() {
-        stages.lead("transforms", store.clone(), own.process_id.clone(), move |stop| {
-            let runner = runner.clone();
-            async move {
-                marts::run(runner, stop).await;
-                Ok(())
-            }
-        });
-    }
+    start_transforms(stages, app, own);
     let relay = Arc::new(Relay::new(store.clone(), app.log.clone(), RelayOptions::default()));
     let relayed = relay.position();
     if roles.has(ProcessRole::Relay) {

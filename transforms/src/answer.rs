@@ -1,14 +1,14 @@
-//! The SQL that answers for a model at one moment: its kept rows, and what has come since they were computed.
+//! The SQL that answers for a transform at one moment: its kept rows, and what has come since they were computed.
 //!
 //! - A *view* is its SQL.
 //! - A *rollup* is its kept rows and the same SQL over the facts since their position, added up.
 //! - An *overwrite* is its kept rows but for those whose keys were touched since, and its SQL for those keys.
 //! - A *table* is its kept rows.
 //!
-//! Rows that another version of the model has kept, and rows from sources that this process has not seen yet, are left
+//! Rows that another version of the transform has kept, and rows from sources that this process has not seen yet, are left
 //! aside: then the answer is computed as a whole, which is slow and right.
 
-use crate::project::{Materialized, Model, Named, Overwrite, Project, Rollup, Template, between};
+use crate::project::{Materialized, Named, Overwrite, Project, Rollup, Template, Transform, between};
 use lakehouse::{
     Result, async_trait,
     relations::{KEPT, KeptState, Moment, Position, Relations},
@@ -21,38 +21,38 @@ const MOST_LISTED: usize = 500;
 #[async_trait]
 impl Relations for Project {
     fn names(&self, schema: &str) -> Vec<String> {
-        let models = self.models().iter().filter(|model| model.layer == schema);
-        models.map(|model| model.name.clone()).collect()
+        let transforms = self.transforms().iter().filter(|transform| transform.layer == schema);
+        transforms.map(|transform| transform.name.clone()).collect()
     }
 
     fn kept(&self) -> Vec<String> {
-        let models = self.models().iter().filter(|model| model.is_kept());
-        models.map(Model::table).collect()
+        let transforms = self.transforms().iter().filter(|transform| transform.is_kept());
+        transforms.map(Transform::table).collect()
     }
 
     async fn answer(&self, schema: &str, name: &str, moment: &Moment) -> Result<Option<String>> {
-        let Some(model) = self.model(name).filter(|model| model.layer == schema) else {
+        let Some(transform) = self.transform(name).filter(|transform| transform.layer == schema) else {
             return Ok(None);
         };
-        let whole = self.whole(model);
-        let kept = self.usable(model, moment);
-        let sql = match (&model.about.materialized, kept) {
+        let whole = self.whole(transform);
+        let kept = self.usable(transform, moment);
+        let sql = match (&transform.about.materialized, kept) {
             (Materialized::View, _) => whole,
-            (Materialized::Table { .. }, Some(_)) => kept_rows(model),
+            (Materialized::Table { .. }, Some(_)) => kept_rows(transform),
             (Materialized::Table { .. }, None) => format!("select * from ({whole}) where false"),
             (Materialized::Overwrite(_) | Materialized::Rollup(_), None) => whole,
             (Materialized::Rollup(rollup), Some(kept)) => {
-                let fresh = self.since(model, rollup, &kept.position, &moment.position());
-                merged(model, &[kept_rows(model), fresh])
+                let fresh = self.since(transform, rollup, &kept.position, &moment.position());
+                merged(transform, &[kept_rows(transform), fresh])
             }
             (Materialized::Overwrite(overwrite), Some(kept)) => {
-                let touched = self.touched(model, overwrite, &kept.position, moment).await?;
+                let touched = self.touched(transform, overwrite, &kept.position, moment).await?;
                 match touched.predicate() {
-                    None => kept_rows(model),
+                    None => kept_rows(transform),
                     Some(predicate) => format!(
                         "{} where not ({predicate}) union all {}",
-                        kept_rows(model),
-                        self.where_touched(model, &predicate)
+                        kept_rows(transform),
+                        self.where_touched(transform, &predicate)
                     ),
                 }
             }
@@ -62,15 +62,15 @@ impl Relations for Project {
 }
 
 impl Project {
-    /// The kept rows of this model, if they are this version's and the moment has come as far.
-    pub(crate) fn usable(&self, model: &Model, moment: &Moment) -> Option<KeptState> {
-        let kept = moment.kept(&model.table());
-        kept.filter(|kept| kept.model == model.fingerprint)
+    /// The kept rows of this transform, if they are this version's and the moment has come as far.
+    pub(crate) fn usable(&self, transform: &Transform, moment: &Moment) -> Option<KeptState> {
+        let kept = moment.kept(&transform.table());
+        kept.filter(|kept| kept.fingerprint == transform.fingerprint)
     }
 
-    /// All rows of a model, from its sources.
-    pub(crate) fn whole(&self, model: &Model) -> String {
-        model.sql.render(|named| self.place(named))
+    /// All rows of a transform, from its sources.
+    pub(crate) fn whole(&self, transform: &Transform) -> String {
+        transform.sql.render(|named| self.place(named))
     }
 
     /// Where SQL finds what is named.
@@ -78,35 +78,35 @@ impl Project {
         match named {
             Named::Source(table) | Named::New(table) => format!("lake.{table}"),
             Named::Ref(name) => {
-                let layer = self.model(name).map_or("lake", |model| model.layer);
+                let layer = self.transform(name).map_or("lake", |transform| transform.layer);
                 format!("{layer}.{name}")
             }
         }
     }
 
     /// What a rollup makes of the facts between two positions.
-    pub(crate) fn since(&self, model: &Model, rollup: &Rollup, after: &Position, up_to: &Position) -> String {
-        let has_seq = model.sources.iter().all(|source| source.has_seq());
+    pub(crate) fn since(&self, transform: &Transform, rollup: &Rollup, after: &Position, up_to: &Position) -> String {
+        let has_seq = transform.sources.iter().all(|source| source.has_seq());
         let fresh = between(has_seq, after, up_to);
-        let sql = model.sql.render(|named| match named {
+        let sql = transform.sql.render(|named| match named {
             Named::Ref(name) if *name == rollup.facts => {
                 format!("(select * from {} where {fresh})", self.place(named))
             }
             named => self.place(named),
         });
-        format!("select {} from ({sql})", model.column_list())
+        format!("select {} from ({sql})", transform.column_list())
     }
 
     /// Which keys of an overwrite rows after a position touch.
     pub(crate) async fn touched(
         &self,
-        model: &Model,
+        transform: &Transform,
         overwrite: &Overwrite,
         after: &Position,
         moment: &Moment,
     ) -> Result<Touched> {
         let up_to = moment.position();
-        let queries = model.sources.iter().map(|source| {
+        let queries = transform.sources.iter().map(|source| {
             let fresh = |table: &str, has_seq| format!("lake.{table} where {}", between(has_seq, after, &up_to));
             match overwrite.touched.get(&source.table) {
                 Some(query) => match Template::parse(query) {
@@ -137,9 +137,9 @@ impl Project {
         Ok(Touched { columns })
     }
 
-    /// The rows of a model whose keys were touched.
-    pub(crate) fn where_touched(&self, model: &Model, predicate: &str) -> String {
-        let (columns, whole) = (model.column_list(), self.whole(model));
+    /// The rows of a transform whose keys were touched.
+    pub(crate) fn where_touched(&self, transform: &Transform, predicate: &str) -> String {
+        let (columns, whole) = (transform.column_list(), self.whole(transform));
         format!("select {columns} from ({whole}) where {predicate}")
     }
 }
@@ -190,22 +190,30 @@ impl Touched {
     }
 }
 
-fn kept_rows(model: &Model) -> String {
-    format!("select {} from {KEPT}.\"{}\"", model.column_list(), model.table())
+fn kept_rows(transform: &Transform) -> String {
+    format!(
+        "select {} from {KEPT}.\"{}\"",
+        transform.column_list(),
+        transform.table()
+    )
 }
 
 /// The kept rows of small files.
-pub(crate) fn small_rows(model: &Model) -> String {
-    format!("select {} from {KEPT}.\"{}$small\"", model.column_list(), model.table())
+pub(crate) fn small_rows(transform: &Transform) -> String {
+    format!(
+        "select {} from {KEPT}.\"{}$small\"",
+        transform.column_list(),
+        transform.table()
+    )
 }
 
 /// Rows of a rollup from several places as one.
-pub(crate) fn merged(model: &Model, parts: &[String]) -> String {
-    let columns = model.about.columns.iter().map(|column| match column.merge {
+pub(crate) fn merged(transform: &Transform, parts: &[String]) -> String {
+    let columns = transform.about.columns.iter().map(|column| match column.merge {
         Some(merge) => format!("{}({name}) as {name}", merge.function(), name = column.name),
         None => column.name.clone(),
     });
-    let grain = model.about.columns.iter().filter(|column| column.merge.is_none());
+    let grain = transform.about.columns.iter().filter(|column| column.merge.is_none());
     format!(
         "select {} from ({}) group by {}",
         columns.collect::<Vec<_>>().join(", "),

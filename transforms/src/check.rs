@@ -1,8 +1,8 @@
-//! Tests of models: what a `.yml` says of a model's rows is looked up in the lake, and its unit tests are run on rows of
-//! their own.
+//! Tests of transforms: what a `.yml` says of its rows is looked up in the lake, and unit tests are run on rows of their
+//! own.
 
 use crate::{
-    project::{ColumnTest, DataTest, Model, Named, Project, Row, Template, UnitTest},
+    project::{ColumnTest, DataTest, Named, Project, Row, Template, Transform, UnitTest},
     run::Runner,
 };
 use lakehouse::{
@@ -19,10 +19,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How one test of a model ended.
+/// How one test of a transform ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checked {
-    pub model: String,
+    pub transform: String,
     pub test: String,
     /// What is wrong; None if nothing is.
     pub finding: Option<String>,
@@ -30,46 +30,46 @@ pub struct Checked {
 }
 
 impl Runner {
-    /// Every test of a model, against the present.
-    pub async fn check_model(&self, model: &Model) -> Result<Vec<Checked>> {
+    /// Every test of a transform, against the present.
+    pub async fn check_transform(&self, transform: &Transform) -> Result<Vec<Checked>> {
         let moment = self.moment().await?;
         let mut checked = Vec::new();
         let mut add = |test: String, started: Instant, finding: Option<String>| {
             checked.push(Checked {
-                model: model.name.clone(),
+                transform: transform.name.clone(),
                 test,
                 finding,
                 took: started.elapsed(),
             });
         };
         let started = Instant::now();
-        let finding = self.columns_differ(model, &moment).await;
+        let finding = self.columns_differ(transform, &moment).await;
         add("it has the columns that it names".to_owned(), started, told(finding));
-        for (test, sql) in self.project.data_tests(model) {
+        for (test, sql) in self.project.data_tests(transform) {
             let started = Instant::now();
             let finding = rows_found(&moment, &sql).await;
             add(test, started, told(finding));
         }
-        for test in &model.about.unit_tests {
+        for test in &transform.about.unit_tests {
             let started = Instant::now();
-            let finding = self.unit_test(model, test, &moment).await;
+            let finding = self.unit_test(transform, test, &moment).await;
             add(test.name.clone(), started, told(finding));
         }
         Ok(checked)
     }
 
-    async fn columns_differ(&self, model: &Model, moment: &Moment) -> Result<Option<String>> {
-        let schema = moment.schema(&self.project.whole(model)).await?;
+    async fn columns_differ(&self, transform: &Transform, moment: &Moment) -> Result<Option<String>> {
+        let schema = moment.schema(&self.project.whole(transform)).await?;
         let found: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-        let named: Vec<&str> = model.columns().collect();
+        let named: Vec<&str> = transform.columns().collect();
         Ok((found != named).then(|| format!("its SQL has {}", found.join(", "))))
     }
 
-    async fn unit_test(&self, model: &Model, test: &UnitTest, moment: &Moment) -> Result<Option<String>> {
+    async fn unit_test(&self, transform: &Transform, test: &UnitTest, moment: &Moment) -> Result<Option<String>> {
         let mut given = Vec::new();
-        for named in model.sql.named().collect::<BTreeSet<_>>() {
+        for named in transform.sql.named().collect::<BTreeSet<_>>() {
             let (Named::Ref(name) | Named::Source(name) | Named::New(name)) = named;
-            let schema = self.project.model(name).map_or("lake", |model| model.layer);
+            let schema = self.project.transform(name).map_or("lake", |transform| transform.layer);
             let columns = moment.schema(&format!("select * from {schema}.{name}")).await?;
             let rows = test.given.get(name).map_or(&[] as &[Row], Vec::as_slice);
             given.push(((schema.to_owned(), name.clone()), decode(&columns, rows)?));
@@ -81,7 +81,7 @@ impl Runner {
         {
             return Ok(Some(format!("it is given {unknown}, which it does not read")));
         }
-        let (whole, filter) = (self.project.whole(model), test.filter.as_deref().unwrap_or("true"));
+        let (whole, filter) = (self.project.whole(transform), test.filter.as_deref().unwrap_or("true"));
         let Some(first) = test.expect.first() else {
             let sql = format!("select 1 from ({whole}) where {filter}");
             return rows_found(&moment.given(given), &sql).await;
@@ -101,11 +101,11 @@ impl Runner {
 }
 
 impl Project {
-    /// Each test of a model's rows: what it says, and the query that finds what is wrong.
-    pub(crate) fn data_tests(&self, model: &Model) -> Vec<(String, String)> {
-        let own = format!("{}.{}", model.layer, model.name);
+    /// Each test of a transform's rows: what it says, and the query that finds what is wrong.
+    pub(crate) fn data_tests(&self, transform: &Transform) -> Vec<(String, String)> {
+        let own = format!("{}.{}", transform.layer, transform.name);
         let mut tests = Vec::new();
-        for column in &model.about.columns {
+        for column in &transform.about.columns {
             let name = &column.name;
             for test in &column.tests {
                 tests.push(match test {
@@ -123,7 +123,7 @@ impl Project {
                         )
                     }
                     ColumnTest::Relationships { to, field } => {
-                        let layer = self.model(to).map_or("lake", |model| model.layer);
+                        let layer = self.transform(to).map_or("lake", |transform| transform.layer);
                         (
                             format!("each {name} is a {field} of {to}"),
                             format!(
@@ -135,7 +135,7 @@ impl Project {
                 });
             }
         }
-        tests.extend(model.about.tests.iter().map(|test| match test {
+        tests.extend(transform.about.tests.iter().map(|test| match test {
             DataTest::Unique(columns) => unique(&own, columns),
             DataTest::Expression(expression) => (
                 expression.clone(),

@@ -1,28 +1,28 @@
-//! What the project tells of itself: every model with its columns, and how they hang together.
+//! What the project tells of itself: every transform with its columns, and how they hang together.
 
-use crate::project::{Model, Named, Project};
+use crate::project::{Named, Project, Transform};
 use std::fmt::Write;
 
 impl Project {
-    /// Every model as Markdown, in the order in which they are computed.
+    /// Every transform as Markdown, in the order in which they are computed.
     pub fn docs(&self) -> String {
-        let mut page = String::from("# Models\n");
-        for model in self.models() {
-            describe(&mut page, model);
+        let mut page = String::from("# Transforms\n");
+        for transform in self.transforms() {
+            describe(&mut page, transform);
         }
         page
     }
 
-    /// The graph of models, in Mermaid's words.
+    /// The graph of transforms, in Mermaid's words.
     pub fn graph(&self) -> String {
         let mut graph = String::from("flowchart LR\n");
-        for model in self.models() {
-            let name = &model.name;
+        for transform in self.transforms() {
+            let name = &transform.name;
             line(
                 &mut graph,
-                &format!("    {name}[\"{}.{name}<br>{}\"]", model.layer, kind(model)),
+                &format!("    {name}[\"{}.{name}<br>{}\"]", transform.layer, kind(transform)),
             );
-            for named in model.sql.named() {
+            for named in transform.sql.named() {
                 match named {
                     Named::Ref(other) => line(&mut graph, &format!("    {other} --> {name}")),
                     Named::Source(table) | Named::New(table) => {
@@ -35,15 +35,15 @@ impl Project {
     }
 }
 
-fn kind(model: &Model) -> &'static str {
-    model.about.materialized.name()
+fn kind(transform: &Transform) -> &'static str {
+    transform.about.materialized.name()
 }
 
-fn describe(page: &mut String, model: &Model) {
-    let about = &model.about;
-    line(page, &format!("\n## {}.{}\n", model.layer, model.name));
+fn describe(page: &mut String, transform: &Transform) {
+    let about = &transform.about;
+    line(page, &format!("\n## {}.{}\n", transform.layer, transform.name));
     line(page, about.description.trim());
-    line(page, &format!("\nA {}, {}.\n", kind(model), about.grain));
+    line(page, &format!("\nA {}, {}.\n", kind(transform), about.grain));
     line(page, "| column | | tests |\n|---|---|---|");
     for column in &about.columns {
         let tests: Vec<&str> = column.tests.iter().map(|test| test.name()).collect();

@@ -1,11 +1,10 @@
-//! The SQL project: what every figure means, in `.sql` files that read each other, each with a `.yml` beside it that says
-//! what one row is and what has to be true of it; and the program that plans, keeps, runs and tests them.
+//! The SQL project: what every figure means, in `.sql` files that read each other, each with a `.yml` beside it that
+//! says what one row is and what has to be true of it; and the program that plans, keeps, runs and tests them.
 //!
-//! `staging/` takes up the lake's tables, one model each. `intermediate/` has steps that several marts share. `marts/` has
-//! what people ask for. `metrics/` says
-//! what figures there are, and `questions/` has answers with a name. A model reads others by `{{ ref('…') }}` and the lake by
-//! `{{ source('lake', '…') }}`; SQL sees it as `staging.…`, `intermediate.…` or `marts.…`, behind the same wall between
-//! organizers as the lake itself.
+//! `staging/` takes up the lake's tables, one transform each. `intermediate/` has steps that several marts share.
+//! `marts/` has what people ask for. `metrics/` says what figures can be asked of them, by any dimension, and `questions/`
+//! has answers with a name. A transform reads others by `{{ ref('…') }}` and the lake by `{{ source('lake', '…') }}`; SQL sees it as `staging.…`, `intermediate.…` or `marts.…`, behind the
+//! same wall between organizers as the lake itself.
 //!
 //! # Positions
 //!
@@ -16,32 +15,35 @@
 //!
 //! # An answer is kept rows and what has come since
 //!
-//! A query at position E finds kept rows as of P and makes up the difference, exactly, in one of two ways. Which one a mart
-//! uses, its `.yml` says.
+//! A query at position E finds kept rows as of P and makes up the difference, exactly, in one of two ways. Which one a
+//! mart uses, its `.yml` says.
 //!
-//! - **rollup**, for facts: rows that stand for something that happened, and never change. What takes a fact back is
-//!   a fact of its own (a cancellation stands at its own minute, and leaves the sale where it was). The changes of the lake
-//!   are such rows, and between P and E there are few. The model's SQL is run over these alone, and its rows are merged
-//!   with the kept ones by the function that each column names (`sum`, `min`, `max`; they are associative, so it doesn't
-//!   matter in which portions the facts come). A run appends its portion and now and then merges small files.
+//! - **rollup**, for facts: rows that stand for something that happened, and never change. What takes a fact back is a
+//!   fact of its own (a cancellation stands at its own minute, and leaves the sale where it was). The changes of the
+//!   lake are such rows, and between P and E there are few. The transform's SQL is run over these alone, and its rows
+//!   are merged with the kept ones by the function that each column names (`sum`, `min`, `max`; they are associative,
+//!   so it doesn't matter in which portions the facts come). A run appends its portion and now and then merges small
+//!   files.
 //! - **overwrite**, for states: rows follow from the newest version of things, and a change may move them anywhere. But
-//!   each row has a key (an event, a person, a session on a day), and a change touches the keys that it names. Keys that
-//!   nothing touched between P and E have the rows that they had; for the others the model's SQL is run at E, filtered by
-//!   the key. Which keys are touched follows from the key's columns in each table that the model reads; where a row
-//!   has a say in keys that it doesn't name, a query of the `.yml` finds them. A key is a part of the thing that never changes, such as an order's event, so that the version before
-//!   touches no other. Late rows reopen only the keys that they name.
+//!   each row has a key (an event, a person, a session on a day), and a change touches the keys that it names. Keys
+//!   that nothing touched between P and E have the rows that they had; for the others the transform's SQL is run at E,
+//!   filtered by the key. Which keys are touched follows from the key's columns in each table that the transform reads;
+//!   where a row has a say in keys that it doesn't name, a query of the `.yml` finds them. A key is a part of the thing
+//!   that never changes, such as an order's event, so that the version before touches no other. Late rows reopen only
+//!   the keys that they name.
 //!
 //! A **view** keeps nothing, and reads others' answers. A **table** is computed as a whole now and then, for what looks
 //! across organizers and may be minutes old; it alone may answer from the past.
 //!
 //! # What makes it wrong, and what prevents it
 //!
-//! - *A model means something else now.* Each has a fingerprint of its SQL and of all that it reads, committed with its
-//!   rows. Rows with another fingerprint are not used, and the next run rebuilds the table, in one commit.
-//! - *A process has not read as far as a mart was computed.* It leaves the kept rows aside, and computes from what it has.
-//! - *The SQL depends on when it is run.* `now()` stands in no model that keeps rows; the loader refuses it.
+//! - *A transform means something else now.* Each has a fingerprint of its SQL and of all that it reads, committed with
+//!   its rows. Rows with another fingerprint are not used, and the next run rebuilds the table, in one commit.
+//! - *A process has not read as far as a mart was computed.* It leaves the kept rows aside, and computes from what it
+//!   has.
+//! - *The SQL depends on when it is run.* `now()` stands in no transform that keeps rows; the loader refuses it.
 //! - *Nobody noticed.* A test makes up histories, with runs, commits, crashes and a second process in between, and
-//!   compares every model's answer with a rebuild after every step.
+//!   compares every transform's answer with a rebuild after every step.
 //!
 //! Money never adds across currencies: every row has one. A day in a mart about events is a day of the event's own time
 //! zone, which may change: so rows are kept by the minute in UTC, and views make days of them.

@@ -49,7 +49,7 @@ enum Command {
     Import(import::ImportCommand),
     /// Create an account that may do everything, to log in with
     User(user::UserCommand),
-    /// Compute, test and describe the models of the SQL project
+    /// Compute, test and describe the transforms of the SQL project
     #[command(subcommand)]
     Transform(transform::TransformCommand),
     /// Prove that the lake and the core agree, to the last row and cent

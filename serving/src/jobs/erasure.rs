@@ -16,7 +16,7 @@ use transactional::{
     erasure::{self, Erasure, Scrubbed},
     mail,
 };
-use transforms::{Project, project::Model};
+use transforms::{Project, project::Transform};
 
 const EVERY: Duration = Duration::from_secs(1);
 const AFTER_A_FAILURE: Duration = Duration::from_secs(10);
@@ -81,9 +81,9 @@ async fn erase_some(app: &App, mailer: &Mailer) -> Result<()> {
 /// The computed tables whose rows follow from what people did on pages. They are computed anew from what is left.
 fn of_interactions() -> Result<Vec<String>> {
     let project = Project::load()?;
-    let models = project.models().iter().filter(|model| model.is_kept());
-    let models = models.filter(|model| model.reads("interactions"));
-    Ok(models.map(Model::table).collect())
+    let transforms = project.transforms().iter().filter(|transform| transform.is_kept());
+    let transforms = transforms.filter(|transform| transform.reads("interactions"));
+    Ok(transforms.map(Transform::table).collect())
 }
 
 /// Waits until nothing about the people is on its way to the lake any more: a tail would bring it back.

@@ -12,12 +12,12 @@ use axum::{
 use lakehouse::relations::KeptState;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use transforms::{How, Ran, Runner, project::Model};
+use transforms::{How, Ran, Runner, project::Transform};
 use utoipa::ToSchema;
 
-/// A model of the SQL project.
+/// A transform of the SQL project.
 #[derive(Serialize, ToSchema)]
-pub struct ModelView {
+pub struct TransformView {
     name: String,
     /// The schema under which SQL finds it: `staging`, `intermediate` or `marts`.
     layer: &'static str,
@@ -26,20 +26,20 @@ pub struct ModelView {
     description: String,
     /// What one row stands for.
     grain: String,
-    columns: Vec<ModelColumn>,
-    /// The models that it reads, itself or through others.
+    columns: Vec<TransformColumn>,
+    /// The transforms that it reads, itself or through others.
     reads: Vec<String>,
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct ModelColumn {
+pub struct TransformColumn {
     name: String,
     description: String,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct RunModel {
+pub struct RunTransform {
     /// Compute every row again, whatever is kept.
     #[serde(default)]
     full: bool,
@@ -47,7 +47,7 @@ pub struct RunModel {
 
 #[derive(Serialize, ToSchema)]
 pub struct RunView {
-    model: String,
+    transform: String,
     /// `unchanged`, `touched`, `added`, `rebuilt`, or `overtaken` by another process.
     outcome: &'static str,
     /// How many keys were computed again.
@@ -69,7 +69,7 @@ pub struct KeptView {
 
 #[derive(Serialize, ToSchema)]
 pub struct TestView {
-    model: String,
+    transform: String,
     test: String,
     passed: bool,
     /// What is wrong.
@@ -77,60 +77,64 @@ pub struct TestView {
     took_ms: u64,
 }
 
-/// List the models of the SQL project
-#[utoipa::path(get, path = "/v1/transforms", tag = "lake", responses((status = 200, body = Vec<ModelView>)))]
-pub async fn list_models(State(app): State<Arc<App>>, _: Identity) -> Result<Json<Vec<ModelView>>> {
-    let models = runner(&app)?.project().models().iter().map(|model| ModelView {
-        name: model.name.clone(),
-        layer: model.layer,
-        materialized: model.about.materialized.name(),
-        description: model.about.description.clone(),
-        grain: model.about.grain.clone(),
-        columns: model
-            .about
-            .columns
-            .iter()
-            .map(|column| ModelColumn {
-                name: column.name.clone(),
-                description: column.description.clone(),
-            })
-            .collect(),
-        reads: model.upstream.clone(),
-    });
-    Ok(Json(models.collect()))
+/// List the transforms of the SQL project
+#[utoipa::path(get, path = "/v1/transforms", tag = "lake", responses((status = 200, body = Vec<TransformView>)))]
+pub async fn list_transforms(State(app): State<Arc<App>>, _: Identity) -> Result<Json<Vec<TransformView>>> {
+    let transforms = runner(&app)?
+        .project()
+        .transforms()
+        .iter()
+        .map(|transform| TransformView {
+            name: transform.name.clone(),
+            layer: transform.layer,
+            materialized: transform.about.materialized.name(),
+            description: transform.about.description.clone(),
+            grain: transform.about.grain.clone(),
+            columns: transform
+                .about
+                .columns
+                .iter()
+                .map(|column| TransformColumn {
+                    name: column.name.clone(),
+                    description: column.description.clone(),
+                })
+                .collect(),
+            reads: transform.upstream.clone(),
+        });
+    Ok(Json(transforms.collect()))
 }
 
-/// Compute a model's kept rows
+/// Compute a transform's kept rows
 ///
 /// Runs by itself every few seconds; this is for whoever doesn't want to wait, or wants all of it computed again.
 #[utoipa::path(post, path = "/v1/transforms/{name}/run", tag = "operation", params(("name" = String, Path)),
-    request_body = RunModel,
+    request_body = RunTransform,
     responses((status = 200, body = RunView), (status = 403, body = Problem), (status = 404, body = Problem)))]
-pub async fn run_model(
+pub async fn run_transform(
     State(app): State<Arc<App>>,
     identity: Identity,
     Path(name): Path<String>,
-    Body(run): Body<RunModel>,
+    Body(run): Body<RunTransform>,
 ) -> Result<Json<RunView>> {
     identity.require_platform()?;
     let runner = runner(&app)?;
-    let ran = runner.run_model(model(runner, &name)?, run.full).await?;
+    let ran = runner.run_transform(transform(runner, &name)?, run.full).await?;
     Ok(Json(ran.into()))
 }
 
-/// Run a model's tests
+/// Run a transform's tests
 #[utoipa::path(post, path = "/v1/transforms/{name}/test", tag = "operation", params(("name" = String, Path)),
     responses((status = 200, body = Vec<TestView>), (status = 403, body = Problem), (status = 404, body = Problem)))]
-pub async fn test_model(
+pub async fn test_transform(
     State(app): State<Arc<App>>,
     identity: Identity,
     Path(name): Path<String>,
 ) -> Result<Json<Vec<TestView>>> {
     identity.require_platform()?;
     let runner = runner(&app)?;
-    let checked = runner.check_model(model(runner, &name)?).await?;
+    let checked = runner.check_transform(transform(runner, &name)?).await?;
     let views = checked.into_iter().map(|checked| TestView {
-        model: checked.model,
+        transform: checked.transform,
         test: checked.test,
         passed: checked.finding.is_none(),
         finding: checked.finding,
@@ -145,9 +149,9 @@ fn runner(app: &App) -> Result<&Runner> {
         .ok_or_else(|| app.misdirected(ProcessRole::Query))
 }
 
-fn model<'a>(runner: &'a Runner, name: &str) -> Result<&'a Model> {
-    let model = runner.project().model(name);
-    model.ok_or_else(|| Problem::not_found("model; GET /v1/transforms lists them"))
+fn transform<'a>(runner: &'a Runner, name: &str) -> Result<&'a Transform> {
+    let transform = runner.project().transform(name);
+    transform.ok_or_else(|| Problem::not_found("transform; GET /v1/transforms lists them"))
 }
 
 impl From<Ran> for RunView {
@@ -160,7 +164,7 @@ impl From<Ran> for RunView {
             How::Overtaken => ("overtaken", None),
         };
         Self {
-            model: ran.model,
+            transform: ran.transform,
             outcome,
             keys,
             took_ms: ran.took.as_millis() as u64,

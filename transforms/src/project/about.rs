@@ -1,4 +1,4 @@
-//! What a model's `.yml` may say; anything else in it is an error.
+//! What a transform's `.yml` may say; anything else in it is an error.
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ pub struct About {
     pub unit_tests: Vec<UnitTest>,
 }
 
-/// Where a model's rows are.
+/// Where a transform's rows are.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Materialized {
@@ -47,7 +47,7 @@ pub struct Overwrite {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rollup {
-    /// The model whose rows are added up. Its rows never change: each stands for something that happened, and what takes
+    /// The transform whose rows are added up. They never change: each stands for something that happened, and what takes
     /// that back is a row of its own.
     pub facts: String,
 }
@@ -79,7 +79,7 @@ pub enum ColumnTest {
     NotNull,
     Unique,
     AcceptedValues(Vec<String>),
-    /// Each value is one of that model's.
+    /// Each value is one of that transform's.
     Relationships {
         to: String,
         field: String,
@@ -97,7 +97,7 @@ pub enum DataTest {
     Nothing { name: String, sql: String },
 }
 
-/// Rows that a model is given, and the rows that it has to make of them.
+/// Rows that a transform is given, and the rows that it has to make of them.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UnitTest {

@@ -21,12 +21,12 @@ pub const LAYERS: [&str; 3] = lakehouse::relations::SCHEMAS;
 
 /// One `.sql` and its `.yml`.
 #[derive(Clone, Debug)]
-pub struct Model {
+pub struct Transform {
     pub name: String,
     pub layer: &'static str,
     pub about: About,
     pub sql: Template,
-    /// The models that it reads, itself or through others, those that are read by others first.
+    /// The transforms that it reads, itself or through others, those that are read by others first.
     pub upstream: Vec<String>,
     /// The tables of the lake that it reads, itself or through others.
     pub(crate) sources: BTreeSet<Source>,
@@ -34,10 +34,10 @@ pub struct Model {
     pub fingerprint: u64,
 }
 
-/// All models, each after those that it reads.
+/// All transforms, each after those that it reads.
 #[derive(Clone, Debug, Default)]
 pub struct Project {
-    models: Vec<Model>,
+    transforms: Vec<Transform>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -77,13 +77,13 @@ impl Project {
         let files: BTreeMap<String, String> = files.into_iter().collect();
         let mut read = BTreeMap::new();
         for path in files.keys() {
-            let model = match path.rsplit_once('.') {
-                Some((stem, "sql")) => read_model(stem, &files)?,
+            let transform = match path.rsplit_once('.') {
+                Some((stem, "sql")) => read_transform(stem, &files)?,
                 Some((stem, "yml")) if files.contains_key(&format!("{stem}.sql")) => continue,
                 Some((_, "yml")) => return Err(wrong(path, None, "there is no .sql beside it")),
                 _ => return Err(wrong(path, None, "neither .sql nor .yml")),
             };
-            if let Some(other) = read.insert(model.name.clone(), model) {
+            if let Some(other) = read.insert(transform.name.clone(), transform) {
                 let message = format!("{}/{}.sql has the same name", other.layer, other.name);
                 return Err(wrong(path, None, message));
             }
@@ -92,38 +92,38 @@ impl Project {
         while let Some(name) = read.keys().next().cloned() {
             project.add(&name, &mut read, &mut Vec::new())?;
         }
-        for model in &project.models {
-            project.check(model)?;
+        for transform in &project.transforms {
+            project.check(transform)?;
         }
         Ok(project)
     }
 
-    pub fn models(&self) -> &[Model] {
-        &self.models
+    pub fn transforms(&self) -> &[Transform] {
+        &self.transforms
     }
 
-    pub fn model(&self, name: &str) -> Option<&Model> {
-        self.models.iter().find(|model| model.name == name)
+    pub fn transform(&self, name: &str) -> Option<&Transform> {
+        self.transforms.iter().find(|transform| transform.name == name)
     }
 
-    /// Adds a model after those that it reads.
+    /// Adds a transform after those that it reads.
     fn add(
         &mut self,
         name: &str,
-        read: &mut BTreeMap<String, Model>,
+        read: &mut BTreeMap<String, Transform>,
         readers: &mut Vec<String>,
     ) -> Result<(), ProjectError> {
-        let Some(mut model) = read.remove(name) else {
+        let Some(mut transform) = read.remove(name) else {
             return Ok(());
         };
         readers.push(name.to_owned());
-        let mut meaning = format!("{:?}{:?}", model.sql, model.about.materialized);
-        for named in model.sql.named() {
-            let at = |message: String| wrong(&model.file("sql"), Some(model.sql.line_of(named)), message);
+        let mut meaning = format!("{:?}{:?}", transform.sql, transform.about.materialized);
+        for named in transform.sql.named() {
+            let at = |message: String| wrong(&transform.file("sql"), Some(transform.sql.line_of(named)), message);
             match named {
                 Named::Source(table) => {
                     let source = Source::named(table);
-                    model
+                    transform
                         .sources
                         .insert(source.ok_or_else(|| at(format!("the lake has no table {table}")))?);
                 }
@@ -134,74 +134,77 @@ impl Project {
                     }
                     self.add(other, read, readers)?;
                     let other = self
-                        .model(other)
-                        .ok_or_else(|| at(format!("there is no model {other}")))?;
-                    if rank(other.layer) > rank(model.layer) {
-                        return Err(at(format!("{} reads {}, which comes later", model.layer, other.layer)));
+                        .transform(other)
+                        .ok_or_else(|| at(format!("there is no transform {other}")))?;
+                    if rank(other.layer) > rank(transform.layer) {
+                        return Err(at(format!(
+                            "{} reads {}, which comes later",
+                            transform.layer, other.layer
+                        )));
                     }
                     meaning.push_str(&format!("{:x}", other.fingerprint));
-                    model.sources.extend(other.sources.iter().cloned());
+                    transform.sources.extend(other.sources.iter().cloned());
                     let upstream = other.upstream.iter().chain([&other.name]);
                     let fresh: Vec<String> = upstream
-                        .filter(|name| !model.upstream.contains(name))
+                        .filter(|name| !transform.upstream.contains(name))
                         .cloned()
                         .collect();
-                    model.upstream.extend(fresh);
+                    transform.upstream.extend(fresh);
                 }
             }
         }
         readers.pop();
-        let columns = model.about.columns.iter();
+        let columns = transform.about.columns.iter();
         meaning.extend(columns.map(|column| format!("{}{:?}", column.name, column.merge)));
-        model.fingerprint = fingerprint(&meaning);
-        self.models.push(model);
+        transform.fingerprint = fingerprint(&meaning);
+        self.transforms.push(transform);
         Ok(())
     }
 
-    /// What a materialization asks of its model.
-    fn check(&self, model: &Model) -> Result<(), ProjectError> {
-        let at = |message: String| wrong(&model.file("yml"), None, message);
-        let names: BTreeSet<&str> = model.columns().collect();
-        let merged = model.about.columns.iter().any(|column| column.merge.is_some());
-        let is_rollup = matches!(model.about.materialized, Materialized::Rollup(_));
+    /// What a materialization asks of its transform.
+    fn check(&self, transform: &Transform) -> Result<(), ProjectError> {
+        let at = |message: String| wrong(&transform.file("yml"), None, message);
+        let names: BTreeSet<&str> = transform.columns().collect();
+        let merged = transform.about.columns.iter().any(|column| column.merge.is_some());
+        let is_rollup = matches!(transform.about.materialized, Materialized::Rollup(_));
         if merged != is_rollup {
             return Err(at(
                 "the columns of a rollup say how they merge, and no others do".to_owned()
             ));
         }
-        if model.about.materialized.is_kept() && !names.contains("organizer_id") {
+        if transform.about.materialized.is_kept() && !names.contains("organizer_id") {
             return Err(at(
                 "kept rows belong to an organizer: organizer_id is missing".to_owned()
             ));
         }
         let clock = ["now()", "current_date", "current_timestamp"];
-        if model.is_kept() && self.reads_text(model, &clock) {
+        if transform.is_kept() && self.reads_text(transform, &clock) {
             return Err(at(
                 "kept rows can't depend on when they were computed: no now()".to_owned()
             ));
         }
-        if !model.about.grain.starts_with("one row") {
+        if !transform.about.grain.starts_with("one row") {
             return Err(at("a grain is \"one row …\"".to_owned()));
         }
-        match &model.about.materialized {
-            Materialized::Overwrite(overwrite) => self.check_overwrite(model, overwrite),
-            Materialized::Rollup(rollup) => self.check_rollup(model, rollup),
+        match &transform.about.materialized {
+            Materialized::Overwrite(overwrite) => self.check_overwrite(transform, overwrite),
+            Materialized::Rollup(rollup) => self.check_rollup(transform, rollup),
             _ => Ok(()),
         }
     }
 
-    /// Whether its SQL, or that of a model that it reads, has one of these words.
-    fn reads_text(&self, model: &Model, words: &[&str]) -> bool {
-        let upstream = model.upstream.iter().filter_map(|name| self.model(name));
+    /// Whether its SQL, or that of a transform that it reads, has one of these words.
+    fn reads_text(&self, transform: &Transform, words: &[&str]) -> bool {
+        let upstream = transform.upstream.iter().filter_map(|name| self.transform(name));
         upstream
-            .chain([model])
-            .any(|model| words.iter().any(|word| model.sql.has(word)))
+            .chain([transform])
+            .any(|transform| words.iter().any(|word| transform.sql.has(word)))
     }
 
-    fn check_overwrite(&self, model: &Model, overwrite: &Overwrite) -> Result<(), ProjectError> {
-        let at = |message: String| wrong(&model.file("yml"), None, message);
+    fn check_overwrite(&self, transform: &Transform, overwrite: &Overwrite) -> Result<(), ProjectError> {
+        let at = |message: String| wrong(&transform.file("yml"), None, message);
         for column in &overwrite.key {
-            let found = model.about.columns.iter().find(|known| known.name == *column);
+            let found = transform.about.columns.iter().find(|known| known.name == *column);
             let Some(found) = found else {
                 return Err(at(format!("it has no column {column} to be keyed by")));
             };
@@ -210,12 +213,12 @@ impl Project {
             }
         }
         for (table, query) in &overwrite.touched {
-            if !model.sources.iter().any(|source| source.table == *table) {
+            if !transform.sources.iter().any(|source| source.table == *table) {
                 return Err(at(format!("touched: it does not read {table}")));
             }
             Template::parse(query).map_err(|mistake| at(mistake.message))?;
         }
-        for source in &model.sources {
+        for source in &transform.sources {
             let known = overwrite.touched.contains_key(&source.table);
             if let Some(lacking) = overwrite.key.iter().find(|column| !known && !source.has(column)) {
                 let table = &source.table;
@@ -227,16 +230,16 @@ impl Project {
         Ok(())
     }
 
-    fn check_rollup(&self, model: &Model, rollup: &Rollup) -> Result<(), ProjectError> {
-        let at = |message: String| wrong(&model.file("yml"), None, message);
-        let reads: Vec<&Named> = model.sql.named().collect();
+    fn check_rollup(&self, transform: &Transform, rollup: &Rollup) -> Result<(), ProjectError> {
+        let at = |message: String| wrong(&transform.file("yml"), None, message);
+        let reads: Vec<&Named> = transform.sql.named().collect();
         if reads != [&Named::Ref(rollup.facts.clone())] {
             return Err(at(format!(
                 "a rollup reads its facts, {}, and nothing else",
                 rollup.facts
             )));
         }
-        let places: BTreeSet<bool> = model.sources.iter().map(Source::has_seq).collect();
+        let places: BTreeSet<bool> = transform.sources.iter().map(Source::has_seq).collect();
         if places.len() != 1 {
             return Err(at("facts are changes or interactions, not both".to_owned()));
         }
@@ -244,7 +247,7 @@ impl Project {
     }
 }
 
-impl Model {
+impl Transform {
     pub fn file(&self, ending: &str) -> String {
         format!("{}/{}.{ending}", self.layer, self.name)
     }
@@ -284,7 +287,7 @@ fn rank(layer: &str) -> Option<usize> {
     LAYERS.iter().position(|known| *known == layer)
 }
 
-fn read_model(stem: &str, files: &BTreeMap<String, String>) -> Result<Model, ProjectError> {
+fn read_transform(stem: &str, files: &BTreeMap<String, String>) -> Result<Transform, ProjectError> {
     let sql_file = format!("{stem}.sql");
     let yml_file = format!("{stem}.yml");
     let place = stem.split_once('/').and_then(|(layer, name)| {
@@ -292,7 +295,7 @@ fn read_model(stem: &str, files: &BTreeMap<String, String>) -> Result<Model, Pro
         Some((*layer, name))
     });
     let Some((layer, name)) = place else {
-        let message = format!("models stand in one of the folders {}", LAYERS.join(", "));
+        let message = format!("transforms stand in one of the folders {}", LAYERS.join(", "));
         return Err(wrong(&sql_file, None, message));
     };
     let text = |file: &str| files.get(file).map(String::as_str);
@@ -303,7 +306,7 @@ fn read_model(stem: &str, files: &BTreeMap<String, String>) -> Result<Model, Pro
         let line = error.location().map(|location| location.line() as usize);
         wrong(&yml_file, line, error.without_snippet().to_string())
     })?;
-    Ok(Model {
+    Ok(Transform {
         name: name.to_owned(),
         layer,
         about,

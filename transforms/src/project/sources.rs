@@ -1,4 +1,4 @@
-//! The lake's tables as models read them.
+//! The lake's tables as transforms read them.
 
 use domain::{
     changes::{ENTITIES, ENVELOPE},

@@ -1,6 +1,6 @@
-//! The three words that a model's SQL has beside SQL, in double braces:
+//! The three words that a transform's SQL has beside SQL, in double braces:
 //!
-//! - `{{ ref('stg_orders') }}`: another model,
+//! - `{{ ref('stg_orders') }}`: another transform,
 //! - `{{ source('lake', 'orders') }}`: a table of the lake,
 //! - `{{ new('order_changes') }}`: only what a run has not seen yet of a table of changes. For `touched` queries.
 

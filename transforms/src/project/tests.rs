@@ -11,7 +11,7 @@ fn project(files: &[(&str, &str)]) -> Result<Project, ProjectError> {
 }
 
 #[test]
-fn models_come_after_those_that_they_read() {
+fn transforms_come_after_those_that_they_read() {
     let project = project(&[
         ("marts/a.sql", "select * from {{ ref('int_b') }}"),
         ("marts/a.yml", YML),
@@ -21,10 +21,14 @@ fn models_come_after_those_that_they_read() {
         ("staging/stg_c.yml", YML),
     ])
     .unwrap();
-    let order: Vec<&str> = project.models().iter().map(|model| model.name.as_str()).collect();
+    let order: Vec<&str> = project
+        .transforms()
+        .iter()
+        .map(|transform| transform.name.as_str())
+        .collect();
     assert_eq!(order, ["stg_c", "int_b", "a"]);
-    assert_eq!(project.model("a").unwrap().upstream, ["stg_c", "int_b"]);
-    let sources = &project.model("a").unwrap().sources;
+    assert_eq!(project.transform("a").unwrap().upstream, ["stg_c", "int_b"]);
+    let sources = &project.transform("a").unwrap().sources;
     assert_eq!(
         sources.iter().map(|source| source.table.as_str()).collect::<Vec<_>>(),
         ["order_changes"]
@@ -32,7 +36,7 @@ fn models_come_after_those_that_they_read() {
 }
 
 #[test]
-fn a_model_means_something_else_when_one_that_it_reads_does() {
+fn a_transform_means_something_else_when_one_that_it_reads_does() {
     let fingerprint = |sql| {
         let files = [
             ("marts/a.sql", "select * from {{ ref('stg_c') }}"),
@@ -40,53 +44,67 @@ fn a_model_means_something_else_when_one_that_it_reads_does() {
             ("staging/stg_c.sql", sql),
             ("staging/stg_c.yml", YML),
         ];
-        project(&files).unwrap().model("a").unwrap().fingerprint
+        project(&files).unwrap().transform("a").unwrap().fingerprint
     };
     assert_eq!(fingerprint("select 1"), fingerprint("select 1"));
     assert_ne!(fingerprint("select 1"), fingerprint("select 2"));
 }
 
+/// Each set of files, and how the complaint about it begins.
+fn refused(cases: &[(&[(&str, &str)], &str)]) {
+    for (files, message) in cases {
+        let error = project(files).unwrap_err().to_string();
+        assert!(error.starts_with(message), "{error}");
+    }
+}
+
 #[test]
 fn mistakes_name_the_file_and_the_line() {
-    let overwrite = format!("{YML}materialized: {{ overwrite: {{ key: [person_id] }} }}\n");
-    let table = format!("{YML}materialized: {{ table: {{ every_minutes: 5 }} }}\n");
-    let facts = format!("{YML}materialized: {{ rollup: {{ facts: stg_c }} }}\n");
-    for (files, message) in [
+    refused(&[
         (
-            vec![
+            &[
                 ("marts/a.sql", "select *\nfrom {{ ref('nobody') }}"),
                 ("marts/a.yml", YML),
             ],
-            "transforms/marts/a.sql:2: there is no model nobody",
+            "transforms/marts/a.sql:2: there is no transform nobody",
         ),
         (
-            vec![
+            &[
                 ("marts/a.sql", "\n\n{{ source('lake', 'nothing') }}"),
                 ("marts/a.yml", YML),
             ],
             "transforms/marts/a.sql:3: the lake has no table nothing",
         ),
         (
-            vec![("marts/a.sql", "select 1")],
+            &[("marts/a.sql", "select 1")],
             "transforms/marts/a.sql: there is no .yml beside it",
         ),
         (
-            vec![("marts/a.yml", YML)],
+            &[("marts/a.yml", YML)],
             "transforms/marts/a.yml: there is no .sql beside it",
         ),
         (
-            vec![
+            &[
                 ("marts/a.sql", "select 1"),
                 ("marts/a.yml", "description: X.\ngrian: one row\n"),
             ],
             "transforms/marts/a.yml:2: ",
         ),
         (
-            vec![("other/a.sql", "select 1"), ("other/a.yml", YML)],
-            "transforms/other/a.sql: models stand in one of the folders",
+            &[("other/a.sql", "select 1"), ("other/a.yml", YML)],
+            "transforms/other/a.sql: transforms stand in one of the folders",
         ),
+    ]);
+}
+
+#[test]
+fn what_can_not_be_planned_is_refused() {
+    let overwrite = format!("{YML}materialized: {{ overwrite: {{ key: [person_id] }} }}\n");
+    let table = format!("{YML}materialized: {{ table: {{ every_minutes: 5 }} }}\n");
+    let facts = format!("{YML}materialized: {{ rollup: {{ facts: stg_c }} }}\n");
+    refused(&[
         (
-            vec![
+            &[
                 ("marts/a.sql", "{{ ref('b') }}"),
                 ("marts/a.yml", YML),
                 ("marts/b.sql", "{{ ref('a') }}"),
@@ -95,7 +113,7 @@ fn mistakes_name_the_file_and_the_line() {
             "transforms/marts/b.sql:1: a reads itself: a ← b",
         ),
         (
-            vec![
+            &[
                 ("staging/a.sql", "{{ ref('b') }}"),
                 ("staging/a.yml", YML),
                 ("marts/b.sql", "select 1"),
@@ -104,39 +122,36 @@ fn mistakes_name_the_file_and_the_line() {
             "transforms/staging/a.sql:1: staging reads marts, which comes later",
         ),
         (
-            vec![
+            &[
                 ("marts/a.sql", "{{ source('lake', 'events') }}"),
                 ("marts/a.yml", &overwrite),
             ],
             "transforms/marts/a.yml: it has no column person_id to be keyed by",
         ),
         (
-            vec![
+            &[
                 ("marts/a.sql", "{{ source('lake', 'events') }}"),
                 ("marts/a.yml", &facts),
             ],
             "transforms/marts/a.yml: the columns of a rollup say how they merge",
         ),
         (
-            vec![("marts/a.sql", "select now()"), ("marts/a.yml", &table)],
+            &[("marts/a.sql", "select now()"), ("marts/a.yml", &table)],
             "transforms/marts/a.yml: kept rows can't depend on when they were computed",
         ),
-    ] {
-        let error = project(&files).unwrap_err().to_string();
-        assert!(error.starts_with(message), "{error}");
-    }
+    ]);
 }
 
 #[test]
 fn the_projects_own_files_are_in_order() {
     let project = Project::load().unwrap();
-    for model in project.models() {
-        let prefix = match model.layer {
+    for transform in project.transforms() {
+        let prefix = match transform.layer {
             "staging" => "stg_",
             "intermediate" => "int_",
             _ => "",
         };
-        assert!(model.name.starts_with(prefix), "{}", model.name);
-        assert!(model.about.description.ends_with('.'), "{}", model.name);
+        assert!(transform.name.starts_with(prefix), "{}", transform.name);
+        assert!(transform.about.description.ends_with('.'), "{}", transform.name);
     }
 }

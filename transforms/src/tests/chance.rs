@@ -1,5 +1,5 @@
-//! Histories made of chance, with runs, commits, crashes and a second process in between: whatever comes, a model answers
-//! as if it had been computed from everything just now.
+//! Histories made of chance, with runs, commits, crashes and a second process in between: whatever comes, a transform
+//! answers as if it had been computed from everything just now.
 
 use super::{world::World, *};
 use crate::How;
@@ -21,10 +21,10 @@ impl Process {
     async fn agrees(&self, told: &[String]) {
         let moment = self.runner.moment().await.unwrap();
         // A table is as old as its last run, by design.
-        let models = self.runner.project().models().iter();
-        for model in models.filter(|model| model.about.materialized.name() != "table") {
-            let (answer, rebuild) = answer_and_rebuild(self.runner.project(), model, &moment).await;
-            assert_eq!(answer, rebuild, "{} after {told:?}", model.name);
+        let transforms = self.runner.project().transforms().iter();
+        for transform in transforms.filter(|transform| transform.about.materialized.name() != "table") {
+            let (answer, rebuild) = answer_and_rebuild(self.runner.project(), transform, &moment).await;
+            assert_eq!(answer, rebuild, "{} after {told:?}", transform.name);
         }
     }
 }
@@ -57,23 +57,23 @@ async fn a_mart_and_the_tail_are_a_full_rebuild_after_every_step_and_every_crash
             }
             _ => {
                 // A run that dies before its commit leaves files that nobody names.
-                let models = process.runner.project().models();
-                let kept: Vec<&Model> = models.iter().filter(|model| model.is_kept()).collect();
-                let model = kept[world.random.below(kept.len() as u64) as usize];
-                let run = process.runner.run_model(model, true);
+                let transforms = process.runner.project().transforms();
+                let kept: Vec<&Transform> = transforms.iter().filter(|transform| transform.is_kept()).collect();
+                let transform = kept[world.random.below(kept.len() as u64) as usize];
+                let run = process.runner.run_transform(transform, true);
                 let _ = tokio::time::timeout(Duration::from_millis(world.random.below(40)), run).await;
             }
         }
         process.agrees(&told).await;
     }
     process.runner.run(false).await.unwrap();
-    let benchmark = process.runner.project().model("benchmark").unwrap();
+    let benchmark = process.runner.project().transform("benchmark").unwrap();
     let moment = process.runner.moment().await.unwrap();
     let (answer, rebuild) = answer_and_rebuild(process.runner.project(), benchmark, &moment).await;
     assert_eq!(answer, rebuild);
     let again = process.runner.run(false).await.unwrap();
     for ran in &again {
-        assert_eq!(ran.how, How::Unchanged, "{}: nothing has happened since", ran.model);
+        assert_eq!(ran.how, How::Unchanged, "{}: nothing has happened since", ran.transform);
     }
 }
 
@@ -90,13 +90,13 @@ async fn of_two_processes_that_compute_the_same_one_commits() {
     (0..40).for_each(|_| world.step());
     world.tell(&first.lake).await;
     world.tell_again(&second.lake).await;
-    let model = first.runner.project().model("sales").unwrap();
+    let transform = first.runner.project().transform("sales").unwrap();
     let (here, there) = (
         first.runner.moment().await.unwrap(),
         second.runner.moment().await.unwrap(),
     );
-    let (one, _) = first.runner.run_at(model, &here, false).await.unwrap();
-    let (other, _) = second.runner.run_at(model, &there, false).await.unwrap();
+    let (one, _) = first.runner.run_at(transform, &here, false).await.unwrap();
+    let (other, _) = second.runner.run_at(transform, &there, false).await.unwrap();
     assert_eq!((one, other), (How::Added, How::Overtaken));
     first.agrees(&[]).await;
     second.agrees(&[]).await;
@@ -123,4 +123,31 @@ async fn a_process_that_is_behind_answers_from_what_it_has_seen() {
             .await
             .is_empty()
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_process_has_kept_is_taken_over_as_far_as_this_one_has_read() {
+    let mut world = World::new("taking over");
+    let first = Process::open(&world, manual()).await;
+    (0..30).for_each(|_| world.step());
+    world.tell(&first.lake).await;
+    first.lake.flush().await.unwrap();
+    let second = Process::open(&world, manual()).await;
+    let version = |process: &Process| process.lake.kept().get("marts/sales").map(|kept| kept.version);
+    first.runner.run(false).await.unwrap();
+    second.lake.refresh().await.unwrap();
+    assert_eq!(version(&second), version(&first), "a table that was not there before");
+
+    (0..60).for_each(|_| world.step());
+    world.tell(&first.lake).await;
+    first.runner.run(false).await.unwrap();
+    second.lake.refresh().await.unwrap();
+    assert_ne!(version(&second), version(&first), "it has not read so far");
+    second.agrees(&[]).await;
+    world.tell_again(&second.lake).await;
+    second.lake.refresh().await.unwrap();
+    assert_eq!(version(&second), version(&first));
+    second.agrees(&[]).await;
+    let ran = second.runner.run(false).await.unwrap();
+    assert!(ran.iter().all(|ran| ran.how == How::Unchanged), "{ran:?}");
 }

@@ -3,12 +3,10 @@
 mod chance;
 mod figures;
 mod metrics;
-#[allow(unreachable_pub, dead_code, reason = "shared with the tests of the whole program")]
-#[path = "../../../tests/src/random.rs"]
 mod random;
 mod world;
 
-use crate::{Project, Runner, project::Model};
+use crate::{Project, Runner, project::Transform};
 use lakehouse::{
     Lake, LakeOptions, RecordBatch,
     arrow::json::{WriterBuilder, writer::LineDelimited},
@@ -49,17 +47,17 @@ async fn rows(moment: &Moment, sql: &str) -> Vec<String> {
     lines(&rows.unwrap_or_else(|error| panic!("{error}\n{sql}")))
 }
 
-/// What a model answers, and what a rebuild of everything would give at the same moment.
-async fn answer_and_rebuild(project: &Project, model: &Model, moment: &Moment) -> (Vec<String>, Vec<String>) {
-    let columns = model.column_list();
-    let answer = format!("select {columns} from {}.{}", model.layer, model.name);
-    let rebuild = format!("select {columns} from ({})", project.whole(model));
+/// What a transform answers, and what a rebuild of everything would give at the same moment.
+async fn answer_and_rebuild(project: &Project, transform: &Transform, moment: &Moment) -> (Vec<String>, Vec<String>) {
+    let columns = transform.column_list();
+    let answer = format!("select {columns} from {}.{}", transform.layer, transform.name);
+    let rebuild = format!("select {columns} from ({})", project.whole(transform));
     (rows(moment, &answer).await, rows(moment, &rebuild).await)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_test_of_the_project_passes_on_a_made_up_history() {
-    let mut world = world::World::new("tests of models");
+    let mut world = world::World::new("tests of transforms");
     let lake = Lake::open(&world.url(), manual()).await.unwrap();
     let runner = runner(&lake).await;
     for round in 0..3 {
@@ -69,13 +67,13 @@ async fn every_test_of_the_project_passes_on_a_made_up_history() {
             0 => drop(runner.run(false).await.unwrap()),
             1 => {}
             _ => {
-                assert!(!runner.run_due().await.unwrap().is_empty());
-                assert_eq!(runner.run_due().await.unwrap(), [], "nothing has come since");
+                assert!(runner.run_due().await.iter().any(|(_, ran)| ran.is_ok()));
+                assert!(runner.run_due().await.is_empty(), "nothing has come since");
             }
         }
         let mut failed = Vec::new();
-        for model in runner.project().models() {
-            let checked = runner.check_model(model).await.unwrap();
+        for transform in runner.project().transforms() {
+            let checked = runner.check_transform(transform).await.unwrap();
             failed.extend(checked.into_iter().filter(|checked| checked.finding.is_some()));
         }
         assert!(failed.is_empty(), "{failed:#?}");
