@@ -291,6 +291,7 @@ fn who(actor: &Actor) -> String {
 fn did(change_type: &str) -> String {
     let verb = match change_type {
         "order.paid" => "recorded the payment of",
+        "order.approved" => "approved",
         "order.expired" | "hold.expired" => "let lapse",
         "hold.converted" => "turned into an order",
         "event.ended" => "saw the end of",

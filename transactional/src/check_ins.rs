@@ -53,6 +53,12 @@ pub struct Scan {
     pub gate: Option<String>,
     /// It has happened already: record it, whatever the rules say.
     pub force: bool,
+    /// Let in who has not paid yet, where the list allows that.
+    pub ignore_unpaid: bool,
+    /// The scanner has turned them away already, for this reason.
+    pub refused: Option<Refusal>,
+    /// What the person at the door said of it.
+    pub note: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -94,6 +100,7 @@ struct Presentation {
 
 /// Scans that are written by one command. More would make others wait for the writer.
 const IN_ONE_COMMAND: usize = 64;
+const LONGEST_NOTE: usize = 200;
 /// Commands of one upload that wait at the same time, so that one commit takes several.
 const COMMANDS_AHEAD: usize = 4;
 
@@ -181,6 +188,13 @@ fn check(scan: &Scan) -> Result<()> {
     }
     if !scan.gate.as_deref().is_none_or(|gate| line(gate, 100)) {
         return Err(Error::refused("invalid", "a gate's name is at most 100 characters").at("gate"));
+    }
+    if !scan
+        .note
+        .as_deref()
+        .is_none_or(|note| line(note, 4 * LONGEST_NOTE) && note.chars().count() <= LONGEST_NOTE)
+    {
+        return Err(Error::refused("invalid", "a note is one line of at most 200 characters").at("note"));
     }
     Ok(())
 }

@@ -30,6 +30,8 @@ pub struct EventDetails {
     pub charges: Vec<Charge>,
     /// Until when buyers may cancel paid orders; none: never.
     pub refundable_until: Option<Timestamp>,
+    pub pay_at_door: bool,
+    pub approval_required: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -172,6 +174,8 @@ pub(crate) fn record(id: EventId, details: EventDetails, status: EventStatus, so
         currency: details.currency,
         charges: details.charges,
         refundable_until: details.refundable_until,
+        pay_at_door: details.pay_at_door,
+        approval_required: details.approval_required,
         source,
     }
 }

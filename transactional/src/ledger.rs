@@ -11,7 +11,9 @@
 //! | disputed | money that a bank holds back until a dispute is decided | |
 
 use crate::{
-    Cursor, Error, Page, PageRequest, Result, Source, Stored, Tx, organizers, page, rows,
+    Cursor, Error, Page, PageRequest, Result, Source, Stored, Tx, organizers, page,
+    payments::TILL,
+    rows,
     sql::{self, Columns, binds},
 };
 use domain::{
@@ -111,6 +113,15 @@ impl Accounts {
         }
     }
 
+    /// What a provider would hold for the platform, the organizer has already.
+    fn in_the_till(self) -> Self {
+        Self {
+            provider_minor: 0,
+            organizer_minor: self.organizer_minor + self.provider_minor,
+            ..self
+        }
+    }
+
     pub(crate) fn and(self, other: Self) -> Self {
         Self {
             provider_minor: self.provider_minor + other.provider_minor,
@@ -149,6 +160,10 @@ impl Neg for Accounts {
 /// Writes an entry about a payment. `subject_id`: what caused it.
 pub(crate) fn post(tx: &mut Tx, kind: EntryKind, payment: &Stored<Payment>, subject_id: String, accounts: Accounts) {
     let about = (payment.organizer_id, payment.currency);
+    let accounts = match payment.provider.as_str() {
+        TILL => accounts.in_the_till(),
+        _ => accounts,
+    };
     insert(tx, kind, about, Some(payment.payment_id), subject_id, accounts);
 }
 

@@ -1,5 +1,9 @@
 //! Orders: from a hold to tickets, and back by cancellation.
 
+mod reserved;
+
+pub use reserved::{approve, hand_over, take_payment};
+
 use crate::{
     Error, Page, PageRequest, Result, Source, Stored, Tx, events,
     holds::{self, HeldSale},
@@ -35,17 +39,26 @@ pub struct Checkout {
     pub phone: Option<String>,
     /// That the buyer is written to in.
     pub language: Language,
-    /// Not asked for a free order.
-    pub provider: String,
-    pub method: String,
+    pub how: HowToPay,
+}
+
+/// Not asked for a free order.
+#[derive(Clone, Debug)]
+pub enum HowToPay {
+    Now {
+        provider: String,
+        method: String,
+    },
+    /// The tickets come at once and the money later.
+    AtDoor,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Placed {
     pub order: Stored<Order>,
-    /// None: the order is free, and paid already.
+    /// None: the order is free, and paid already; or it is paid later.
     pub payment: Option<Stored<Payment>>,
-    /// Of a free order.
+    /// If the order has some before it is paid, or is free.
     pub tickets: Vec<Stored<Ticket>>,
 }
 
@@ -90,6 +103,11 @@ pub async fn checkout(tx: &mut Tx, checkout: Checkout) -> Result<Placed> {
     if let Some(code) = hold.promo_code_id {
         promo_codes::require_audience(tx, code, sale.person.as_ref().map(|person| person.person_id)).await?;
     }
+    let at_door = matches!(checkout.how, HowToPay::AtDoor);
+    if at_door && !event.pay_at_door {
+        let message = "this event's orders are not paid at the door";
+        return Err(Error::refused("not_at_door", message).at("payment_method"));
+    }
     let (name, phone) = (tidy(checkout.name, "name")?, tidy(checkout.phone, "phone")?);
     let person = people::register(tx, hold.organizer_id, sale.person, checkout.email, name, phone)?;
     let order_id = OrderId::new();
@@ -104,6 +122,8 @@ pub async fn checkout(tx: &mut Tx, checkout: Checkout) -> Result<Placed> {
         total_minor: hold.amount_minor,
         refunded_minor: 0,
         quantity: hold.quantity,
+        reserved: event.approval_required || (at_door && hold.amount_minor > 0),
+        awaits_approval: event.approval_required,
         lines: hold.lines.clone(),
         promo_code_id: hold.promo_code_id,
         placed_at: now,
@@ -113,32 +133,37 @@ pub async fn checkout(tx: &mut Tx, checkout: Checkout) -> Result<Placed> {
     };
     let language = ("language", sql::Bind::value(&checkout.language));
     let mut order = tx.create_with(hold.organizer_id, "order.placed", order, &[language])?;
-    if order.total_minor == 0 {
-        let filled = fulfil(tx, &mut order, Some(&mut hold), checkout.language).await?;
-        let tickets = filled.unwrap_or_default();
-        return Ok(Placed {
-            order,
-            payment: None,
-            tickets,
-        });
+    let (mut payment, mut tickets) = (None, Vec::new());
+    match checkout.how {
+        _ if order.reserved => tickets = reserved::reserve(tx, &order, &mut hold, checkout.language).await?,
+        HowToPay::Now { provider, method } if order.total_minor > 0 => {
+            holds::keep_until(tx, hold.hold_id, now + PAYABLE_FOR);
+            payment = Some(payments::start(tx, &order, sale.platform_fee_bps, provider, method)?);
+        }
+        _ => {
+            let filled = fulfil(tx, &mut order, Some(&mut hold), checkout.language).await?;
+            tickets = filled.unwrap_or_default();
+        }
     }
-    holds::keep_until(tx, hold.hold_id, now + PAYABLE_FOR);
-    let payment = payments::start(tx, &order, sale.platform_fee_bps, checkout.provider, checkout.method)?;
     Ok(Placed {
         order,
-        payment: Some(payment),
-        tickets: Vec::new(),
+        payment,
+        tickets,
     })
 }
 
-/// Another try to pay, after one that failed.
-pub async fn pay_again(tx: &mut Tx, id: OrderId, provider: String, method: String) -> Result<Stored<Payment>> {
+/// The first payment of an order that was reserved, or another try after one that failed.
+pub async fn pay(tx: &mut Tx, id: OrderId, provider: String, method: String) -> Result<Stored<Payment>> {
     let order = get(tx, id).await?;
     if order.status != OrderStatus::Pending {
         return Err(Error::conflict(
             "order_closed",
             format!("this order is {}", order.status),
         ));
+    }
+    if order.awaits_approval {
+        let message = "this order waits for the organizer; it can be paid when it is approved";
+        return Err(Error::conflict("awaits_approval", message));
     }
     let fee_bps = organizers::get(tx, order.organizer_id).await?.platform_fee_bps;
     payments::start(tx, &order, fee_bps, provider, method)
@@ -149,8 +174,8 @@ pub async fn pay_again(tx: &mut Tx, id: OrderId, provider: String, method: Strin
 pub async fn cancel(tx: &mut Tx, id: OrderId, refund: Option<RefundReason>) -> Result<Stored<Order>> {
     let mut order = get(tx, id).await?;
     match order.status {
-        OrderStatus::Pending => release_hold(tx, &order).await?,
-        OrderStatus::Paid => {
+        OrderStatus::Pending if !order.reserved => release_hold(tx, &order).await?,
+        OrderStatus::Pending | OrderStatus::Paid => {
             let tickets = valid_tickets(tx, id).await?;
             take_back(tx, &order, tickets, true).await?;
             if let (Some(reason), Some(mut paid)) = (refund, Paid::of_order(tx, id).await?)
@@ -267,6 +292,21 @@ pub(crate) async fn fulfil(
     hold: Option<&mut Stored<Hold>>,
     language: Language,
 ) -> Result<Option<Vec<Stored<Ticket>>>> {
+    if !order.reserved && !secure(tx, order, hold).await? {
+        return Ok(None);
+    }
+    order.status = OrderStatus::Paid;
+    order.paid_at = Some(tx.now());
+    tx.change("order.paid", order)?;
+    send_link(tx, order, language)?;
+    match order.reserved {
+        true => tickets::of_order(tx, order.order_id).await.map(Some),
+        false => tickets::issue(tx, order).map(Some),
+    }
+}
+
+/// The capacity becomes sold. False: it is gone.
+async fn secure(tx: &mut Tx, order: &Order, hold: Option<&mut Stored<Hold>>) -> Result<bool> {
     let demand = pools::demand(tx, order.event_id, &order.lines, order.promo_code_id).await?;
     match hold {
         Some(hold) if hold.status == HoldStatus::Active => {
@@ -274,15 +314,10 @@ pub(crate) async fn fulfil(
             hold.status = HoldStatus::Converted;
             tx.change("hold.converted", hold)?;
             waiting_list::hold_ended(tx, hold).await?;
+            Ok(true)
         }
-        _ if pools::take(tx, Move::Sell, &demand).await?.is_none() => {}
-        _ => return Ok(None),
+        _ => Ok(pools::take(tx, Move::Sell, &demand).await?.is_none()),
     }
-    order.status = OrderStatus::Paid;
-    order.paid_at = Some(tx.now());
-    tx.change("order.paid", order)?;
-    send_link(tx, order, language)?;
-    tickets::issue(tx, order).map(Some)
 }
 
 /// Mails the buyer the way to the order and its tickets.
@@ -297,7 +332,8 @@ pub(crate) fn send_link(tx: &mut Tx, order: &Order, language: Language) -> Resul
 /// The same once more, when the buyer has lost it. Not twice in a minute: a mailbox should not be filled by it.
 pub async fn send_link_again(tx: &mut Tx, id: OrderId) -> Result<()> {
     let order = get(tx, id).await?;
-    if order.status != OrderStatus::Paid {
+    let reserved = order.status == OrderStatus::Pending && order.reserved && !order.awaits_approval;
+    if order.status != OrderStatus::Paid && !reserved {
         return Err(Error::conflict(
             "order_not_paid",
             format!("this order is {}", order.status),

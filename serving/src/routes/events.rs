@@ -54,6 +54,12 @@ pub struct EventInput {
     charges: Vec<ChargeInput>,
     /// Until when buyers may cancel paid orders themselves. None: never.
     refundable_until: Option<Moment>,
+    /// Buyers may choose `at_door` as their payment method: they get their tickets, and pay later.
+    #[serde(default)]
+    pay_at_door: bool,
+    /// Orders wait until they are approved; only then can they be paid.
+    #[serde(default)]
+    approval_required: bool,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -101,6 +107,8 @@ impl From<EventInput> for EventDetails {
             currency,
             charges,
             refundable_until,
+            pay_at_door,
+            approval_required,
             ..
         } = input;
         let (starts_at, ends_at) = (input.starts_at.0, input.ends_at.0);
@@ -117,6 +125,8 @@ impl From<EventInput> for EventDetails {
             currency,
             charges: charges.into_iter().map(Charge::from).collect(),
             refundable_until: refundable_until.map(Timestamp::from),
+            pay_at_door,
+            approval_required,
         }
     }
 }

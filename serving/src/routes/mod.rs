@@ -29,6 +29,7 @@ pub mod sql;
 pub mod status;
 pub mod ticket_types;
 pub mod tickets;
+pub mod till;
 pub mod venues;
 pub mod waiting_list;
 pub mod webhooks;

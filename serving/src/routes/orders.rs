@@ -19,11 +19,14 @@ use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, sync::Arc};
 use transactional::{
     Reader, Stored,
-    orders::{self, Checkout, OrderFilter},
+    orders::{self, Checkout, HowToPay, OrderFilter},
     payments::{self, refunds},
     people, tickets,
 };
 use utoipa::{IntoParams, ToSchema};
+
+/// The payment method of who pays later.
+const AT_DOOR: &str = "at_door";
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -32,7 +35,8 @@ pub struct OrderInput {
     hold_id: HoldId,
     buyer: BuyerInput,
     /// How the payment provider is to be paid. The test provider takes `test_ok`, `test_declined`, `test_late`,
-    /// `test_duplicated`, `test_reordered`, and `test_manual`, which reports nothing by itself.
+    /// `test_duplicated`, `test_reordered`, and `test_manual`, which reports nothing by itself. `at_door`, if the event
+    /// allows it: the tickets come at once, and the order stays pending until it is paid.
     #[schema(example = "test_ok")]
     payment_method: String,
 }
@@ -90,7 +94,8 @@ pub struct SecretQuery {
 
 /// Check out: turn a hold into an order
 ///
-/// A free order is paid at once. Otherwise it is pending until the payment provider reports, and its tickets stay held.
+/// A free order is paid at once. Otherwise it is pending until the payment provider reports, and its tickets stay held;
+/// or, if it is paid at the door or waits for the organizer's approval, its tickets are reserved without end.
 #[utoipa::path(post, path = "/v1/orders", tag = "storefront", request_body = OrderInput, security(()),
     params(("Idempotency-Key" = Option<String>, Header)),
     responses((status = 201, body = OrderView), (status = 409, body = Problem), (status = 422, body = Problem)))]
@@ -103,15 +108,27 @@ pub async fn check_out(
         request_hash,
     }: Once<OrderInput>,
 ) -> Result<(StatusCode, Json<OrderView>)> {
-    let method = known_method(&app, body.payment_method)?;
+    let (how, method) = match body.payment_method.as_str() {
+        AT_DOOR => (HowToPay::AtDoor, String::new()),
+        _ => {
+            let method = known_method(&app, body.payment_method)?;
+            let provider = app.payments.provider().name().to_owned();
+            (
+                HowToPay::Now {
+                    provider,
+                    method: method.clone(),
+                },
+                method,
+            )
+        }
+    };
     let checkout = Checkout {
         hold_id: body.hold_id,
         email: body.buyer.email,
         name: body.buyer.name,
         phone: body.buyer.phone,
         language: language(&headers),
-        provider: app.payments.provider().name().to_owned(),
-        method: method.clone(),
+        how,
     };
     let placed = app
         .write_once("orders", key, request_hash, "storefront".into(), move |tx| {
@@ -144,14 +161,14 @@ pub struct PaymentInput {
     payment_method: String,
 }
 
-/// Pay a pending order again, after a payment failed
+/// Pay a pending order: for the first time if it was reserved, or again after a payment failed
 ///
 /// The tickets stay held while the order is pending, so a buyer whose card was declined can try another one.
 #[utoipa::path(post, path = "/v1/orders/{order_id}/payments", tag = "storefront", security(()),
     request_body = PaymentInput,
     params(("order_id" = String, Path), SecretQuery, ("Idempotency-Key" = Option<String>, Header)),
     responses((status = 201, body = PaymentView), (status = 404, body = Problem), (status = 409, body = Problem)))]
-pub async fn pay_again(
+pub async fn pay_order(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
     Id(order_id): Id<OrderId>,
@@ -167,7 +184,7 @@ pub async fn pay_again(
     let (provider, by) = (app.payments.provider().name().to_owned(), method.clone());
     let payment = app
         .write_once("payments", key, request_hash, "storefront".into(), move |tx| {
-            Box::pin(async move { orders::pay_again(tx, order_id, provider, by).await })
+            Box::pin(async move { orders::pay(tx, order_id, provider, by).await })
         })
         .await?;
     let payment_url = app.payments.start(&payment, &method).await?;
@@ -218,6 +235,8 @@ pub async fn show_order(
 }
 
 /// Show an order's tickets with their codes
+///
+/// While the order waits for its approval, none are shown.
 #[utoipa::path(get, path = "/v1/orders/{order_id}/tickets", tag = "storefront", security(()),
     params(("order_id" = String, Path), SecretQuery),
     responses((status = 200, body = Vec<TicketView>), (status = 404, body = Problem)))]
@@ -229,7 +248,10 @@ pub async fn list_order_tickets(
 ) -> Result<Json<Vec<TicketView>>> {
     let mut db = app.store.read().await?;
     let order = readable_order(&app, &mut db, caller, order_id, query.secret).await?;
-    let tickets = tickets::of_order(&mut db, order_id).await?;
+    let tickets = match order.awaits_approval {
+        true => Vec::new(),
+        false => tickets::of_order(&mut db, order_id).await?,
+    };
     let mut names = HashMap::new();
     for holder in tickets
         .iter()

@@ -32,4 +32,5 @@ mod readers;
 mod requests;
 mod shared;
 mod spans;
+mod till;
 mod webhooks;

@@ -10,8 +10,9 @@ use crate::{
 use domain::{
     CheckInId, CheckInListId, Timestamp,
     changes::{CheckInList, Ticket},
-    check_in::{self, Answer, ListRules, Presented, Question, Refusal, Seen},
+    check_in::{self, Answer, Due, ListRules, Presented, Question, Refusal, Seen},
     event::EventStatus,
+    order::OrderStatus,
 };
 use std::sync::{Arc, OnceLock};
 
@@ -34,6 +35,7 @@ struct Known {
     shown: ShownTicket,
     valid_from: Option<Timestamp>,
     valid_to: Option<Timestamp>,
+    due: Due,
     seen: Seen,
 }
 
@@ -60,6 +62,7 @@ fn statement(scans: usize) -> Arc<String> {
         "with shown (place, ticket_id, kind, nonce, code_hash) as (values {})
          select {list}, {ticket}, e.status as event_status, e.timezone as timezone, y.name as type_name,
              y.valid_from as valid_from, y.valid_to as valid_to, p.name as holder, s.entries as entries,
+             o.status as order_status, o.awaits_approval as awaits_approval,
              s.last_at as last_at, s.last_kind as last_kind, s.first_at as first_at, s.first_gate as first_gate,
              s.entered_at as entered_at, c.check_in_id as earlier, c.accepted as earlier_accepted,
              c.reason as earlier_reason, c.annulled_at as annulled_at
@@ -68,6 +71,7 @@ fn statement(scans: usize) -> Arc<String> {
          join events e on e.event_id = l.event_id
          left join tickets t on t.ticket_id = h.ticket_id and t.event_id = l.event_id
          left join ticket_types y on y.ticket_type_id = t.ticket_type_id
+         left join orders o on o.order_id = t.order_id
          left join people p on p.person_id = t.person_id
          left join ticket_list_state s on s.ticket_id = t.ticket_id and s.check_in_list_id = l.check_in_list_id
          left join check_ins c on c.check_in_id = (
@@ -105,6 +109,7 @@ impl Doors {
             rules: ListRules {
                 reentry: list.reentry,
                 multi_entry: list.multi_entry,
+                include_pending: list.include_pending,
                 ticket_types: list.ticket_types.iter().map(|listed| listed.ticket_type_id).collect(),
                 opens_at: list.opens_at,
                 closes_at: list.closes_at,
@@ -146,7 +151,7 @@ impl Doors {
             return (verdict, None);
         }
         let mut after = None;
-        if let (Some(known), Some(claim)) = (known, shown.claim) {
+        if let (Some(known), Some(claim), None) = (known, shown.claim, shown.scan.refused) {
             let old = i64::from(claim.code_version) != known.shown.ticket.code_version;
             let answer = self.answer(known, old, shown, now);
             (verdict.accepted, verdict.reason, verdict.forced) = (answer.accepted, answer.reason, answer.forced);
@@ -159,6 +164,7 @@ impl Doors {
             }
             after = answer.accepted.then_some(answer.seen);
         }
+        verdict.reason = shown.scan.refused.or(verdict.reason);
         if let Some(earlier) = earlier.as_ref().filter(|_| !verdict.accepted)
             && earlier.reason == verdict.reason
         {
@@ -175,10 +181,12 @@ impl Doors {
                 scanned_at: shown.scan.scanned_at.unwrap_or(now),
                 gate: shown.scan.gate.clone(),
                 force: shown.scan.force,
+                ignore_unpaid: shown.scan.ignore_unpaid,
             },
             presented: Presented {
                 ticket: ticket.status,
                 blocked: ticket.blocked,
+                due: known.due,
                 code_is_old,
                 event: self.event,
                 ticket_type_id: Some(ticket.ticket_type_id),
@@ -226,6 +234,7 @@ impl Shown {
                 },
                 valid_from: row.maybe_time("valid_from")?,
                 valid_to: row.maybe_time("valid_to")?,
+                due: due(row)?,
                 seen: seen(row)?,
             }),
         };
@@ -240,6 +249,15 @@ impl Shown {
         };
         Ok(Self { known, earlier })
     }
+}
+
+/// What a ticket's order waits for, from its `order_status` and `awaits_approval`.
+pub(super) fn due(row: &Row) -> Result<Due> {
+    Ok(match (row.parse("order_status")?, row.int("awaits_approval")? != 0) {
+        (OrderStatus::Pending, true) => Due::Approval,
+        (OrderStatus::Pending, false) => Due::Payment,
+        _ => Due::Nothing,
+    })
 }
 
 /// What a list has seen of a ticket, from columns that are null where it has seen nothing.

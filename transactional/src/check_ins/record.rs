@@ -72,6 +72,7 @@ fn check_in(
         nonce: scan.nonce.clone(),
         scanned_at: scan.scanned_at.unwrap_or(received_at),
         received_at,
+        note: scan.note.clone(),
         code_hash: (!verdict.accepted).then(|| code_hash.clone()),
         conflicts_with: None,
         annulled_at: None,

@@ -25,6 +25,9 @@ use domain::{
 use refunds::Paid;
 use std::sync::{Arc, LazyLock};
 
+/// The provider of what is paid at the door: the organizer's own till.
+pub const TILL: &str = "till";
+
 /// What a report led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Applied {

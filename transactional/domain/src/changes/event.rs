@@ -32,6 +32,12 @@ record! {
         charges: Vec<Charge>,
         /// Until when a buyer may cancel a paid order; none: never.
         refundable_until: Option<Timestamp>,
+        /// Buyers may choose to pay at the door.
+        #[serde(default)]
+        pay_at_door: bool,
+        /// Orders wait for the organizer to approve them.
+        #[serde(default)]
+        approval_required: bool,
         /// Where it came from, for what was imported.
         source: Option<String>,
     }

@@ -79,7 +79,7 @@ impl Action {
                 world.write(move |tx| Box::pin(holds::release(tx, id))).await?;
             }
             (8, _, Some(id), _) => {
-                let again = world.write(move |tx| Box::pin(orders::pay_again(tx, id, "test".into(), "test_ok".into())));
+                let again = world.write(move |tx| Box::pin(orders::pay(tx, id, "test".into(), "test_ok".into())));
                 let payment = again.await?;
                 known.lock().unwrap().payments.push(payment);
             }

@@ -1,5 +1,5 @@
-//! The conformance cases of check-in, by their numbers in the anchor. Cases 17 and 18 ask for tickets of unpaid and
-//! unapproved orders, which don't exist here.
+//! The conformance cases of check-in, by their numbers in the anchor. Those of unpaid and unapproved orders, 17 and 18,
+//! stand in [`super::reserved`].
 
 use super::*;
 use crate::check_ins::{Scan, Scanner, Verdict, redeem, simulate};
@@ -22,6 +22,9 @@ impl World {
             scanned_at: None,
             gate: Some("North".into()),
             force: false,
+            ignore_unpaid: false,
+            refused: None,
+            note: None,
         }
     }
 

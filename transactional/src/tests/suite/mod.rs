@@ -19,6 +19,7 @@ mod pricing;
 mod processes;
 mod providers;
 mod reconciliation;
+mod reserved;
 mod sales;
 mod waiting;
 mod webhooks;
