@@ -294,6 +294,7 @@ fn did(change_type: &str) -> String {
         "order.expired" | "hold.expired" => "let lapse",
         "hold.converted" => "turned into an order",
         "event.ended" => "saw the end of",
+        "event.refunds_requested" => "gave all buyers their money back for",
         "payment.succeeded" => "confirmed",
         "payment.failed" => "reported the failure of",
         "payment.unapplied" => "reported, with nothing left to pay for,",

@@ -6,7 +6,7 @@ use crate::{
     problem::{PROBLEM_JSON, Problem},
     roles::ProcessRole,
     routes::{
-        access, account, audit, audit_log, check_ins, devices, downloads, erasure, events, exports, gates, health,
+        access, account, audit, audit_log, check_ins, devices, downloads, erasure, event_refunds, events, exports, gates, health,
         holds, imports, interactions, metrics, money, orders, organizers, pages, payments, promo_codes, scanner, scans,
         session, sql, status, ticket_types, tickets, venues, waiting_list, webhooks,
     },
@@ -233,6 +233,7 @@ fn sales() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(orders::list_event_orders))
         .routes(routes!(waiting_list::list_waiting_entries))
         .routes(routes!(money::refund_order, money::list_refunds))
+        .routes(routes!(event_refunds::refund_event, event_refunds::show_event_refunds))
         .routes(routes!(money::list_disputes))
         .routes(routes!(money::show_balances))
         .routes(routes!(money::list_ledger_entries))

@@ -5,7 +5,7 @@ use crate::{
     page::{self, Filter, Order},
     rows,
     sql::binds,
-    ticket_keys,
+    ticket_keys, waiting_list,
 };
 use domain::{
     Currency, EventId, Label, OrganizerId, Timestamp, VenueId,
@@ -61,7 +61,7 @@ pub async fn update(tx: &mut Tx, id: EventId, details: EventDetails) -> Result<S
         let message = "an event keeps the currency that it began with, since its prices are in it";
         return Err(Error::conflict("currency_fixed", message).at("currency"));
     }
-    if matches!(event.status, EventStatus::Cancelled | EventStatus::Ended) {
+    if event.status.is_final() {
         return Err(Error::conflict(
             "event_closed",
             format!("an event that is {} stays as it is", event.status),
@@ -89,6 +89,9 @@ pub async fn set_status(tx: &mut Tx, id: EventId, status: EventStatus) -> Result
         EventStatus::Ended => "event.ended",
     };
     tx.change(change_type, &mut event)?;
+    if status.is_final() {
+        waiting_list::close_soon(tx, id);
+    }
     Ok(event)
 }
 
@@ -100,6 +103,7 @@ pub(crate) async fn end_what_is_over(tx: &mut Tx, limit: i64) -> Result<u64> {
     for mut event in over {
         event.status = EventStatus::Ended;
         tx.change("event.ended", &mut event)?;
+        waiting_list::close_soon(tx, event.event_id);
     }
     Ok(count)
 }

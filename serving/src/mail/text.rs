@@ -146,6 +146,13 @@ mod tests {
                 Content::WaitingListOffer { waiting_entry_id },
                 also("until", "2026-12-01T20:00:00.000000Z"),
             ),
+            (
+                Content::EventCancelled {
+                    order_id,
+                    refunded: "25.00 EUR".into(),
+                },
+                also("code", "7F3K"),
+            ),
             (Content::OrderLink { order_id }, also("code", "7F3K")),
         ]
     }

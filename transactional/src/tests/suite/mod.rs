@@ -2,6 +2,7 @@
 
 use super::*;
 
+mod cancelled_events;
 mod chance;
 mod commands;
 mod doors;

@@ -48,7 +48,7 @@ impl World {
             .collect()
     }
 
-    async fn stored(&self, id: OrderId) -> Stored<Order> {
+    pub(super) async fn stored(&self, id: OrderId) -> Stored<Order> {
         orders::get(&mut self.store.read().await.unwrap(), id).await.unwrap()
     }
 
