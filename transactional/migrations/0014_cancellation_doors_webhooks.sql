@@ -14,3 +14,7 @@ create table event_refunds (
     finished_at bigint
 );
 create index event_refunds_unfinished on event_refunds (asked_at) where finished_at is null;
+
+-- A nonce is its scanner's own: what another sends with it is another scan.
+drop index check_ins_once;
+create unique index check_ins_once on check_ins (ticket_id, check_in_list_id, kind, nonce, scanned_by) where accepted = 1;

@@ -34,7 +34,7 @@ use serde::{Deserialize, Serialize};
 /// Who scans.
 #[derive(Clone, Debug)]
 pub struct Scanner {
-    /// As changes tell it. Only the same actor may take a scan back.
+    /// As changes tell it. A scan is repeated, or taken back, by the same actor alone.
     pub actor: String,
     pub device_id: Option<DeviceId>,
     /// Where it stands, unless a scan says otherwise.
@@ -46,7 +46,7 @@ pub struct Scanner {
 pub struct Scan {
     pub code: String,
     pub kind: ScanKind,
-    /// Chosen by the scanner: the same for every attempt to send the same scan.
+    /// Chosen by the scanner: the same for every attempt to send the same scan. Another scanner may choose it too.
     pub nonce: String,
     /// None: now.
     pub scanned_at: Option<Timestamp>,
@@ -106,11 +106,11 @@ pub async fn redeem(store: &Store, scanner: Scanner, list: CheckInListId, scan: 
 }
 
 /// The verdict that [`redeem`] would give now, without a trace.
-pub async fn simulate(store: &Store, list: CheckInListId, scan: Scan) -> Result<Verdict> {
+pub async fn simulate(store: &Store, scanner: Scanner, list: CheckInListId, scan: Scan) -> Result<Verdict> {
     check(&scan)?;
     let shown = present(store, list, vec![scan]).await?;
     let mut db = store.peek().await?;
-    let doors = Doors::find(&mut db, list, &shown).await?;
+    let doors = Doors::find(&mut db, list, &scanner, &shown).await?;
     let (verdict, _) = doors.verdict(0, &shown[0], Timestamp::now());
     Ok(verdict)
 }

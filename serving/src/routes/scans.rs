@@ -29,7 +29,8 @@ pub struct ScanInput {
     #[serde(default = "entry")]
     #[schema(value_type = String, default = "entry", example = "entry")]
     kind: ScanKind,
-    /// Made by the scanner for each scan: a repeat with the same nonce is answered alike and written once.
+    /// Made by the scanner for each scan: a repeat by the same device, token or user with the same nonce is answered alike
+    /// and written once. The same nonce from anyone else is a scan of its own.
     nonce: String,
     /// When the ticket was scanned, if that was earlier.
     scanned_at: Option<Moment>,
@@ -157,7 +158,7 @@ pub async fn redeem(
 ) -> Result<Json<VerdictView>> {
     require_list(&app, &identity, list, Permission::CheckIn).await?;
     let verdict = match input.simulate {
-        true => check_ins::simulate(&app.store, list, input.into()).await?,
+        true => check_ins::simulate(&app.store, identity.scanner(), list, input.into()).await?,
         false => check_ins::redeem(&app.store, identity.scanner(), list, input.into()).await?,
     };
     Ok(Json(verdict.into()))
