@@ -80,7 +80,7 @@ pub async fn set_status(tx: &mut Tx, id: EventId, status: EventStatus) -> Result
     event.status = event
         .status
         .become_(status)
-        .map_err(|why| Error::conflict("wrong_status", why.0).at("status"))?;
+        .map_err(|why| Error::conflict("wrong_status", why.0))?;
     let change_type = match status {
         EventStatus::Draft => "event.drafted",
         EventStatus::Published => "event.published",

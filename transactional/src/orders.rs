@@ -84,13 +84,13 @@ pub async fn checkout(tx: &mut Tx, checkout: Checkout) -> Result<Placed> {
             .filter(|line| line.ticket_type_id == ticket_type.ticket_type_id);
         match lines.map(|line| line.quantity).sum() {
             0 => {}
-            quantity => quotes::check_quantity_and_window(ticket_type, quantity, now)?,
+            quantity => quotes::check_quantity_and_window(ticket_type, quantity, now).map_err(|why| why.at("hold_id"))?,
         }
     }
     if let Some(code) = hold.promo_code_id {
         promo_codes::require_audience(tx, code, sale.person.as_ref().map(|person| person.person_id)).await?;
     }
-    let (name, phone) = (tidy(checkout.name, "name")?, tidy(checkout.phone, "phone")?);
+    let (name, phone) = (tidy(checkout.name, "buyer/name")?, tidy(checkout.phone, "buyer/phone")?);
     let person = people::register(tx, hold.organizer_id, sale.person, checkout.email, name, phone)?;
     let order_id = OrderId::new();
     let order = Order {
@@ -177,46 +177,65 @@ pub async fn cancel(tx: &mut Tx, id: OrderId, refund: Option<RefundReason>) -> R
 /// What goes back of a paid order.
 #[derive(Clone, Debug)]
 pub enum RefundRequest {
-    /// These tickets, at what was paid for them. They are void; without any left, the order is cancelled.
+    /// These tickets, at what was paid for them, or what is left of it. They are void; without any left, the order is
+    /// cancelled.
     Tickets(Vec<TicketId>),
     /// So much, and the tickets stay.
     Amount(Money),
 }
 
-/// Gives a part of an order's money back.
-pub async fn refund(tx: &mut Tx, id: OrderId, request: RefundRequest, reason: RefundReason) -> Result<Stored<Refund>> {
+/// Gives a part of an order back. None: tickets are void, and there was no money left to go back for them.
+pub async fn refund(
+    tx: &mut Tx,
+    id: OrderId,
+    request: RefundRequest,
+    reason: RefundReason,
+) -> Result<Option<Stored<Refund>>> {
     let mut order = get(tx, id).await?;
-    let mut paid = Paid::of_order(tx, id)
-        .await?
-        .ok_or_else(|| Error::conflict("nothing_paid", "no payment of this order can be refunded"))?;
+    let paid = Paid::of_order(tx, id).await?;
     match request {
-        RefundRequest::Amount(amount) if amount.currency != order.currency => {
-            let message = format!("this order was paid in {}", order.currency);
-            Err(Error::refused("invalid", message).at("amount/currency"))
+        RefundRequest::Amount(amount) => {
+            let mut paid =
+                paid.ok_or_else(|| Error::conflict("nothing_paid", "no payment of this order can be refunded"))?;
+            if amount.currency != order.currency {
+                let message = format!("this order was paid in {}", order.currency);
+                return Err(Error::refused("invalid", message).at("amount/currency"));
+            }
+            refunds::request(tx, &mut paid, &mut order, amount.amount_minor, reason).map(Some)
         }
-        RefundRequest::Amount(amount) => refunds::request(tx, &mut paid, &mut order, amount.amount_minor, reason),
         RefundRequest::Tickets(wanted) => {
-            let (back, stay): (Vec<_>, Vec<_>) = valid_tickets(tx, id)
-                .await?
-                .into_iter()
-                .partition(|ticket| wanted.contains(&ticket.ticket_id));
-            let wanted: BTreeSet<_> = wanted.into_iter().collect();
-            if back.is_empty() || back.len() != wanted.len() {
-                let message = "name valid tickets of this order, at least one";
-                return Err(Error::refused("ticket_unknown", message).at("tickets"));
-            }
-            let amount = back.iter().map(|ticket| ticket.price_minor).sum();
-            take_back(tx, &order, back, stay.is_empty()).await?;
-            if stay.is_empty() {
-                order.status = OrderStatus::Cancelled;
-                order.cancelled_at = Some(tx.now());
-                tx.change("order.cancelled", &mut order)?;
-            }
-            let refund = refunds::request(tx, &mut paid, &mut order, amount, reason)?;
+            let worth = void(tx, &mut order, wanted).await?;
+            let refund = match paid.map(|paid| (worth.min(paid.room()), paid)) {
+                Some((amount, mut paid)) if amount > 0 => {
+                    Some(refunds::request(tx, &mut paid, &mut order, amount, reason)?)
+                }
+                _ => None,
+            };
             waiting_list::offer(tx, order.event_id).await?;
             Ok(refund)
         }
     }
+}
+
+/// Takes some of an order's tickets back, and with the last of them the order. What was paid for them.
+async fn void(tx: &mut Tx, order: &mut Stored<Order>, wanted: Vec<TicketId>) -> Result<i64> {
+    let (back, stay): (Vec<_>, Vec<_>) = valid_tickets(tx, order.order_id)
+        .await?
+        .into_iter()
+        .partition(|ticket| wanted.contains(&ticket.ticket_id));
+    let wanted: BTreeSet<_> = wanted.into_iter().collect();
+    if back.is_empty() || back.len() != wanted.len() {
+        let message = "name valid tickets of this order, at least one";
+        return Err(Error::refused("ticket_unknown", message).at("tickets"));
+    }
+    let worth = back.iter().map(|ticket| ticket.price_minor).sum();
+    take_back(tx, order, back, stay.is_empty()).await?;
+    if stay.is_empty() {
+        order.status = OrderStatus::Cancelled;
+        order.cancelled_at = Some(tx.now());
+        tx.change("order.cancelled", order)?;
+    }
+    Ok(worth)
 }
 
 /// Cancels for the buyer, if the event's policy allows it now: until its time, and while no ticket has been used.

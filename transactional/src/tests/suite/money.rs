@@ -24,14 +24,15 @@ impl World {
         self.write(|tx| Box::pin(payments::report(tx, sent))).await.unwrap()
     }
 
-    async fn refund(&self, id: OrderId, request: RefundRequest) -> Result<Stored<Refund>> {
+    async fn refund(&self, id: OrderId, request: RefundRequest) -> Result<Option<Stored<Refund>>> {
         self.write(move |tx| Box::pin(orders::refund(tx, id, request, RefundReason::Staff)))
             .await
     }
 
     pub(super) async fn amount(&self, id: OrderId, amount_minor: i64) -> Result<Stored<Refund>> {
         let amount = Money::new(amount_minor, "EUR".parse().unwrap());
-        self.refund(id, RefundRequest::Amount(amount)).await
+        let refund = self.refund(id, RefundRequest::Amount(amount)).await?;
+        Ok(refund.expect("an amount goes back as money"))
     }
 
     async fn ask(&self) -> usize {
@@ -102,8 +103,12 @@ async fn refunds_never_exceed_what_was_paid() {
     let id = world.paid(2).await.order.order_id;
     world.amount(id, 2 * PRICE - 1).await.unwrap();
     assert_eq!(code(world.amount(id, 2).await), "refund_too_large");
-    assert_eq!(code(world.amount(id, 0).await), "refund_too_large");
-    assert_eq!(code(world.amount(id, -1).await), "refund_too_large");
+    for nothing in [0, -1, i64::MIN] {
+        let Err(Error::Refused(refusal)) = world.amount(id, nothing).await else {
+            panic!("{nothing} is not too much, but no refund");
+        };
+        assert_eq!(refusal.field.as_deref(), Some("amount/amount_minor"));
+    }
     let tries = futures::future::join_all((0..10).map(|_| world.amount(id, 1))).await;
     assert_eq!(tries.iter().filter(|tried| tried.is_ok()).count(), 1);
     assert_eq!(world.stored(id).await.refunded_minor, 2 * PRICE);
@@ -148,6 +153,36 @@ async fn tickets_go_back_at_what_was_paid_for_them_and_the_last_one_cancels_the_
         (order.status, order.refunded_minor),
         (OrderStatus::Cancelled, 3 * PRICE)
     );
+    assert_eq!(world.pool_counts().await, (0, 0));
+    world.ask().await;
+    world.assert_sound().await;
+}
+
+#[tokio::test]
+async fn tickets_become_void_without_money_where_none_is_left() {
+    let world = World::with_capacity(10).await;
+    let (pool, ticket_type) = (world.pool, world.ticket_type);
+    let tickets = async |id| tickets::of_order(&mut world.store.read().await.unwrap(), id).await.unwrap();
+    let all = async |id| RefundRequest::Tickets(tickets(id).await.iter().map(|ticket| ticket.ticket_id).collect());
+    let id = world.paid(2).await.order.order_id;
+    world.amount(id, 2 * PRICE - 300).await.unwrap();
+    let first = RefundRequest::Tickets(vec![tickets(id).await[0].ticket_id]);
+    let back = world.refund(id, first).await.unwrap();
+    assert_eq!(back.unwrap().amount_minor, 300, "what is left of it");
+    let last = RefundRequest::Tickets(vec![tickets(id).await[1].ticket_id]);
+    assert_eq!(world.refund(id, last).await.unwrap(), None);
+    let order = world.stored(id).await;
+    assert_eq!((order.status, order.refunded_minor), (OrderStatus::Cancelled, 2 * PRICE));
+    let free = type_details(&[pool], 0);
+    world
+        .write(move |tx| Box::pin(ticket_types::update(tx, ticket_type, free)))
+        .await
+        .unwrap();
+    let id = world.order(2).await.order.order_id;
+    assert_eq!(code(world.amount(id, 1).await), "nothing_paid");
+    assert_eq!(world.refund(id, all(id).await).await.unwrap(), None);
+    assert_eq!(world.stored(id).await.status, OrderStatus::Cancelled);
+    assert_eq!(code(world.refund(id, all(id).await).await), "ticket_unknown");
     assert_eq!(world.pool_counts().await, (0, 0));
     world.ask().await;
     world.assert_sound().await;
