@@ -324,14 +324,10 @@ pub async fn send_link_again(tx: &mut Tx, id: OrderId) -> Result<()> {
     }
     let sql = "select language, link_sent_at from orders where order_id = $1";
     let row = sql::one(tx, sql, binds![id]).await?;
-    if row
-        .maybe_time("link_sent_at")?
-        .is_some_and(|at| at + SENT_AGAIN_AFTER > tx.now())
-    {
-        return Err(Error::conflict(
-            "sent_already",
-            "the mail was sent a moment ago; look again in a minute",
-        ));
+    let again = row.maybe_time("link_sent_at")?.map(|at| at + SENT_AGAIN_AFTER);
+    if let Some(again) = again.filter(|again| *again > tx.now()) {
+        let message = "the mail was sent a moment ago; look again in a minute";
+        return Err(Error::conflict("sent_already", message).retry_after(again.since(tx.now())));
     }
     let language = row.parse("language")?;
     send_link(tx, &order, language)?;
