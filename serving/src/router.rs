@@ -7,9 +7,9 @@ use crate::{
     problem::{PROBLEM_JSON, Problem},
     roles::ProcessRole,
     routes::{
-        access, account, audit, audit_log, check_ins, devices, downloads, erasure, event_refunds, events, exports, gates, health,
-        holds, imports, interactions, metrics, money, orders, organizers, pages, payments, promo_codes, scanner, scans,
-        session, sql, status, ticket_types, tickets, venues, waiting_list, webhooks,
+        access, account, audit, audit_log, check_ins, devices, downloads, erasure, event_refunds, events, exports,
+        gates, health, holds, imports, interactions, metrics, money, orders, organizers, pages, payments, promo_codes,
+        scanner, scans, session, sql, status, ticket_types, tickets, venues, waiting_list, webhooks,
     },
     wiring::App,
 };

@@ -84,7 +84,9 @@ pub async fn checkout(tx: &mut Tx, checkout: Checkout) -> Result<Placed> {
             .filter(|line| line.ticket_type_id == ticket_type.ticket_type_id);
         match lines.map(|line| line.quantity).sum() {
             0 => {}
-            quantity => quotes::check_quantity_and_window(ticket_type, quantity, now).map_err(|why| why.at("hold_id"))?,
+            quantity => {
+                quotes::check_quantity_and_window(ticket_type, quantity, now).map_err(|why| why.at("hold_id"))?
+            }
         }
     }
     if let Some(code) = hold.promo_code_id {

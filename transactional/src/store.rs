@@ -284,7 +284,10 @@ const MIGRATIONS: [(&str, &str); 13] = [
     ("doors_offline", include_str!("../migrations/0010_doors.sql")),
     ("access", include_str!("../migrations/0011_access.sql")),
     ("waiting list", include_str!("../migrations/0012_waiting_list.sql")),
-    ("cancellation, doors, webhooks", include_str!("../migrations/0014_cancellation_doors_webhooks.sql")),
+    (
+        "cancellation, doors, webhooks",
+        include_str!("../migrations/0014_cancellation_doors_webhooks.sql"),
+    ),
 ];
 
 impl Source for Connection {

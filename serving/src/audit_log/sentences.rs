@@ -129,7 +129,11 @@ mod tests {
             assert!(verb.is_some(), "{change_type} reads as nothing");
             last_words.extend((verb == Some(last)).then_some(last));
         }
-        assert_eq!(last_words, VERBS.iter().copied().collect(), "a verb that no change type ends with");
+        assert_eq!(
+            last_words,
+            VERBS.iter().copied().collect(),
+            "a verb that no change type ends with"
+        );
         assert!(VERBS.is_sorted());
         assert_eq!(did("order.sent_back"), "sent back", "of a newer version");
     }
@@ -172,7 +176,11 @@ mod tests {
                 Some("Main entrance"),
                 "Phone 1 (device) let everybody out of check-in list Main entrance",
             ),
-            ("waiting_entry.joined", None, "Phone 1 (device) took a place on the waiting list"),
+            (
+                "waiting_entry.joined",
+                None,
+                "Phone 1 (device) took a place on the waiting list",
+            ),
             ("api_token.created", None, "Phone 1 (device) created an API token"),
         ] {
             assert_eq!(said(change_type, name), sentence);

@@ -32,7 +32,10 @@ pub struct ScanInput {
     /// Made by the scanner for each scan: a repeat by the same device, token or user with the same nonce is answered alike
     /// and written once. The same nonce from anyone else is a scan of its own.
     nonce: String,
-    /// When the ticket was scanned, if that was earlier.
+    /// When the ticket was scanned, if that was earlier. At most a day ahead of the server and 366 days ago; anything else
+    /// is an error of this scan. The rules are asked at this time. A `redeem` without `force` is a scan of now: if the
+    /// ticket's or the list's hours are over (or not begun) by more than five minutes, it is refused all the same; what
+    /// happened in the past is uploaded, or sent with `force`.
     scanned_at: Option<Moment>,
     /// None: the device's own, if it has one.
     gate: Option<String>,

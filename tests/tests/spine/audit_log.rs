@@ -188,7 +188,9 @@ fn a_device_is_called_by_its_name() {
         show: &show,
     };
     let code = buyer.codes(&buyer.buy(1)).remove(0);
-    let phone = admin.post(&show.path("devices"), &json!({ "name": "Phone 1" })).expect(201);
+    let phone = admin
+        .post(&show.path("devices"), &json!({ "name": "Phone 1" }))
+        .expect(201);
     let phone = shared.server.bearer(phone["secret"].as_str().unwrap());
     phone.post(&show.redeem_path(), &scan(&code)).expect(200);
     until("the scan is in the log under the phone's name", || {

@@ -22,7 +22,10 @@ fn a_kill_in_the_middle_of_an_events_refunds_refunds_nobody_twice() {
     }
     let path = show.of_event("refunds");
     running.admin().get(&path).problem(404, "not_found");
-    running.admin().post(&path, &json!({})).problem(409, "event_not_cancelled");
+    running
+        .admin()
+        .post(&path, &json!({}))
+        .problem(409, "event_not_cancelled");
     running.admin().post(&show.of_event("cancel"), &json!({})).expect(200);
     let asked = running.admin().post(&path, &json!({})).expect(202);
     assert_eq!(asked["orders_left"], ORDERS);
@@ -36,9 +39,16 @@ fn a_kill_in_the_middle_of_an_events_refunds_refunds_nobody_twice() {
     });
     assert_eq!(running.admin().post(&path, &json!({})).expect(202)["orders_left"], 0);
     let admin = running.admin();
-    eventually_counts(&admin, "select count(*) from refunds where status = 'succeeded'", ORDERS);
+    eventually_counts(
+        &admin,
+        "select count(*) from refunds where status = 'succeeded'",
+        ORDERS,
+    );
     assert_eq!(admin.count("select count(distinct order_id) from refunds"), ORDERS);
-    assert_eq!(admin.count("select sum(amount_minor) from refunds where reason = 'event_cancelled'"), ORDERS * PRICE);
+    assert_eq!(
+        admin.count("select sum(amount_minor) from refunds where reason = 'event_cancelled'"),
+        ORDERS * PRICE
+    );
     assert_eq!(admin.count("select count(*) from tickets where status = 'valid'"), 0);
     assert_eq!(admin.post("/v1/audit", &json!({})).expect(200)["clean"], true);
     // Every order has a mail with its link, and one that says that the event is cancelled.
@@ -54,8 +64,14 @@ fn sales_of_another_event_go_on_while_one_is_refunded() {
     let show = Show::open(&admin, None, PRICE);
     let other = Show::open_for(&admin, show.organizer_id.clone(), None, PRICE);
     let (buyer, others) = (
-        Buyer { client: shared.server.public(), show: &show },
-        Buyer { client: shared.server.public(), show: &other },
+        Buyer {
+            client: shared.server.public(),
+            show: &show,
+        },
+        Buyer {
+            client: shared.server.public(),
+            show: &other,
+        },
     );
     for _ in 0..60 {
         buyer.buy(1);
@@ -65,7 +81,13 @@ fn sales_of_another_event_go_on_while_one_is_refunded() {
     let analyst = shared.server.bearer(&token(&admin, &show.organizer_id, "analyst"));
     manager.post(&show.of_event("cancel"), &json!({})).expect(200);
     analyst.post(&path, &json!({})).problem(403, "forbidden");
-    let once = || manager.request("POST", &path).idempotent("all-back").json(&json!({})).send();
+    let once = || {
+        manager
+            .request("POST", &path)
+            .idempotent("all-back")
+            .json(&json!({}))
+            .send()
+    };
     let first = once().expect(202);
     assert_eq!(first["orders_left"], 60);
     assert_eq!(once().expect(202), first, "the same answer again");
@@ -78,7 +100,12 @@ fn sales_of_another_event_go_on_while_one_is_refunded() {
     assert!(sold > 0, "nothing was sold meanwhile");
     let log = format!("{}?change_type=event.refunds_requested", show.of_event("audit-log"));
     let told = eventually("the log tells who asked", || {
-        manager.get(&log).expect(200)["items"].get(0).map(|entry| entry["sentence"].clone())
+        manager.get(&log).expect(200)["items"]
+            .get(0)
+            .map(|entry| entry["sentence"].clone())
     });
-    assert_eq!(told, "a manager (API token) gave all buyers their money back for event Late Quartet");
+    assert_eq!(
+        told,
+        "a manager (API token) gave all buyers their money back for event Late Quartet"
+    );
 }

@@ -79,7 +79,11 @@ fn refunds_go_back_in_parts_and_the_lake_shows_them() {
     refuse_wrong_refunds(&manager, &path);
     manager.post(&path, &json!({ "amount": eur(PRICE - 700) })).expect(201);
     let void = json!({ "tickets": [tickets[1]["ticket_id"]] });
-    assert_eq!(manager.post(&path, &void).status, 204, "there is no money left to go back");
+    assert_eq!(
+        manager.post(&path, &void).status,
+        204,
+        "there is no money left to go back"
+    );
 
     let order = eventually("the provider has paid all of it back", || {
         let order = buyer.client.get(&purchase.path("")).expect(200);
@@ -111,7 +115,9 @@ fn refuse_wrong_refunds(manager: &Client, path: &str) {
     let other = json!({ "amount": { "amount_minor": 1, "currency": "USD" } });
     manager.post(path, &other).problem(422, "invalid");
     for nothing in [0, -5] {
-        let problem = manager.post(path, &json!({ "amount": eur(nothing) })).problem(422, "invalid");
+        let problem = manager
+            .post(path, &json!({ "amount": eur(nothing) }))
+            .problem(422, "invalid");
         assert_eq!(problem["pointer"], "/amount/amount_minor");
     }
 }

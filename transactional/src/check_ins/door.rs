@@ -1,6 +1,6 @@
 //! What a verdict asks for, read by one statement for one scan or many.
 
-use super::{FirstScan, Presentation, Scanner, ShownTicket, Verdict};
+use super::{FirstScan, ON_ITS_WAY, Presentation, Scanner, ShownTicket, Verdict};
 use crate::{
     Error, Result, Source, Stored,
     dialect::Row,
@@ -193,7 +193,14 @@ impl Doors {
             rules: self.rules.clone(),
             seen: known.seen.clone(),
         };
-        question.answer()
+        let answer = question.answer();
+        let mut of_now = question;
+        let at = &mut of_now.scan.scanned_at;
+        *at = (*at).clamp(now - ON_ITS_WAY, now + ON_ITS_WAY);
+        match of_now.answer() {
+            now if shown.live && answer.accepted && now.reason == Some(Refusal::InvalidTime) => now,
+            _ => answer,
+        }
     }
 
     /// Lets the scans that follow know of one that was written.

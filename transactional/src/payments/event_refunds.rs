@@ -7,12 +7,7 @@ use crate::{
     orders, rows,
     sql::{self, Columns, binds},
 };
-use domain::{
-    EventId, Money, Timestamp,
-    changes::Order,
-    event::EventStatus,
-    order::RefundReason,
-};
+use domain::{EventId, Money, Timestamp, changes::Order, event::EventStatus, order::RefundReason};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -106,7 +101,11 @@ async fn cancel_some(tx: &mut Tx, id: EventId) -> Result<()> {
 /// Takes one order back, and tells its buyer.
 async fn cancel(tx: &mut Tx, order: &Stored<Order>) -> Result<()> {
     let cancelled = orders::cancel(tx, order.order_id, Some(RefundReason::EventCancelled)).await?;
-    let language = sql::one(tx, "select language from orders where order_id = $1", binds![order.order_id]);
+    let language = sql::one(
+        tx,
+        "select language from orders where order_id = $1",
+        binds![order.order_id],
+    );
     let language = language.await?.parse("language")?;
     let back = Money::new(cancelled.refunded_minor - order.refunded_minor, order.currency);
     let content = Content::EventCancelled {

@@ -37,7 +37,12 @@ async fn nobody_waits_for_an_event_that_is_cancelled() {
     let world = World::with_capacity(2).await;
     let hold = world.hold(2).await.unwrap();
     let mut ids = Vec::new();
-    for (email, quantity) in [("a@example.org", 1), ("b@example.org", 1), ("c@example.org", 1), ("d@example.org", 1)] {
+    for (email, quantity) in [
+        ("a@example.org", 1),
+        ("b@example.org", 1),
+        ("c@example.org", 1),
+        ("d@example.org", 1),
+    ] {
         ids.push(world.join(email, quantity).await.unwrap().waiting_entry_id);
     }
     let id = hold.hold_id;
@@ -65,7 +70,10 @@ async fn nobody_waits_for_an_event_that_is_cancelled() {
         "an offer that is checked out ends with its order"
     );
     let order = placed.order.order_id;
-    world.write(move |tx| Box::pin(orders::cancel(tx, order, None))).await.unwrap();
+    world
+        .write(move |tx| Box::pin(orders::cancel(tx, order, None)))
+        .await
+        .unwrap();
     assert_eq!(states().await, [Left; 4]);
     assert_eq!(world.pool_counts().await, (0, 0));
     let offers = world.mails(|content| matches!(content, Content::WaitingListOffer { .. }));
@@ -102,7 +110,10 @@ async fn all_money_of_a_cancelled_event_goes_back_once_and_a_few_orders_at_a_tim
     world.amount(paid[0], 700).await.unwrap();
     let pending = world.order(2).await;
     let cancelled = world.paid(1).await.order.order_id;
-    world.write(move |tx| Box::pin(orders::cancel(tx, cancelled, None))).await.unwrap();
+    world
+        .write(move |tx| Box::pin(orders::cancel(tx, cancelled, None)))
+        .await
+        .unwrap();
     assert_eq!(code(world.ask_for_all().await), "event_not_cancelled");
     world.cancel_event().await;
     let asked = world.ask_for_all().await.unwrap();
@@ -126,17 +137,30 @@ async fn all_money_of_a_cancelled_event_goes_back_once_and_a_few_orders_at_a_tim
         assert_eq!(amounts, expected, "nobody is refunded twice");
         assert!(refunds.iter().all(|(status, _)| *status == RefundStatus::Pending));
     }
-    assert_eq!(world.stored(pending.order.order_id).await.status, OrderStatus::Cancelled);
-    assert_eq!(world.stored(cancelled).await.refunded_minor, 0, "its money was kept on purpose");
+    assert_eq!(
+        world.stored(pending.order.order_id).await.status,
+        OrderStatus::Cancelled
+    );
+    assert_eq!(
+        world.stored(cancelled).await.refunded_minor,
+        0,
+        "its money was kept on purpose"
+    );
     assert_eq!(world.pool_counts().await, (0, 0));
-    let told = world.mails(|content| matches!(content, Content::EventCancelled { .. })).await;
+    let told = world
+        .mails(|content| matches!(content, Content::EventCancelled { .. }))
+        .await;
     assert_eq!(told.len(), 25);
     let first = Content::EventCancelled {
         order_id: paid[0],
         refunded: "18.00 EUR".into(),
     };
     assert!(told.contains(&first), "{told:?}");
-    let requested = world.change_types().await.into_iter().filter(|name| name == "event.refunds_requested");
+    let requested = world
+        .change_types()
+        .await
+        .into_iter()
+        .filter(|name| name == "event.refunds_requested");
     assert_eq!(requested.count(), 1);
     world.assert_sound().await;
 }

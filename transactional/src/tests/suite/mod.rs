@@ -9,6 +9,7 @@ mod doors;
 mod doors_at_random;
 mod doors_offline;
 mod doors_people;
+mod doors_scanners;
 mod erasure;
 mod imports;
 mod log_in;

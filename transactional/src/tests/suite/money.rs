@@ -162,7 +162,11 @@ async fn tickets_go_back_at_what_was_paid_for_them_and_the_last_one_cancels_the_
 async fn tickets_become_void_without_money_where_none_is_left() {
     let world = World::with_capacity(10).await;
     let (pool, ticket_type) = (world.pool, world.ticket_type);
-    let tickets = async |id| tickets::of_order(&mut world.store.read().await.unwrap(), id).await.unwrap();
+    let tickets = async |id| {
+        tickets::of_order(&mut world.store.read().await.unwrap(), id)
+            .await
+            .unwrap()
+    };
     let all = async |id| RefundRequest::Tickets(tickets(id).await.iter().map(|ticket| ticket.ticket_id).collect());
     let id = world.paid(2).await.order.order_id;
     world.amount(id, 2 * PRICE - 300).await.unwrap();
@@ -172,7 +176,10 @@ async fn tickets_become_void_without_money_where_none_is_left() {
     let last = RefundRequest::Tickets(vec![tickets(id).await[1].ticket_id]);
     assert_eq!(world.refund(id, last).await.unwrap(), None);
     let order = world.stored(id).await;
-    assert_eq!((order.status, order.refunded_minor), (OrderStatus::Cancelled, 2 * PRICE));
+    assert_eq!(
+        (order.status, order.refunded_minor),
+        (OrderStatus::Cancelled, 2 * PRICE)
+    );
     let free = type_details(&[pool], 0);
     world
         .write(move |tx| Box::pin(ticket_types::update(tx, ticket_type, free)))
