@@ -25,6 +25,7 @@ use domain::{
     CheckInId, CheckInListId, DeviceId, Timestamp,
     changes::{CheckIn, Ticket},
     check_in::{Refusal, ScanKind},
+    is_hidden,
     ticket_code::Claim,
 };
 use door::Doors;
@@ -187,7 +188,7 @@ async fn present(store: &Store, list: CheckInListId, scans: Vec<Scan>, live: boo
 }
 
 fn check(scan: &Scan) -> Result<()> {
-    let line = |text: &str, most: usize| text.len() <= most && !text.chars().any(char::is_control);
+    let line = |text: &str, most: usize| text.len() <= most && !text.chars().any(is_hidden);
     if scan.nonce.is_empty() || !line(&scan.nonce, 100) {
         return Err(Error::refused("invalid", "a nonce is 1 to 100 characters").at("nonce"));
     }

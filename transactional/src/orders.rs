@@ -20,6 +20,7 @@ use domain::{
     Email, EventId, HoldId, Money, OrderId, OrganizerId, PersonId, TicketId, Timestamp,
     changes::{Event, Hold, Order, Payment, Refund, Ticket},
     event::EventStatus,
+    is_hidden,
     message::Language,
     order::{HoldStatus, OrderStatus, RefundReason, TicketStatus},
 };
@@ -245,9 +246,15 @@ pub async fn cancel_by_buyer(tx: &mut Tx, id: OrderId) -> Result<Stored<Order>> 
     let order = get(tx, id).await?;
     let event = events::get(tx, order.event_id).await?;
     let now = tx.now();
-    if order.status == OrderStatus::Paid && event.refundable_until.is_none_or(|until| until <= now) {
-        let message = "the time in which this order can be cancelled is over, or there is none; ask the organizer";
-        return Err(Error::conflict("not_refundable", message));
+    if order.status == OrderStatus::Paid {
+        let message = match event.refundable_until {
+            None => Some("buyers can't cancel orders of this event; ask the organizer".to_owned()),
+            Some(until) if until <= now => Some(format!(
+                "buyers could cancel orders of this event until {until}; ask the organizer"
+            )),
+            Some(_) => None,
+        };
+        message.map_or(Ok(()), |message| Err(Error::conflict("not_refundable", message)))?;
     }
     let used = "select 1 as used from ticket_list_state s join tickets t on t.ticket_id = s.ticket_id
                 where t.order_id = $1 and s.entries > 0 limit 1";
@@ -326,6 +333,10 @@ pub async fn send_link_again(tx: &mut Tx, id: OrderId) -> Result<()> {
     }
     let sql = "select language, link_sent_at from orders where order_id = $1";
     let row = sql::one(tx, sql, binds![id]).await?;
+    if people::get(tx, order.person_id).await?.email.is_none() {
+        let message = "no address of this order's buyer is known, or none any more since they were erased";
+        return Err(Error::conflict("no_address", message));
+    }
     let again = row.maybe_time("link_sent_at")?.map(|at| at + SENT_AGAIN_AFTER);
     if let Some(again) = again.filter(|again| *again > tx.now()) {
         let message = "the mail was sent a moment ago; look again in a minute";
@@ -416,7 +427,7 @@ async fn take_back(tx: &mut Tx, order: &Order, tickets: Vec<Stored<Ticket>>, all
 fn tidy(text: Option<String>, field: &str) -> Result<Option<String>> {
     let text = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     match &text {
-        Some(text) if text.chars().count() > 300 || text.chars().any(char::is_control) => {
+        Some(text) if text.chars().count() > 300 || text.chars().any(is_hidden) => {
             Err(Error::refused("invalid", "this is one line of at most 300 characters").at(field))
         }
         _ => Ok(text),

@@ -92,7 +92,10 @@ impl Doors {
         let sql = SQL.get(power).ok_or(Error::Panicked)?;
         let sql = sql.get_or_init(|| statement(1 << power)).clone();
         let mut values = binds![id, scanner.actor];
-        for Presentation { scan, claim, code_hash } in scans {
+        for Presentation {
+            scan, claim, code_hash, ..
+        } in scans
+        {
             values.extend(binds![
                 claim.map(|claim| claim.ticket_id),
                 scan.kind,
