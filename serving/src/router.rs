@@ -1,14 +1,15 @@
 //! Every route in one list, from which the OpenAPI document is made, and what surrounds them all.
 
 use crate::{
+    auth::refuse_devices,
     extract::{BATCH_LIMIT, ClientAddress},
     observe::observe,
     problem::{PROBLEM_JSON, Problem},
     roles::ProcessRole,
     routes::{
-        access, account, audit, audit_log, check_ins, devices, downloads, erasure, events, exports, gates, health,
-        holds, imports, interactions, metrics, money, orders, organizers, pages, payments, promo_codes, scanner, scans,
-        session, sql, status, ticket_types, tickets, venues, waiting_list, webhooks,
+        access, account, audit, audit_log, check_ins, devices, downloads, erasure, event_refunds, events, exports,
+        gates, health, holds, imports, interactions, metrics, money, orders, organizers, pages, payments, promo_codes,
+        scanner, scans, session, sql, status, ticket_types, tickets, venues, waiting_list, webhooks,
     },
     wiring::App,
 };
@@ -147,6 +148,7 @@ pub fn build(app: &Arc<App>) -> Router {
 fn operation() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(status::show_status))
+        .layer(middleware::from_fn(refuse_devices))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(health::prometheus))
@@ -164,6 +166,7 @@ fn lake() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(audit_log::of_order))
         .routes(routes!(audit_log::of_ticket))
         .routes(routes!(exports::export))
+        .layer(middleware::from_fn(refuse_devices))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn(refuse_large::<BODY_LIMIT>))
 }
@@ -173,6 +176,8 @@ fn staff() -> OpenApiRouter<Arc<App>> {
     programme()
         .merge(accounts())
         .merge(sales())
+        .merge(gatekeeping())
+        .layer(middleware::from_fn(refuse_devices))
         .merge(doors())
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn(refuse_large::<BODY_LIMIT>))
@@ -236,6 +241,7 @@ fn sales() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(till::take_till_payment))
         .routes(routes!(till::hand_over_refund))
         .routes(routes!(money::refund_order, money::list_refunds))
+        .routes(routes!(event_refunds::refund_event, event_refunds::show_event_refunds))
         .routes(routes!(money::list_disputes))
         .routes(routes!(money::show_balances))
         .routes(routes!(money::list_ledger_entries))
@@ -246,11 +252,26 @@ fn sales() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(payments::show_test_provider))
 }
 
-/// Whoever lets people in.
+/// Lists, gates, devices and codes, for who puts them up.
+fn gatekeeping() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(check_ins::create_check_in_list))
+        .routes(routes!(check_ins::update_check_in_list))
+        .routes(routes!(gates::create_gate))
+        .routes(routes!(gates::update_gate))
+        .routes(routes!(devices::register_device, devices::list_devices))
+        .routes(routes!(devices::move_device, devices::revoke_device))
+        .routes(routes!(tickets::block_ticket))
+        .routes(routes!(tickets::unblock_ticket))
+        .routes(routes!(tickets::reissue_ticket))
+        .routes(routes!(tickets::rotate_event_key))
+        .routes(routes!(tickets::revoke_event_key))
+}
+
+/// Whoever lets people in. A device's token reaches these, the upload of scans, and nothing else.
 fn doors() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
-        .routes(routes!(check_ins::create_check_in_list, check_ins::list_check_in_lists))
-        .routes(routes!(check_ins::update_check_in_list))
+        .routes(routes!(check_ins::list_check_in_lists))
         .routes(routes!(check_ins::list_check_ins))
         .routes(routes!(check_ins::show_attendance))
         .routes(routes!(check_ins::search_attendees))
@@ -259,16 +280,8 @@ fn doors() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(scans::redeem))
         .routes(routes!(scans::annul))
         .routes(routes!(downloads::download))
-        .routes(routes!(gates::create_gate, gates::list_gates))
-        .routes(routes!(gates::update_gate))
-        .routes(routes!(devices::register_device, devices::list_devices))
-        .routes(routes!(devices::move_device, devices::revoke_device))
-        .routes(routes!(tickets::block_ticket))
-        .routes(routes!(tickets::unblock_ticket))
-        .routes(routes!(tickets::reissue_ticket))
+        .routes(routes!(gates::list_gates))
         .routes(routes!(tickets::list_event_keys))
-        .routes(routes!(tickets::rotate_event_key))
-        .routes(routes!(tickets::revoke_event_key))
 }
 
 /// For anyone: what a shop needs.
@@ -290,6 +303,7 @@ fn storefront() -> OpenApiRouter<Arc<App>> {
             waiting_list::show_waiting_entry,
             waiting_list::leave_waiting_list
         ))
+        .layer(middleware::from_fn(refuse_devices))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn(refuse_large::<BODY_LIMIT>))
 }
@@ -299,6 +313,7 @@ fn batches() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(interactions::collect))
         .routes(routes!(imports::import))
+        .layer(middleware::from_fn(refuse_devices))
         .routes(routes!(scans::upload))
         .layer(DefaultBodyLimit::max(BATCH_LIMIT))
         .layer(middleware::from_fn(refuse_large::<BATCH_LIMIT>))

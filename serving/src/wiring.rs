@@ -185,6 +185,7 @@ fn start(stages: &mut Stages, app: &Arc<App>, reports: PaymentReports, mailer: O
                     maintain,
                     sweep::run(app.clone(), stop.clone()),
                     money::refund(app.clone(), stop.clone()),
+                    money::refund_events(app.clone(), stop.clone()),
                     money::reconcile(app.clone(), stop.clone()),
                     erasure::run(app.clone(), mailer.clone(), stop.clone()),
                     mail::run(app.clone(), mailer, stop.clone()),

@@ -19,6 +19,7 @@ use crate::{
 use domain::{
     Currency, EntryId, OrganizerId, PaymentId, PayoutId, Timestamp,
     changes::{Payment, Payout},
+    is_hidden,
     order::EntryKind,
     pricing::share,
 };
@@ -252,7 +253,7 @@ pub async fn pay_out(
     organizers::get(tx, organizer_id).await?;
     if reference
         .as_deref()
-        .is_some_and(|text| text.chars().count() > 200 || text.chars().any(char::is_control))
+        .is_some_and(|text| text.chars().count() > 200 || text.chars().any(is_hidden))
     {
         return Err(Error::refused("invalid", "a reference is one line of at most 200 characters").at("reference"));
     }

@@ -37,6 +37,11 @@ pub enum Content {
     OrderLink {
         order_id: OrderId,
     },
+    /// The event does not take place, nor does the order; so much goes back.
+    EventCancelled {
+        order_id: OrderId,
+        refunded: String,
+    },
     /// Tickets are held for somebody from the waiting list.
     WaitingListOffer {
         waiting_entry_id: WaitingEntryId,
@@ -131,7 +136,7 @@ fn read(row: &Row, key: &Key) -> Result<DueMail> {
 
 async fn places(store: &Store, db: &mut impl Source, content: &Content) -> Result<BTreeMap<&'static str, String>> {
     let (sql, id, secret) = match content {
-        Content::OrderLink { order_id } => (
+        Content::OrderLink { order_id } | Content::EventCancelled { order_id, .. } => (
             "select e.title as event, z.name as organizer, o.code as code, cast(0 as bigint) as until
              from orders o join events e on e.event_id = o.event_id join organizers z on z.id = o.organizer_id
              where o.order_id = $1",

@@ -1,7 +1,9 @@
 //! Orders: from a hold to tickets, and back by cancellation.
 
+mod buyer;
 mod reserved;
 
+pub use buyer::{cancel_by_buyer, name_holder, send_link_again};
 pub use reserved::{approve, hand_over, take_payment};
 
 use crate::{
@@ -24,6 +26,7 @@ use domain::{
     Email, EventId, HoldId, Money, OrderId, OrganizerId, PersonId, TicketId, Timestamp,
     changes::{Event, Hold, Order, Payment, Refund, Ticket},
     event::EventStatus,
+    is_hidden,
     message::Language,
     order::{HoldStatus, OrderStatus, RefundReason, TicketStatus},
 };
@@ -73,9 +76,6 @@ pub struct OrderFilter {
 /// How long an order waits for its payment, with its capacity kept.
 pub const PAYABLE_FOR: Duration = Duration::from_secs(15 * 60);
 
-/// How soon a buyer may have the mail sent again.
-const SENT_AGAIN_AFTER: Duration = Duration::from_secs(60);
-
 /// Turns a hold into an order at the held price.
 pub async fn checkout(tx: &mut Tx, checkout: Checkout) -> Result<Placed> {
     let now = tx.now();
@@ -97,7 +97,9 @@ pub async fn checkout(tx: &mut Tx, checkout: Checkout) -> Result<Placed> {
             .filter(|line| line.ticket_type_id == ticket_type.ticket_type_id);
         match lines.map(|line| line.quantity).sum() {
             0 => {}
-            quantity => quotes::check_quantity_and_window(ticket_type, quantity, now)?,
+            quantity => {
+                quotes::check_quantity_and_window(ticket_type, quantity, now).map_err(|why| why.at("hold_id"))?
+            }
         }
     }
     if let Some(code) = hold.promo_code_id {
@@ -108,7 +110,7 @@ pub async fn checkout(tx: &mut Tx, checkout: Checkout) -> Result<Placed> {
         let message = "this event's orders are not paid at the door";
         return Err(Error::refused("not_at_door", message).at("payment_method"));
     }
-    let (name, phone) = (tidy(checkout.name, "name")?, tidy(checkout.phone, "phone")?);
+    let (name, phone) = (tidy(checkout.name, "buyer/name")?, tidy(checkout.phone, "buyer/phone")?);
     let person = people::register(tx, hold.organizer_id, sale.person, checkout.email, name, phone)?;
     let order_id = OrderId::new();
     let order = Order {
@@ -202,66 +204,69 @@ pub async fn cancel(tx: &mut Tx, id: OrderId, refund: Option<RefundReason>) -> R
 /// What goes back of a paid order.
 #[derive(Clone, Debug)]
 pub enum RefundRequest {
-    /// These tickets, at what was paid for them. They are void; without any left, the order is cancelled.
+    /// These tickets, at what was paid for them, or what is left of it. They are void; without any left, the order is
+    /// cancelled.
     Tickets(Vec<TicketId>),
     /// So much, and the tickets stay.
     Amount(Money),
 }
 
-/// Gives a part of an order's money back.
-pub async fn refund(tx: &mut Tx, id: OrderId, request: RefundRequest, reason: RefundReason) -> Result<Stored<Refund>> {
+/// Gives a part of an order back. None: tickets are void, and there was no money left to go back for them.
+pub async fn refund(
+    tx: &mut Tx,
+    id: OrderId,
+    request: RefundRequest,
+    reason: RefundReason,
+) -> Result<Option<Stored<Refund>>> {
     let mut order = get(tx, id).await?;
-    let mut paid = Paid::of_order(tx, id)
-        .await?
-        .ok_or_else(|| Error::conflict("nothing_paid", "no payment of this order can be refunded"))?;
+    if order.status == OrderStatus::Pending {
+        let message = "this order is not paid yet; cancel it to take its tickets back";
+        return Err(Error::conflict("nothing_paid", message));
+    }
+    let paid = Paid::of_order(tx, id).await?;
     match request {
-        RefundRequest::Amount(amount) if amount.currency != order.currency => {
-            let message = format!("this order was paid in {}", order.currency);
-            Err(Error::refused("invalid", message).at("amount/currency"))
+        RefundRequest::Amount(amount) => {
+            let mut paid =
+                paid.ok_or_else(|| Error::conflict("nothing_paid", "no payment of this order can be refunded"))?;
+            if amount.currency != order.currency {
+                let message = format!("this order was paid in {}", order.currency);
+                return Err(Error::refused("invalid", message).at("amount/currency"));
+            }
+            refunds::request(tx, &mut paid, &mut order, amount.amount_minor, reason).map(Some)
         }
-        RefundRequest::Amount(amount) => refunds::request(tx, &mut paid, &mut order, amount.amount_minor, reason),
         RefundRequest::Tickets(wanted) => {
-            let (back, stay): (Vec<_>, Vec<_>) = valid_tickets(tx, id)
-                .await?
-                .into_iter()
-                .partition(|ticket| wanted.contains(&ticket.ticket_id));
-            let wanted: BTreeSet<_> = wanted.into_iter().collect();
-            if back.is_empty() || back.len() != wanted.len() {
-                let message = "name valid tickets of this order, at least one";
-                return Err(Error::refused("ticket_unknown", message).at("tickets"));
-            }
-            let amount = back.iter().map(|ticket| ticket.price_minor).sum();
-            take_back(tx, &order, back, stay.is_empty()).await?;
-            if stay.is_empty() {
-                order.status = OrderStatus::Cancelled;
-                order.cancelled_at = Some(tx.now());
-                tx.change("order.cancelled", &mut order)?;
-            }
-            let refund = refunds::request(tx, &mut paid, &mut order, amount, reason)?;
+            let worth = void(tx, &mut order, wanted).await?;
+            let refund = match paid.map(|paid| (worth.min(paid.room()), paid)) {
+                Some((amount, mut paid)) if amount > 0 => {
+                    Some(refunds::request(tx, &mut paid, &mut order, amount, reason)?)
+                }
+                _ => None,
+            };
             waiting_list::offer(tx, order.event_id).await?;
             Ok(refund)
         }
     }
 }
 
-/// Cancels for the buyer, if the event's policy allows it now: until its time, and while no ticket has been used.
-pub async fn cancel_by_buyer(tx: &mut Tx, id: OrderId) -> Result<Stored<Order>> {
-    let order = get(tx, id).await?;
-    let event = events::get(tx, order.event_id).await?;
-    let now = tx.now();
-    if order.status == OrderStatus::Paid && event.refundable_until.is_none_or(|until| until <= now) {
-        let message = "the time in which this order can be cancelled is over, or there is none; ask the organizer";
-        return Err(Error::conflict("not_refundable", message));
+/// Takes some of an order's tickets back, and with the last of them the order. What was paid for them.
+async fn void(tx: &mut Tx, order: &mut Stored<Order>, wanted: Vec<TicketId>) -> Result<i64> {
+    let (back, stay): (Vec<_>, Vec<_>) = valid_tickets(tx, order.order_id)
+        .await?
+        .into_iter()
+        .partition(|ticket| wanted.contains(&ticket.ticket_id));
+    let wanted: BTreeSet<_> = wanted.into_iter().collect();
+    if back.is_empty() || back.len() != wanted.len() {
+        let message = "name valid tickets of this order, at least one";
+        return Err(Error::refused("ticket_unknown", message).at("tickets"));
     }
-    let used = "select 1 as used from ticket_list_state s join tickets t on t.ticket_id = s.ticket_id
-                where t.order_id = $1 and s.entries > 0 limit 1";
-    if sql::optional(tx, used, binds![id]).await?.is_some() {
-        return Err(Error::conflict(
-            "ticket_used",
-            "a ticket of this order was used at a door already",
-        ));
+    let worth = back.iter().map(|ticket| ticket.price_minor).sum();
+    take_back(tx, order, back, stay.is_empty()).await?;
+    if stay.is_empty() {
+        order.status = OrderStatus::Cancelled;
+        order.cancelled_at = Some(tx.now());
+        tx.change("order.cancelled", order)?;
     }
-    cancel(tx, id, Some(RefundReason::Buyer)).await
+    Ok(worth)
 }
 
 pub async fn get(db: &mut impl Source, id: OrderId) -> Result<Stored<Order>> {
@@ -329,57 +334,6 @@ pub(crate) fn send_link(tx: &mut Tx, order: &Order, language: Language) -> Resul
     Ok(())
 }
 
-/// The same once more, when the buyer has lost it. Not twice in a minute: a mailbox should not be filled by it.
-pub async fn send_link_again(tx: &mut Tx, id: OrderId) -> Result<()> {
-    let order = get(tx, id).await?;
-    let reserved = order.status == OrderStatus::Pending && order.reserved && !order.awaits_approval;
-    if order.status != OrderStatus::Paid && !reserved {
-        return Err(Error::conflict(
-            "order_not_paid",
-            format!("this order is {}", order.status),
-        ));
-    }
-    let sql = "select language, link_sent_at from orders where order_id = $1";
-    let row = sql::one(tx, sql, binds![id]).await?;
-    if row
-        .maybe_time("link_sent_at")?
-        .is_some_and(|at| at + SENT_AGAIN_AFTER > tx.now())
-    {
-        return Err(Error::conflict(
-            "sent_already",
-            "the mail was sent a moment ago; look again in a minute",
-        ));
-    }
-    let language = row.parse("language")?;
-    send_link(tx, &order, language)?;
-    let sql = "update orders set link_sent_at = $2 where order_id = $1";
-    tx.defer(sql, binds![id, tx.now()], 1);
-    Ok(())
-}
-
-/// Says who will come with a ticket. They are a person of their own, of whom only the name is known.
-pub async fn name_holder(tx: &mut Tx, id: OrderId, ticket_id: TicketId, name: String) -> Result<Stored<Ticket>> {
-    let order = get(tx, id).await?;
-    let mut ticket = tickets::get(tx, ticket_id).await?;
-    if ticket.order_id != id {
-        return Err(Error::not_found("ticket"));
-    }
-    if ticket.status != TicketStatus::Valid {
-        return Err(Error::conflict("ticket_cancelled", "this ticket is cancelled"));
-    }
-    let name = tidy(Some(name), "name")?
-        .ok_or_else(|| Error::refused("invalid", "a name has at least one character").at("name"))?;
-    if ticket.person_id == order.person_id {
-        ticket.person_id = people::register_holder(tx, order.organizer_id, name)?.person_id;
-    } else {
-        let mut holder = people::get(tx, ticket.person_id).await?;
-        holder.name = Some(name);
-        tx.change("person.updated", &mut holder)?;
-    }
-    tx.change("ticket.holder_named", &mut ticket)?;
-    Ok(ticket)
-}
-
 /// Whether a payment that succeeds may still fill this order.
 pub(crate) fn may_be_filled(order: &Order, event: &Event) -> bool {
     match order.status {
@@ -435,7 +389,7 @@ async fn take_back(tx: &mut Tx, order: &Order, tickets: Vec<Stored<Ticket>>, all
 fn tidy(text: Option<String>, field: &str) -> Result<Option<String>> {
     let text = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     match &text {
-        Some(text) if text.chars().count() > 300 || text.chars().any(char::is_control) => {
+        Some(text) if text.chars().count() > 300 || text.chars().any(is_hidden) => {
             Err(Error::refused("invalid", "this is one line of at most 300 characters").at(field))
         }
         _ => Ok(text),

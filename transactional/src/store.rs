@@ -271,7 +271,7 @@ impl Store {
 }
 
 /// In order; a new one goes to the end, and none is changed once it has been released.
-const MIGRATIONS: [(&str, &str); 13] = [
+const MIGRATIONS: [(&str, &str); 14] = [
     ("access", include_str!("../migrations/0001_access.sql")),
     ("events", include_str!("../migrations/0002_events.sql")),
     ("sales", include_str!("../migrations/0003_sales.sql")),
@@ -287,6 +287,10 @@ const MIGRATIONS: [(&str, &str); 13] = [
     (
         "reserved orders",
         include_str!("../migrations/0013_reserved_orders.sql"),
+    ),
+    (
+        "cancellation, doors, webhooks",
+        include_str!("../migrations/0014_cancellation_doors_webhooks.sql"),
     ),
 ];
 

@@ -2,7 +2,7 @@
 //! The HTML beside it is the same text with its links made to follow.
 
 use anyhow::{Context, Result, bail};
-use domain::message::Language;
+use domain::{is_hidden, message::Language};
 use lettre::{
     Message,
     message::{Mailbox, MultiPart, header},
@@ -93,7 +93,7 @@ fn fill(
 
 /// What people typed can't begin a line of its own: a line could be a header, or a link.
 fn one_line(text: &str) -> impl Iterator<Item = char> {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c })
+    text.chars().map(|c| if is_hidden(c) { ' ' } else { c })
 }
 
 fn html(text: &str, language: Language) -> String {
@@ -145,6 +145,13 @@ mod tests {
             (
                 Content::WaitingListOffer { waiting_entry_id },
                 also("until", "2026-12-01T20:00:00.000000Z"),
+            ),
+            (
+                Content::EventCancelled {
+                    order_id,
+                    refunded: "25.00 EUR".into(),
+                },
+                also("code", "7F3K"),
             ),
             (Content::OrderLink { order_id }, also("code", "7F3K")),
         ]

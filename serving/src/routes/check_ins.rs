@@ -21,6 +21,7 @@ use utoipa::{IntoParams, ToSchema};
 #[serde(deny_unknown_fields)]
 pub struct CheckInListInput {
     #[schema(value_type = String, example = "Main entrance")]
+    #[serde(deserialize_with = "crate::view::typed")]
     name: Label,
     /// After an exit, a ticket may enter again.
     #[serde(default)]

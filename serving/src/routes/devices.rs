@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub struct DeviceInput {
     #[schema(value_type = String, example = "Scanner 7")]
+    #[serde(deserialize_with = "crate::view::typed")]
     name: Label,
     /// The only event that it may check in at; none: all of the organizer's.
     #[schema(value_type = Option<String>)]

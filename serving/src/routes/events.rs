@@ -34,6 +34,7 @@ pub struct EventInput {
     #[schema(value_type = Option<String>)]
     venue_id: Option<VenueId>,
     #[schema(value_type = String, example = "Late Quartet")]
+    #[serde(deserialize_with = "crate::view::typed")]
     title: Label,
     description: Option<String>,
     #[schema(example = "concert")]

@@ -8,6 +8,7 @@ pub mod check_ins;
 pub mod devices;
 pub mod downloads;
 pub mod erasure;
+pub mod event_refunds;
 pub mod events;
 pub mod exports;
 pub mod gates;

@@ -29,9 +29,13 @@ pub struct ScanInput {
     #[serde(default = "entry")]
     #[schema(value_type = String, default = "entry", example = "entry")]
     kind: ScanKind,
-    /// Made by the scanner for each scan: a repeat with the same nonce is answered alike and written once.
+    /// Made by the scanner for each scan: a repeat by the same device, token or user with the same nonce is answered alike
+    /// and written once. The same nonce from anyone else is a scan of its own.
     nonce: String,
-    /// When the ticket was scanned, if that was earlier.
+    /// When the ticket was scanned, if that was earlier. At most a day ahead of the server and 366 days ago; anything else
+    /// is an error of this scan. The rules are asked at this time. A `redeem` without `force` is a scan of now: if the
+    /// ticket's or the list's hours are over (or not begun) by more than five minutes, it is refused all the same; what
+    /// happened in the past is uploaded, or sent with `force`.
     scanned_at: Option<Moment>,
     /// None: the device's own, if it has one.
     gate: Option<String>,
@@ -170,7 +174,7 @@ pub async fn redeem(
 ) -> Result<Json<VerdictView>> {
     require_list(&app, &identity, list, Permission::CheckIn).await?;
     let verdict = match input.simulate {
-        true => check_ins::simulate(&app.store, list, input.into()).await?,
+        true => check_ins::simulate(&app.store, identity.scanner(), list, input.into()).await?,
         false => check_ins::redeem(&app.store, identity.scanner(), list, input.into()).await?,
     };
     Ok(Json(verdict.into()))

@@ -10,6 +10,7 @@
 mod access;
 mod account;
 mod audit_log;
+mod cancelled_events;
 mod check_ins;
 mod commands;
 mod consistency;

@@ -1,6 +1,6 @@
 //! What a verdict asks for, read by one statement for one scan or many.
 
-use super::{FirstScan, Presentation, ShownTicket, Verdict};
+use super::{FirstScan, ON_ITS_WAY, Presentation, Scanner, ShownTicket, Verdict};
 use crate::{
     Error, Result, Source, Stored,
     dialect::Row,
@@ -54,7 +54,7 @@ static SQL: [OnceLock<Arc<String>>; 7] = [const { OnceLock::new() }; 7];
 fn statement(scans: usize) -> Arc<String> {
     let (list, ticket) = (rows::columns::<CheckInList>("l"), rows::columns::<Ticket>("t"));
     let place = |place: usize| {
-        let first = 2 + 4 * place;
+        let first = 3 + 4 * place;
         format!("({place}, ${first}, ${}, ${}, ${})", first + 1, first + 2, first + 3)
     };
     let places: Vec<String> = (0..scans).map(place).collect();
@@ -76,7 +76,7 @@ fn statement(scans: usize) -> Arc<String> {
          left join ticket_list_state s on s.ticket_id = t.ticket_id and s.check_in_list_id = l.check_in_list_id
          left join check_ins c on c.check_in_id = (
              select k.check_in_id from check_ins k
-             where k.check_in_list_id = $1 and k.nonce = h.nonce and k.kind = h.kind
+             where k.check_in_list_id = $1 and k.nonce = h.nonce and k.kind = h.kind and k.scanned_by = $2
                  and (k.ticket_id = h.ticket_id or (k.ticket_id is null and k.code_hash = h.code_hash))
              order by k.accepted desc, k.check_in_id desc limit 1)
          order by h.place",
@@ -85,13 +85,21 @@ fn statement(scans: usize) -> Arc<String> {
 }
 
 impl Doors {
-    /// At most [`super::IN_ONE_COMMAND`] scans.
-    pub(super) async fn find(db: &mut impl Source, id: CheckInListId, scans: &[Presentation]) -> Result<Self> {
+    /// At most [`super::IN_ONE_COMMAND`] scans. A nonce is its scanner's own: another's scan with it is another scan.
+    pub(super) async fn find(
+        db: &mut impl Source,
+        id: CheckInListId,
+        scanner: &Scanner,
+        scans: &[Presentation],
+    ) -> Result<Self> {
         let power = scans.len().next_power_of_two().ilog2() as usize;
         let sql = SQL.get(power).ok_or(Error::Panicked)?;
         let sql = sql.get_or_init(|| statement(1 << power)).clone();
-        let mut values = binds![id];
-        for Presentation { scan, claim, code_hash } in scans {
+        let mut values = binds![id, scanner.actor];
+        for Presentation {
+            scan, claim, code_hash, ..
+        } in scans
+        {
             values.extend(binds![
                 claim.map(|claim| claim.ticket_id),
                 scan.kind,
@@ -100,7 +108,7 @@ impl Doors {
             ]);
         }
         // What is left of the statement's places finds nothing.
-        values.resize(1 + (4 << power), Value::NoText);
+        values.resize(2 + (4 << power), Value::NoText);
         let rows = sql::all(db, sql, values).await?;
         let row = rows.first().ok_or_else(|| Error::not_found("check-in list"))?;
         let list: Stored<CheckInList> = rows::decode(row, 0)?;
@@ -196,7 +204,14 @@ impl Doors {
             rules: self.rules.clone(),
             seen: known.seen.clone(),
         };
-        question.answer()
+        let answer = question.answer();
+        let mut of_now = question;
+        let at = &mut of_now.scan.scanned_at;
+        *at = (*at).clamp(now - ON_ITS_WAY, now + ON_ITS_WAY);
+        match of_now.answer() {
+            now if shown.live && answer.accepted && now.reason == Some(Refusal::InvalidTime) => now,
+            _ => answer,
+        }
     }
 
     /// Lets the scans that follow know of one that was written.

@@ -2,6 +2,7 @@
 //! as its twin; it causes one transition at most.
 
 pub mod disputes;
+pub mod event_refunds;
 mod provider;
 pub mod refunds;
 mod test_provider;

@@ -82,7 +82,8 @@ record! {
 
 entity!(Venue, "venue", "venues", key: venue_id, money: None, personal: &[], changes: ["created", "updated"]);
 entity!(Event, "event", "events", key: event_id, money: None, personal: &[],
-    changes: ["drafted", "updated", "published", "postponed", "cancelled", "ended", "key_rotated", "key_revoked"]);
+    changes: ["drafted", "updated", "published", "postponed", "cancelled", "ended", "key_rotated", "key_revoked",
+        "refunds_requested"]);
 entity!(Pool, "pool", "pools", key: pool_id, money: None, personal: &[], changes: ["created", "resized"]);
 entity!(TicketType, "ticket_type", "ticket_types", key: ticket_type_id, money: None, personal: &[],
     changes: ["created", "updated"]);

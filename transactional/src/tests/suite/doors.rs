@@ -325,9 +325,14 @@ async fn case_14_a_ticket_and_a_list_have_their_time_and_exits_always_pass() {
                 scanned_at: Some(at),
                 ..world.scan(&ticket, "n").await
             };
-            let verdict = simulate(&world.store, list, scan.clone()).await.unwrap();
+            let verdict = simulate(&world.store, scanner(1), list, scan.clone()).await.unwrap();
             assert_eq!(refused(&verdict), wanted, "{distance}");
-            assert!(simulate(&world.store, list, exit(scan)).await.unwrap().accepted);
+            assert!(
+                simulate(&world.store, scanner(1), list, exit(scan))
+                    .await
+                    .unwrap()
+                    .accepted
+            );
         }
     }
 }
@@ -453,7 +458,9 @@ async fn case_27_a_simulation_gives_the_verdict_and_writes_nothing() {
     let ticket = world.buy(1).await.remove(0);
     let scan = world.scan(&ticket, "n1").await;
     let before = world.changes().await.len();
-    let simulated = simulate(&world.store, world.list, scan.clone()).await.unwrap();
+    let simulated = simulate(&world.store, scanner(1), world.list, scan.clone())
+        .await
+        .unwrap();
     assert!(simulated.accepted && simulated.check_in_id.is_none());
     assert_eq!(world.changes().await.len(), before);
     assert_eq!(world.attendance(world.list).await, (0, 0));
@@ -462,7 +469,9 @@ async fn case_27_a_simulation_gives_the_verdict_and_writes_nothing() {
         nonce: "n2".into(),
         ..scan
     };
-    let simulated = simulate(&world.store, world.list, rescan.clone()).await.unwrap();
+    let simulated = simulate(&world.store, scanner(1), world.list, rescan.clone())
+        .await
+        .unwrap();
     let real = world.redeem(rescan).await;
     assert_eq!((simulated.reason, simulated.first), (real.reason, real.first));
 }

@@ -141,3 +141,18 @@ async fn an_erasure_needs_a_person() {
     let world = World::with_capacity(1).await;
     assert_eq!(code(world.ask_for_erasure(PersonId::new()).await), "not_found");
 }
+
+#[tokio::test]
+async fn an_erased_buyer_is_not_mailed_and_who_asks_for_it_is_told() {
+    let world = World::with_capacity(10).await;
+    let hold = world.hold(1).await.unwrap();
+    let placed = world.checkout(&hold, EMAIL).await.unwrap();
+    let report = world.success(&placed);
+    world.report(report).await;
+    let (order, she) = (placed.order.order_id, placed.order.person_id);
+    let again = || world.write(move |tx| Box::pin(orders::send_link_again(tx, order)));
+    let asked = world.ask_for_erasure(she).await.unwrap();
+    erasure::erase(&world.store, &asked).await.unwrap();
+    assert_eq!(code(again().await), "no_address");
+    world.assert_sound().await;
+}

@@ -152,6 +152,7 @@ async fn what_is_paid_at_the_door_is_the_organizers_and_the_platform_has_its_fee
             Box::pin(orders::refund(tx, id, request, RefundReason::Staff))
         })
         .await
+        .unwrap()
         .unwrap();
     assert_eq!((refund.status, refund.provider.as_str()), (RefundStatus::Pending, TILL));
     assert_eq!(refunds::ask(&world.store, &world.provider(), 10).await.unwrap(), 0);

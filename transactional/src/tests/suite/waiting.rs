@@ -7,7 +7,7 @@ use crate::{
 use domain::{WaitingEntryId, changes::WaitingEntry, message::Language, order::WaitingStatus};
 
 impl World {
-    async fn join(&self, email: &str, quantity: i64) -> Result<Stored<WaitingEntry>> {
+    pub(super) async fn join(&self, email: &str, quantity: i64) -> Result<Stored<WaitingEntry>> {
         let joining = Joining {
             event_id: self.event,
             ticket_type_id: self.ticket_type,
@@ -19,7 +19,7 @@ impl World {
         self.write(|tx| Box::pin(waiting_list::join(tx, joining))).await
     }
 
-    async fn entry(&self, id: WaitingEntryId) -> Stored<WaitingEntry> {
+    pub(super) async fn entry(&self, id: WaitingEntryId) -> Stored<WaitingEntry> {
         waiting_list::get(&mut self.store.read().await.unwrap(), id)
             .await
             .unwrap()
