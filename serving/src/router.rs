@@ -9,7 +9,7 @@ use crate::{
     routes::{
         access, account, audit, audit_log, check_ins, devices, downloads, erasure, event_refunds, events, exports,
         gates, health, holds, imports, interactions, metrics, money, orders, organizers, pages, payments, promo_codes,
-        scanner, scans, session, sql, status, ticket_types, tickets, venues, waiting_list, webhooks,
+        scanner, scans, session, sql, status, ticket_types, tickets, till, venues, waiting_list, webhooks,
     },
     wiring::App,
 };

@@ -7,7 +7,7 @@ pub use buyer::{cancel_by_buyer, name_holder, send_link_again};
 pub use reserved::{approve, hand_over, take_payment};
 
 use crate::{
-    Error, Page, PageRequest, Result, Source, Stored, Tx, events,
+    Error, Page, PageRequest, Result, Source, Stored, Tx,
     holds::{self, HeldSale},
     mail::{self, Content, Recipient},
     organizers,
@@ -19,7 +19,7 @@ use crate::{
     people,
     pools::{self, Move},
     promo_codes, quotes, rows,
-    sql::{self, Columns, binds},
+    sql::{self, binds},
     tickets, waiting_list,
 };
 use domain::{

@@ -68,7 +68,7 @@ impl Action {
             }
             (4..=6, Some(hold), ..) => {
                 let mut checkout = checkout(&hold, &format!("buyer-{number}@example.org"));
-                checkout.method = if coin { "test_ok" } else { "test_no_refunds" }.into();
+                checkout.how = paid_now(if coin { "test_ok" } else { "test_no_refunds" });
                 let placed = world.write(|tx| Box::pin(orders::checkout(tx, checkout))).await?;
                 let mut known = known.lock().unwrap();
                 known.orders.push(placed.order.order_id);

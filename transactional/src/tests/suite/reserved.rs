@@ -8,6 +8,7 @@ use crate::{
     payments::{TILL, refunds},
 };
 use domain::{
+    Money,
     check_in::{Due, Refusal},
     order::{OrderStatus, RefundReason, RefundStatus},
 };
@@ -240,7 +241,7 @@ async fn what_a_scanner_refused_without_a_network_is_recorded_and_lets_nobody_in
     }
     let scans = world.scans().await;
     assert_eq!(scans.len(), 1);
-    assert_eq!(scans[0].payload["note"], "came at noon");
+    assert!(scans[0].payload.contains("came at noon"));
     assert_eq!(world.attendance(world.list).await, (0, 0));
     world.assert_sound().await;
 }
