@@ -8,6 +8,7 @@ use crate::{
     options::LakeOptions,
     scan::object_store_url,
     store::Store,
+    sum::CheckedSum,
 };
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use datafusion::{
@@ -20,7 +21,7 @@ use datafusion::{
         object_store::{DefaultObjectStoreRegistry, ObjectStoreRegistry},
         runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
     },
-    logical_expr::LogicalPlan,
+    logical_expr::{AggregateUDF, LogicalPlan},
     physical_plan::execute_stream,
     prelude::{SQLOptions, SessionConfig},
 };
@@ -142,6 +143,7 @@ impl Engine {
         for name in WITHHELD {
             state.deregister_udf(name)?;
         }
+        state.register_udaf(Arc::new(AggregateUDF::from(CheckedSum::default())))?;
         let threads = Builder::new_multi_thread()
             .worker_threads(options.target_partitions)
             .thread_name("query")

@@ -225,6 +225,7 @@ fn accounts() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(access::revoke_api_token))
         .routes(routes!(webhooks::create_endpoint, webhooks::list_endpoints))
         .routes(routes!(webhooks::show_endpoint, webhooks::update_endpoint))
+        .routes(routes!(webhooks::rotate_secret))
         .routes(routes!(webhooks::list_deliveries))
         .routes(routes!(webhooks::send_again))
         .routes(routes!(erasure::erase_person))

@@ -28,6 +28,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashSet,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -48,6 +49,8 @@ pub struct App {
     pub started_at: Timestamp,
     /// For requests to addresses that organizers name.
     pub outgoing: Outgoing,
+    /// Where the database and the log are, unless other servers have them.
+    pub data_folder: Option<PathBuf>,
     /// What links in mails begin with.
     pub public_url: String,
     pub last_audit: ArcSwapOption<(String, bool, i64)>,
@@ -95,6 +98,7 @@ impl Wiring {
             admin_token_hash: Sha256::digest(own.admin_token.as_bytes()).into(),
             started_at: Timestamp::now(),
             outgoing: Outgoing::new(options.webhooks_allow_private)?,
+            data_folder: (!shared).then(|| config.home.clone()),
             public_url: options.public_url.clone().unwrap_or_else(|| own.url.clone()),
             last_audit: ArcSwapOption::empty(),
             running_keys: Mutex::default(),

@@ -18,3 +18,9 @@ create index event_refunds_unfinished on event_refunds (asked_at) where finished
 -- A nonce is its scanner's own: what another sends with it is another scan.
 drop index check_ins_once;
 create unique index check_ins_once on check_ins (ticket_id, check_in_list_id, kind, nonce, scanned_by) where accepted = 1;
+
+-- private: the secret before this one, which signs beside it until then
+alter table webhook_endpoints add column old_secret text;
+alter table webhook_endpoints add column old_secret_until bigint;
+-- private: the endpoint has asked for no requests until then
+alter table webhook_endpoints add column paused_until bigint;

@@ -85,6 +85,7 @@ fn verb<'t>(change_type: &str, last: &'t str) -> Option<&'t str> {
         "waiting_entry.taken" => "bought what was offered on",
         "waiting_entry.expired" => "let an offer lapse on",
         "waiting_entry.left" => "gave up a place on",
+        "webhook_endpoint.secret_rotated" => "replaced the secret of",
         "membership.granted" => "gave a role to",
         "membership.revoked" => "took the role from",
         _ if VERBS.contains(&last) => last,
