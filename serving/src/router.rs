@@ -6,7 +6,7 @@ use crate::{
     problem::{PROBLEM_JSON, Problem},
     roles::ProcessRole,
     routes::{
-        access, account, audit, audit_log, check_ins, devices, downloads, erasure, events, exports, gates, health,
+        access, account, audit, audit_log, buyer, check_ins, devices, downloads, erasure, events, exports, gates, health,
         holds, imports, interactions, metrics, money, orders, organizers, pages, payments, promo_codes, scanner, scans,
         session, sql, status, ticket_types, tickets, venues, waiting_list, webhooks,
     },
@@ -129,6 +129,9 @@ pub fn build(app: &Arc<App>) -> Router {
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
         .route("/", get(pages::start_page))
         .route("/account", get(pages::account_page))
+        .route("/order", get(pages::order_page))
+        .route("/waiting", get(pages::waiting_page))
+        .route("/devices", get(pages::devices_page))
         .route("/assets/{*path}", get(pages::asset))
         .route("/scanner", get(pages::scanner))
         .route("/scanner/", get(pages::scanner))
@@ -277,8 +280,9 @@ fn storefront() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(holds::show_hold, holds::release_hold))
         .routes(routes!(orders::check_out))
         .routes(routes!(orders::pay_again))
-        .routes(routes!(orders::show_order))
+        .routes(routes!(buyer::show_order))
         .routes(routes!(orders::list_order_tickets))
+        .routes(routes!(buyer::draw_ticket))
         .routes(routes!(orders::cancel_order))
         .routes(routes!(orders::send_order_link))
         .routes(routes!(orders::name_ticket_holder))

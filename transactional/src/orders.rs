@@ -160,12 +160,7 @@ pub async fn cancel(tx: &mut Tx, id: OrderId, refund: Option<RefundReason>) -> R
                 refunds::request(tx, &mut paid, &mut order, left, reason)?;
             }
         }
-        OrderStatus::Expired | OrderStatus::Cancelled => {
-            return Err(Error::conflict(
-                "order_closed",
-                format!("this order is {} already", order.status),
-            ));
-        }
+        OrderStatus::Expired | OrderStatus::Cancelled => return Err(closed(&order)),
     }
     order.status = OrderStatus::Cancelled;
     order.cancelled_at = Some(tx.now());
@@ -219,24 +214,39 @@ pub async fn refund(tx: &mut Tx, id: OrderId, request: RefundRequest, reason: Re
     }
 }
 
-/// Cancels for the buyer, if the event's policy allows it now: until its time, and while no ticket has been used.
-pub async fn cancel_by_buyer(tx: &mut Tx, id: OrderId) -> Result<Stored<Order>> {
-    let order = get(tx, id).await?;
-    let event = events::get(tx, order.event_id).await?;
-    let now = tx.now();
+/// What a buyer gets back who cancels now. Refused unless the event's policy allows it: until its time, and while no
+/// ticket has been used.
+pub async fn back_to_buyer(db: &mut impl Source, order: &Order, now: Timestamp) -> Result<Money> {
+    let event = events::get(db, order.event_id).await?;
+    if matches!(order.status, OrderStatus::Expired | OrderStatus::Cancelled) {
+        return Err(closed(order));
+    }
     if order.status == OrderStatus::Paid && event.refundable_until.is_none_or(|until| until <= now) {
         let message = "the time in which this order can be cancelled is over, or there is none; ask the organizer";
         return Err(Error::conflict("not_refundable", message));
     }
     let used = "select 1 as used from ticket_list_state s join tickets t on t.ticket_id = s.ticket_id
                 where t.order_id = $1 and s.entries > 0 limit 1";
-    if sql::optional(tx, used, binds![id]).await?.is_some() {
+    if sql::optional(db, used, binds![order.order_id]).await?.is_some() {
         return Err(Error::conflict(
             "ticket_used",
             "a ticket of this order was used at a door already",
         ));
     }
+    let paid = Paid::of_order(db, order.order_id).await?;
+    let room = paid.map_or(0, |paid| paid.room().max(0));
+    Ok(Money::new(room, order.currency))
+}
+
+/// Cancels for the buyer.
+pub async fn cancel_by_buyer(tx: &mut Tx, id: OrderId) -> Result<Stored<Order>> {
+    let (order, now) = (get(tx, id).await?, tx.now());
+    back_to_buyer(tx, &order, now).await?;
     cancel(tx, id, Some(RefundReason::Buyer)).await
+}
+
+fn closed(order: &Order) -> Error {
+    Error::conflict("order_closed", format!("this order is {} already", order.status))
 }
 
 pub async fn get(db: &mut impl Source, id: OrderId) -> Result<Stored<Order>> {
