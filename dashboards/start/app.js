@@ -103,6 +103,7 @@ function showLogIn() {
   stop.abort();
   forget();
   $("now").hidden = $("log-out").hidden = $("whose").hidden = $("link").hidden = true;
+  for (const link of document.querySelectorAll(".inside")) link.hidden = true;
   $("who").textContent = "";
   $("log-in").hidden = false;
   $("log-in-form").elements.email.focus();
@@ -111,6 +112,7 @@ function showLogIn() {
 async function enter(session) {
   $("log-in").hidden = true;
   $("now").hidden = $("log-out").hidden = false;
+  for (const link of document.querySelectorAll(".inside")) link.hidden = false;
   $("audit-now").hidden = !session.platform_admin;
   $("who").textContent = session.name ?? session.email;
   await offerOrganizers(session);
