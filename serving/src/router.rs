@@ -6,9 +6,9 @@ use crate::{
     problem::{PROBLEM_JSON, Problem},
     roles::ProcessRole,
     routes::{
-        access, account, audit, audit_log, buyer, check_ins, devices, downloads, erasure, events, exports, gates, health,
-        holds, imports, interactions, metrics, money, orders, organizers, pages, payments, promo_codes, scanner, scans,
-        session, sql, status, ticket_types, tickets, venues, waiting_list, webhooks,
+        access, account, audit, audit_log, buyer, check_ins, devices, downloads, erasure, events, exports, gates,
+        health, holds, imports, interactions, metrics, money, orders, organizers, pages, payments, promo_codes,
+        scanner, scans, session, sql, status, ticket_types, tickets, venues, waiting_list, webhooks,
     },
     wiring::App,
 };

@@ -14,9 +14,15 @@ const MOST_LOOKS = 150;
 const order = api("/v1/orders");
 let looks = 0;
 
+/** The order and its tickets as of one moment: if the order changed between the two, both are read again. */
 async function load() {
-  const found = await order.get();
-  return { ...found, tickets: await order.get("/tickets") };
+  let before = await order.get();
+  for (;;) {
+    const tickets = await order.get("/tickets");
+    const found = await order.get();
+    if (found.version === before.version) return { ...found, tickets };
+    before = found;
+  }
 }
 
 /** How an order stands, as a person would say it. */

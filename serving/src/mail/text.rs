@@ -47,13 +47,7 @@ pub fn compose(mail: &DueMail, to: &str, from: &Mailbox, public_url: &str) -> Re
     message.context("the mail can't be put together")
 }
 
-fn fill(
-    content: &Content,
-    found: &Places,
-    language: Language,
-    name: Option<&str>,
-    public_url: &str,
-) -> Result<Filled> {
+fn fill(content: &Content, found: &Places, language: Language, name: Option<&str>, public_url: &str) -> Result<Filled> {
     let Value::Object(mut places) = serde_json::to_value(content)? else {
         bail!("a mail's content is no object");
     };

@@ -10,30 +10,78 @@ type Days = [&'static str; 7];
 type Months = [&'static str; 12];
 
 const ENGLISH: (Days, Months) = (
-    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"],
     [
-        "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+        "Monday",
+        "Tuesday",
+        "Wednesday",
+        "Thursday",
+        "Friday",
+        "Saturday",
+        "Sunday",
+    ],
+    [
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
         "December",
     ],
 );
 const GERMAN: (Days, Months) = (
-    ["Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"],
     [
-        "Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November",
+        "Montag",
+        "Dienstag",
+        "Mittwoch",
+        "Donnerstag",
+        "Freitag",
+        "Samstag",
+        "Sonntag",
+    ],
+    [
+        "Januar",
+        "Februar",
+        "März",
+        "April",
+        "Mai",
+        "Juni",
+        "Juli",
+        "August",
+        "September",
+        "Oktober",
+        "November",
         "Dezember",
     ],
 );
 const ARABIC: (Days, Months) = (
     ["الاثنين", "الثلاثاء", "الأربعاء", "الخميس", "الجمعة", "السبت", "الأحد"],
     [
-        "يناير", "فبراير", "مارس", "أبريل", "مايو", "يونيو", "يوليو", "أغسطس", "سبتمبر", "أكتوبر", "نوفمبر",
+        "يناير",
+        "فبراير",
+        "مارس",
+        "أبريل",
+        "مايو",
+        "يونيو",
+        "يوليو",
+        "أغسطس",
+        "سبتمبر",
+        "أكتوبر",
+        "نوفمبر",
         "ديسمبر",
     ],
 );
 
 /// Such as `Friday 27 November 2026, 19:30 (CET)`.
 pub(super) fn in_words(at: Timestamp, timezone: &str, language: Language) -> Result<String> {
-    let zone: Tz = timezone.parse().with_context(|| format!("there is no time zone {timezone}"))?;
+    let zone: Tz = timezone
+        .parse()
+        .with_context(|| format!("there is no time zone {timezone}"))?;
     let utc = DateTime::from_timestamp_micros(at.as_micros()).context("a time beyond the calendar")?;
     let there = utc.with_timezone(&zone);
     let (days, months) = match language {
@@ -69,8 +117,16 @@ mod tests {
         let at: Timestamp = "2026-07-03T17:30:00Z".parse().unwrap();
         for (language, timezone, wanted) in [
             (Language::English, "Europe/Vienna", "Friday 3 July 2026, 19:30 (CEST)"),
-            (Language::German, "Europe/Berlin", "Freitag, 3. Juli 2026, 19:30 Uhr (CEST)"),
-            (Language::Arabic, "Africa/Cairo", "الجمعة 3 يوليو 2026، الساعة 20:30 (EEST)"),
+            (
+                Language::German,
+                "Europe/Berlin",
+                "Freitag, 3. Juli 2026, 19:30 Uhr (CEST)",
+            ),
+            (
+                Language::Arabic,
+                "Africa/Cairo",
+                "الجمعة 3 يوليو 2026، الساعة 20:30 (EEST)",
+            ),
             (Language::English, "Asia/Dubai", "Friday 3 July 2026, 21:30 (UTC+04)"),
         ] {
             assert_eq!(in_words(at, timezone, language).unwrap(), wanted);

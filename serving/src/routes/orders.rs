@@ -3,8 +3,8 @@ use crate::{
     auth::{Caller, Identity},
     extract::{Body, Id, Once, Params},
     problem::{Problem, Result},
-    secret::{SecretHeader, SecretQuery},
     resource::{OrderResource, PaymentResource, RefundResource, Resource, TicketResource},
+    secret::{SecretHeader, SecretQuery},
     view::{Page, PageQuery, page},
     wiring::App,
 };

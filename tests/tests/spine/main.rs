@@ -10,10 +10,12 @@
 mod access;
 mod account;
 mod audit_log;
+mod buyer;
 mod check_ins;
 mod commands;
 mod consistency;
 mod crash;
+mod demo;
 mod doors;
 mod erasure;
 mod exports;
