@@ -138,7 +138,7 @@ impl Visitor {
         self.tell("hold_started", event, event_id).await?;
         let lines = json!([{ "ticket_type_id": text(offer, "ticket_type_id")?, "quantity": quantity }]);
         let mut hold = json!({ "event_id": event_id, "lines": lines });
-        if self.rng.random_bool(0.15) {
+        if self.rng.random_bool(0.25) {
             hold["promo_code"] = json!(PROMO_CODES.choose(&mut self.rng));
         }
         let hold = self.client.buy("/v1/holds", &self.session, &hold).await?;

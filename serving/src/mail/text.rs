@@ -182,7 +182,7 @@ mod tests {
             "{html}"
         );
         assert!(!html.contains("<b>") && !html.contains("\nBcc"), "{html}");
-        assert_eq!(html.matches("<a href=\"https://shop.example.org/v1/orders/").count(), 1);
+        assert_eq!(html.matches("<a href=\"https://shop.example.org/order#").count(), 1);
         let none = Places::new();
         let nobody = fill(
             &Content::PasswordChanged {},

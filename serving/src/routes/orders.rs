@@ -233,7 +233,7 @@ pub struct CancelQuery {
 /// What was paid goes back, less what went back already. A buyer, who has the order's secret, may do it until the
 /// event's `refundable_until` and while no ticket was used; an order that is not paid yet, at any time.
 #[utoipa::path(post, path = "/v1/orders/{order_id}/cancel", tag = "storefront", security(()),
-    params(("order_id" = String, Path), CancelQuery),
+    params(("order_id" = String, Path), CancelQuery, ("Bilten-Secret" = Option<String>, Header)),
     responses((status = 200, body = OrderResource), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub async fn cancel_order(
     State(app): State<Arc<App>>,
