@@ -7,9 +7,9 @@ use crate::{
     problem::{PROBLEM_JSON, Problem},
     roles::ProcessRole,
     routes::{
-        access, account, audit, audit_log, check_ins, devices, downloads, erasure, event_refunds, events, exports,
-        gates, health, holds, imports, interactions, metrics, money, orders, organizers, pages, payments, promo_codes,
-        scanner, scans, session, sql, status, ticket_types, tickets, till, venues, waiting_list, webhooks,
+        access, account, audit, audit_log, buyer, check_ins, devices, downloads, erasure, event_refunds, events,
+        exports, gates, health, holds, imports, interactions, metrics, money, orders, organizers, pages, payments,
+        promo_codes, scanner, scans, session, sql, status, ticket_types, tickets, till, venues, waiting_list, webhooks,
     },
     wiring::App,
 };
@@ -130,6 +130,9 @@ pub fn build(app: &Arc<App>) -> Router {
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
         .route("/", get(pages::start_page))
         .route("/account", get(pages::account_page))
+        .route("/order", get(pages::order_page))
+        .route("/waiting", get(pages::waiting_page))
+        .route("/devices", get(pages::devices_page))
         .route("/assets/{*path}", get(pages::asset))
         .route("/scanner", get(pages::scanner))
         .route("/scanner/", get(pages::scanner))
@@ -294,8 +297,9 @@ fn storefront() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(holds::show_hold, holds::release_hold))
         .routes(routes!(orders::check_out))
         .routes(routes!(orders::pay_order))
-        .routes(routes!(orders::show_order))
+        .routes(routes!(buyer::show_order))
         .routes(routes!(orders::list_order_tickets))
+        .routes(routes!(buyer::draw_ticket))
         .routes(routes!(orders::cancel_order))
         .routes(routes!(orders::send_order_link))
         .routes(routes!(orders::name_ticket_holder))

@@ -3,7 +3,7 @@
 mod buyer;
 mod reserved;
 
-pub use buyer::{cancel_by_buyer, name_holder, send_link_again};
+pub use buyer::{back_to_buyer, cancel_by_buyer, name_holder, send_link_again};
 pub use reserved::{approve, hand_over, take_payment};
 
 use crate::{
@@ -187,12 +187,7 @@ pub async fn cancel(tx: &mut Tx, id: OrderId, refund: Option<RefundReason>) -> R
                 refunds::request(tx, &mut paid, &mut order, left, reason)?;
             }
         }
-        OrderStatus::Expired | OrderStatus::Cancelled => {
-            return Err(Error::conflict(
-                "order_closed",
-                format!("this order is {} already", order.status),
-            ));
-        }
+        OrderStatus::Expired | OrderStatus::Cancelled => return Err(closed(&order)),
     }
     order.status = OrderStatus::Cancelled;
     order.cancelled_at = Some(tx.now());
@@ -267,6 +262,10 @@ async fn void(tx: &mut Tx, order: &mut Stored<Order>, wanted: Vec<TicketId>) -> 
         tx.change("order.cancelled", order)?;
     }
     Ok(worth)
+}
+
+fn closed(order: &Order) -> Error {
+    Error::conflict("order_closed", format!("this order is {} already", order.status))
 }
 
 pub async fn get(db: &mut impl Source, id: OrderId) -> Result<Stored<Order>> {

@@ -236,8 +236,8 @@ impl PaymentProvider for Stripe {
         "stripe-signature"
     }
 
-    fn accepts(&self, method: &str) -> bool {
-        method == "stripe"
+    fn methods(&self) -> &'static [&'static str] {
+        &["stripe"]
     }
 
     async fn start(&self, payment: &Payment, _: &str) -> Result<NextStep> {

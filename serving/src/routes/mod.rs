@@ -4,6 +4,7 @@ pub mod access;
 pub mod account;
 pub mod audit;
 pub mod audit_log;
+pub mod buyer;
 pub mod check_ins;
 pub mod devices;
 pub mod downloads;

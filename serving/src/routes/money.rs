@@ -1,9 +1,10 @@
-use super::orders::{SecretQuery, readable_order};
+use super::orders::readable_order;
 use crate::{
     auth::{Caller, Identity},
     extract::{Body, Id, Once, Params},
     problem::{Problem, Result},
     resource::{DisputeResource, OrganizerResource, PayoutResource, RefundResource, Resource},
+    secret::SecretQuery,
     view::{Moment, MoneyView, Page, PageQuery, page_of},
     wiring::App,
 };
@@ -83,7 +84,7 @@ pub async fn list_refunds(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
     Id(order_id): Id<OrderId>,
-    Params(query): Params<SecretQuery>,
+    query: SecretQuery,
 ) -> Result<Json<Vec<RefundResource>>> {
     let mut db = app.store.read().await?;
     readable_order(&app, &mut db, caller, order_id, query.secret).await?;

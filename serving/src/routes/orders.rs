@@ -4,6 +4,7 @@ use crate::{
     extract::{Body, Id, Once, Params},
     problem::{Problem, Result},
     resource::{OrderResource, PaymentResource, RefundResource, Resource, TicketResource},
+    secret::{SecretHeader, SecretQuery},
     view::{Page, PageQuery, page},
     wiring::App,
 };
@@ -20,7 +21,6 @@ use std::{collections::HashMap, sync::Arc};
 use transactional::{
     Reader, Stored,
     orders::{self, Checkout, HowToPay, OrderFilter},
-    payments::{self, refunds},
     people, tickets,
 };
 use utoipa::{IntoParams, ToSchema};
@@ -54,15 +54,15 @@ pub struct BuyerInput {
 #[derive(Serialize, ToSchema)]
 pub struct OrderView {
     #[serde(flatten)]
-    order: OrderResource,
+    pub(super) order: OrderResource,
     /// Who has it may see the order and its tickets: it belongs into the buyer's link, and nowhere else.
-    secret: String,
+    pub(super) secret: String,
     /// Its payments, the newest first. None for a free order.
-    payments: Vec<PaymentResource>,
+    pub(super) payments: Vec<PaymentResource>,
     /// What went back, the oldest first.
-    refunds: Vec<RefundResource>,
+    pub(super) refunds: Vec<RefundResource>,
     /// Where the buyer pays, if the payment provider has a page for it.
-    payment_url: Option<String>,
+    pub(super) payment_url: Option<String>,
 }
 
 /// A payment that was started.
@@ -82,14 +82,6 @@ pub struct TicketView {
     holder_name: Option<String>,
     /// What the ticket's QR code holds.
     code: String,
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct SecretQuery {
-    /// The order's secret, for buyers. Staff need none.
-    pub(super) secret: Option<String>,
 }
 
 /// Check out: turn a hold into an order
@@ -172,7 +164,7 @@ pub async fn pay_order(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
     Id(order_id): Id<OrderId>,
-    Params(query): Params<SecretQuery>,
+    query: SecretQuery,
     Once {
         body,
         key,
@@ -201,37 +193,13 @@ pub(super) fn language(headers: &HeaderMap) -> Language {
 }
 
 fn known_method(app: &App, method: String) -> Result<String> {
-    if app.payments.provider().accepts(&method) {
+    if app.payments.provider().methods().contains(&method.as_str()) {
         return Ok(method);
     }
     Err(Problem::invalid(
         "/payment_method",
         "the payment provider does not know this method",
     ))
-}
-
-/// Show an order
-#[utoipa::path(get, path = "/v1/orders/{order_id}", tag = "storefront", security(()),
-    params(("order_id" = String, Path), SecretQuery),
-    responses((status = 200, body = OrderView), (status = 404, body = Problem)))]
-pub async fn show_order(
-    State(app): State<Arc<App>>,
-    Caller(caller): Caller,
-    Id(order_id): Id<OrderId>,
-    Params(query): Params<SecretQuery>,
-) -> Result<Json<OrderView>> {
-    let mut db = app.store.read().await?;
-    let order = readable_order(&app, &mut db, caller, order_id, query.secret).await?;
-    let mut payments = payments::of_order(&mut db, order_id).await?;
-    payments.sort_by_key(|payment| std::cmp::Reverse(payment.payment_id));
-    let refunds = refunds::of_order(&mut db, order_id).await?;
-    Ok(Json(OrderView {
-        secret: app.store.order_secret(order_id),
-        order: order.into(),
-        payments: payments.into_iter().map(Resource::from).collect(),
-        refunds: refunds.into_iter().map(Resource::from).collect(),
-        payment_url: None,
-    }))
 }
 
 /// Show an order's tickets with their codes
@@ -244,7 +212,7 @@ pub async fn list_order_tickets(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
     Id(order_id): Id<OrderId>,
-    Params(query): Params<SecretQuery>,
+    query: SecretQuery,
 ) -> Result<Json<Vec<TicketView>>> {
     let mut db = app.store.read().await?;
     let order = readable_order(&app, &mut db, caller, order_id, query.secret).await?;
@@ -276,7 +244,7 @@ pub async fn list_order_tickets(
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct CancelQuery {
-    /// The order's secret, for buyers. Staff need none.
+    /// The order's secret, for buyers; or in the header `Bilten-Secret`. Staff need none.
     secret: Option<String>,
     /// For staff: `false` keeps the money.
     refund: Option<bool>,
@@ -287,15 +255,16 @@ pub struct CancelQuery {
 /// What was paid goes back, less what went back already. A buyer, who has the order's secret, may do it until the
 /// event's `refundable_until` and while no ticket was used; an order that is not paid yet, at any time.
 #[utoipa::path(post, path = "/v1/orders/{order_id}/cancel", tag = "storefront", security(()),
-    params(("order_id" = String, Path), CancelQuery),
+    params(("order_id" = String, Path), CancelQuery, ("Bilten-Secret" = Option<String>, Header)),
     responses((status = 200, body = OrderResource), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub async fn cancel_order(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
     Id(order_id): Id<OrderId>,
+    SecretHeader(header): SecretHeader,
     Params(query): Params<CancelQuery>,
 ) -> Result<Json<OrderResource>> {
-    if let Some(secret) = query.secret {
+    if let Some(secret) = header.or(query.secret) {
         if !app.store.is_order_secret(order_id, &secret) {
             return Err(Problem::not_found("order"));
         }
@@ -327,7 +296,7 @@ pub async fn send_order_link(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
     Id(order_id): Id<OrderId>,
-    Params(query): Params<SecretQuery>,
+    query: SecretQuery,
 ) -> Result<StatusCode> {
     let actor = actor(caller.as_ref());
     readable_order(&app, &mut app.store.read().await?, caller, order_id, query.secret).await?;
@@ -355,7 +324,7 @@ pub async fn name_ticket_holder(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
     Path((order_id, ticket_id)): Path<(String, String)>,
-    Params(query): Params<SecretQuery>,
+    query: SecretQuery,
     Body(input): Body<HolderInput>,
 ) -> Result<Json<TicketResource>> {
     let order_id: OrderId = order_id.parse().map_err(|_| Problem::not_found("order"))?;

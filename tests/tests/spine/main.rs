@@ -10,11 +10,13 @@
 mod access;
 mod account;
 mod audit_log;
+mod buyer;
 mod cancelled_events;
 mod check_ins;
 mod commands;
 mod consistency;
 mod crash;
+mod demo;
 mod doors;
 mod erasure;
 mod exports;

@@ -1,13 +1,15 @@
 //! What buyers do with their orders themselves, by the order's link.
 
-use super::{cancel, get, send_link, tidy};
+use super::{cancel, closed, get, send_link, tidy};
 use crate::{
-    Error, Result, Stored, Tx, events, people,
+    Error, Result, Source, Stored, Tx, events,
+    payments::refunds::Paid,
+    people,
     sql::{self, Columns, binds},
     tickets,
 };
 use domain::{
-    OrderId, TicketId,
+    Money, OrderId, TicketId, Timestamp,
     changes::{Order, Ticket},
     order::{OrderStatus, RefundReason, TicketStatus},
 };
@@ -16,29 +18,40 @@ use std::time::Duration;
 /// How soon a buyer may have the mail sent again.
 const SENT_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
-/// Cancels for the buyer, if the event's policy allows it now: until its time, and while no ticket has been used.
-pub async fn cancel_by_buyer(tx: &mut Tx, id: OrderId) -> Result<Stored<Order>> {
-    let order = get(tx, id).await?;
-    let event = events::get(tx, order.event_id).await?;
-    let now = tx.now();
-    if order.status == OrderStatus::Paid {
-        let message = match event.refundable_until {
-            None => Some("buyers can't cancel orders of this event; ask the organizer".to_owned()),
-            Some(until) if until <= now => Some(format!(
+/// What a buyer gets back who cancels now. Refused unless the event's policy allows it: until its time, and while no
+/// ticket has been used.
+pub async fn back_to_buyer(db: &mut impl Source, order: &Order, now: Timestamp) -> Result<Money> {
+    let event = events::get(db, order.event_id).await?;
+    let refused = |message: String| Err(Error::conflict("not_refundable", message));
+    match (order.status, event.refundable_until) {
+        (OrderStatus::Expired | OrderStatus::Cancelled, _) => return Err(closed(order)),
+        (OrderStatus::Paid, None) => {
+            return refused("buyers can't cancel orders of this event; ask the organizer".to_owned());
+        }
+        (OrderStatus::Paid, Some(until)) if until <= now => {
+            return refused(format!(
                 "buyers could cancel orders of this event until {until}; ask the organizer"
-            )),
-            Some(_) => None,
-        };
-        message.map_or(Ok(()), |message| Err(Error::conflict("not_refundable", message)))?;
+            ));
+        }
+        _ => {}
     }
     let used = "select 1 as used from ticket_list_state s join tickets t on t.ticket_id = s.ticket_id
                 where t.order_id = $1 and s.entries > 0 limit 1";
-    if sql::optional(tx, used, binds![id]).await?.is_some() {
+    if sql::optional(db, used, binds![order.order_id]).await?.is_some() {
         return Err(Error::conflict(
             "ticket_used",
             "a ticket of this order was used at a door already",
         ));
     }
+    let paid = Paid::of_order(db, order.order_id).await?;
+    let room = paid.map_or(0, |paid| paid.room().max(0));
+    Ok(Money::new(room, order.currency))
+}
+
+/// Cancels for the buyer.
+pub async fn cancel_by_buyer(tx: &mut Tx, id: OrderId) -> Result<Stored<Order>> {
+    let (order, now) = (get(tx, id).await?, tx.now());
+    back_to_buyer(tx, &order, now).await?;
     cancel(tx, id, Some(RefundReason::Buyer)).await
 }
 

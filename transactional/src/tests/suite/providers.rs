@@ -27,8 +27,8 @@ impl PaymentProvider for Scripted {
         ""
     }
 
-    fn accepts(&self, _: &str) -> bool {
-        true
+    fn methods(&self) -> &'static [&'static str] {
+        &["any"]
     }
 
     async fn start(&self, _: &Payment, _: &str) -> Result<NextStep> {
