@@ -120,11 +120,11 @@ async fn expected(
     list: &CheckInList,
     cursor: &mut DownloadCursor,
 ) -> Result<Vec<ExpectedTicket>> {
-    let sql = "select t.ticket_id as ticket_id, t.coded_at as coded_at, t.ticket_type_id as ticket_type_id,
+    let sql = "select t.ticket_id as ticket_id, t.coded_at as coded_at, t.boxed_at as boxed_at, t.ticket_type_id as ticket_type_id,
                    t.code_version as code_version, p.name as name
                from tickets t left join people p on p.person_id = t.person_id
-               where t.event_id = $1 and (t.coded_at, t.ticket_id) > ($2, $3) and t.status = 'valid'
-               order by t.coded_at, t.ticket_id limit $4";
+               where t.event_id = $1 and (t.boxed_at, t.ticket_id) > ($2, $3) and t.status = 'valid'
+               order by t.boxed_at, t.ticket_id limit $4";
     let (at, after) = &cursor.attendees;
     let rows = sql::all(db, sql, binds![list.event_id, at, after, PAGE]).await?;
     let mut expected = Vec::with_capacity(rows.len());
@@ -138,7 +138,7 @@ async fn expected(
                 name: row.maybe_text("name")?,
             },
         };
-        cursor.attendees = (ticket.coded_at, ticket.ticket_id.to_string());
+        cursor.attendees = (row.time("boxed_at")?, ticket.ticket_id.to_string());
         expected.push(ticket);
     }
     Ok(expected)

@@ -103,5 +103,6 @@ pub async fn name_holder(tx: &mut Tx, id: OrderId, ticket_id: TicketId, name: St
         tx.change("person.updated", &mut holder)?;
     }
     tx.change("ticket.holder_named", &mut ticket)?;
+    tickets::box_again(tx, ticket.person_id).await?;
     Ok(ticket)
 }
