@@ -17,7 +17,7 @@ use crate::{
 };
 use anyhow::{Context, Result, bail};
 use arc_swap::ArcSwapOption;
-use domain::Timestamp;
+use domain::{OrderId, Timestamp};
 use futures::future::BoxFuture;
 use ingest::{
     EventLog, LogOptions, Purpose, Relay, RelayOptions, Sink, SinkOptions,
@@ -234,6 +234,12 @@ fn start(stages: &mut Stages, app: &Arc<App>, reports: PaymentReports, mailer: O
 }
 
 impl App {
+    /// Where a buyer sees an order. What lets them see it stands after the `#`, where it gets into no server's log.
+    pub fn order_page(&self, id: OrderId) -> String {
+        let (url, secret) = (self.public_url.trim_end_matches('/'), self.store.order_secret(id));
+        format!("{url}/order#{id}/{secret}")
+    }
+
     /// The lake, to ask it: a process without the role `query` has none that is up to date.
     pub fn queries(&self) -> ProblemResult<&Lake> {
         let lake = self.lake.as_ref().filter(|_| self.roles.has(ProcessRole::Query));
