@@ -1,6 +1,6 @@
 // The HTTP API. A session lives in a cookie that scripts can't read; what it changes needs the token beside it.
 
-const MOST_ORGANIZERS = 2_000;
+const MOST_ITEMS = 2_000;
 
 let csrfToken = "";
 
@@ -50,16 +50,35 @@ export const status = () => json("GET", "/v1/status");
 export const audit = () => json("POST", "/v1/audit");
 export const organizer = (id) => json("GET", `/v1/organizers/${encodeURIComponent(id)}`);
 
-/** Those that one may see, by name. More than a list of choices is good for are left out. */
-export async function organizers() {
+export const devices = (organizer) => all(`/v1/organizers/${encodeURIComponent(organizer)}/devices`);
+export const registerDevice = (organizer, input) => json("POST", `/v1/organizers/${encodeURIComponent(organizer)}/devices`, { body: input });
+export const revokeDevice = (id) => call("DELETE", `/v1/devices/${encodeURIComponent(id)}`);
+export const gates = (event) => json("GET", `/v1/events/${encodeURIComponent(event)}/gates`);
+export const events = (organizer, from) => all(`/v1/organizers/${encodeURIComponent(organizer)}/events?starts_from=${from}`);
+
+export const sessions = () => json("GET", "/v1/sessions");
+export const endSession = (id) => call("DELETE", `/v1/sessions/${encodeURIComponent(id)}`);
+export const endOtherSessions = () => call("DELETE", "/v1/sessions");
+export const enrol = (proof) => json("POST", "/v1/second-factor", { body: proof });
+export const confirmFactor = (code) => json("POST", "/v1/second-factor/confirm", { body: { code } });
+export const turnOffFactor = (proof) => call("POST", "/v1/second-factor/turn-off", { body: proof });
+export const newRecoveryCodes = (proof) => json("POST", "/v1/second-factor/recovery-codes", { body: proof });
+
+/** A whole list, or as much of it as is good for a page. */
+async function all(path) {
   const found = [];
   let cursor;
   do {
-    const { items, next_cursor } = await json("GET", `/v1/organizers?limit=200${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
+    const { items, next_cursor } = await json("GET", `${path}${path.includes("?") ? "&" : "?"}limit=200${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
     found.push(...items);
     cursor = next_cursor;
-  } while (cursor && found.length < MOST_ORGANIZERS);
-  return found.sort((one, other) => one.name.localeCompare(other.name));
+  } while (cursor && found.length < MOST_ITEMS);
+  return found;
+}
+
+/** Those that one may see, by name. */
+export async function organizers() {
+  return (await all("/v1/organizers")).sort((one, other) => one.name.localeCompare(other.name));
 }
 
 /** The rows of a query, and the position in the order of changes that they show. */

@@ -16,6 +16,10 @@ const EXAMPLES = {
   "From view to purchase, last hour":
     "select kind, count(distinct session_id) as sessions\nfrom interactions\nwhere occurred_at > now() - interval '1 hour'\ngroup by kind\norder by sessions desc",
   "Why scans were refused": "select reason, count(*) as scans\nfrom check_ins\nwhere not accepted\ngroup by reason\norder by scans desc",
+  "What promo codes brought":
+    "select p.code, o.currency, count(*) as orders, sum(o.total_minor) as total_minor\nfrom orders o\njoin promo_codes p on p.promo_code_id = o.promo_code_id\nwhere o.status = 'paid'\ngroup by p.code, o.currency\norder by orders desc",
+  "Who waits for what":
+    "select e.title, w.status, count(*) as people, sum(w.quantity) as tickets\nfrom waiting_entries w\njoin events e on e.event_id = w.event_id\ngroup by e.title, w.status\norder by people desc",
   "How far each stage is": "select * from system.lag",
 };
 
@@ -103,6 +107,7 @@ function showLogIn() {
   stop.abort();
   forget();
   $("now").hidden = $("log-out").hidden = $("whose").hidden = $("link").hidden = true;
+  for (const link of document.querySelectorAll(".inside")) link.hidden = true;
   $("who").textContent = "";
   $("log-in").hidden = false;
   $("log-in-form").elements.email.focus();
@@ -111,6 +116,7 @@ function showLogIn() {
 async function enter(session) {
   $("log-in").hidden = true;
   $("now").hidden = $("log-out").hidden = false;
+  for (const link of document.querySelectorAll(".inside")) link.hidden = false;
   $("audit-now").hidden = !session.platform_admin;
   $("who").textContent = session.name ?? session.email;
   await offerOrganizers(session);

@@ -29,6 +29,7 @@ mod scan;
 mod session;
 mod snapshot;
 mod store;
+mod sum;
 mod system;
 mod tables;
 mod view;

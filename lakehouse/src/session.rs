@@ -9,6 +9,7 @@ use crate::{
     options::LakeOptions,
     scan::object_store_url,
     store::Store,
+    sum::CheckedSum,
 };
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use datafusion::{
@@ -21,7 +22,7 @@ use datafusion::{
         object_store::{DefaultObjectStoreRegistry, ObjectStoreRegistry},
         runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
     },
-    logical_expr::LogicalPlan,
+    logical_expr::{AggregateUDF, LogicalPlan},
     physical_plan::execute_stream,
     prelude::{SQLOptions, SessionConfig},
 };
@@ -144,6 +145,7 @@ impl Engine {
             state.deregister_udf(name)?;
         }
         state.register_udf(Arc::new(functions::local_time()))?;
+        state.register_udaf(Arc::new(AggregateUDF::from(CheckedSum::default())))?;
         let threads = Builder::new_multi_thread()
             .worker_threads(options.target_partitions)
             .thread_name("query")

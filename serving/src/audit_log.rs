@@ -1,6 +1,8 @@
 //! Who did what to which thing when, read from the stream of changes in the lake. A change names ids; what they are
 //! called is looked up in the core when somebody reads, so that who was erased stays so.
 
+mod sentences;
+
 use crate::{
     problem::{Problem, Result},
     rows,
@@ -56,7 +58,7 @@ pub struct AuditEntry {
 
 #[derive(Serialize, ToSchema)]
 pub struct Actor {
-    /// `user`, `token`, `platform`, `provider`, `device`, `storefront` or `system`
+    /// `user`, `token`, `platform`, `provider`, `device`, `storefront`, `buyer` or `system`
     kind: String,
     id: Option<String>,
     name: Option<String>,
@@ -201,16 +203,23 @@ fn quoted(text: &str) -> Result<String> {
 /// What a sentence about this change has to name.
 fn references(row: &Row) -> Vec<Reference> {
     let (kind, id) = actor_of(&row.actor);
-    let user = match kind {
-        "user" => Some("user"),
-        "token" => Some("api_token"),
-        _ => None,
-    };
-    let user = user.zip(id).map(|(entity, id)| (entity.to_owned(), id.to_owned()));
+    let actor = named_entity(kind)
+        .zip(id)
+        .map(|(entity, id)| (entity.to_owned(), id.to_owned()));
     let event = row.event_id.clone().map(|id| ("event".to_owned(), id));
     let ticket = row.ticket_id.clone().map(|id| ("ticket".to_owned(), id));
     let thing = (row.entity.clone(), row.entity_id.clone());
-    [user, event, ticket, Some(thing)].into_iter().flatten().collect()
+    [actor, event, ticket, Some(thing)].into_iter().flatten().collect()
+}
+
+/// What an actor of this kind is called by.
+fn named_entity(kind: &str) -> Option<&'static str> {
+    match kind {
+        "user" => Some("user"),
+        "token" => Some("api_token"),
+        "device" => Some("device"),
+        _ => None,
+    }
 }
 
 fn actor_of(actor: &str) -> (&str, Option<&str>) {
@@ -226,9 +235,8 @@ fn tell(row: Row, names: &HashMap<Reference, String>) -> AuditEntry {
     let actor = Actor {
         kind: kind.to_owned(),
         id: id.map(str::to_owned),
-        name: match (kind, id) {
-            ("user", Some(id)) => name("user", id),
-            ("token", Some(id)) => name("api_token", id),
+        name: match (named_entity(kind), id) {
+            (Some(entity), Some(id)) => name(entity, id),
             (_, id) => id.map(str::to_owned),
         },
     };
@@ -254,9 +262,9 @@ fn tell(row: Row, names: &HashMap<Reference, String>) -> AuditEntry {
     AuditEntry {
         sentence: format!(
             "{} {} {}{}",
-            who(&actor),
-            did(&row.change_type),
-            what(&thing),
+            sentences::who(&actor),
+            sentences::did(&row.change_type),
+            sentences::what(&thing),
             of.unwrap_or_default()
         ),
         seq: row.seq,
@@ -268,59 +276,6 @@ fn tell(row: Row, names: &HashMap<Reference, String>) -> AuditEntry {
         thing,
         event,
         correlation_id: row.correlation_id,
-    }
-}
-
-fn who(actor: &Actor) -> String {
-    let name = actor.name.as_deref();
-    match actor.kind.as_str() {
-        "user" => format!("{} (user)", name.unwrap_or("Somebody")),
-        "token" => format!("{} (API token)", name.unwrap_or("A program")),
-        "platform" => format!("{} (the platform)", name.unwrap_or("The operator")),
-        "provider" => format!("{} (payment provider)", name.unwrap_or("A provider")),
-        "storefront" => "A buyer".into(),
-        "system" => "Bilten".into(),
-        kind => match name {
-            Some(name) => format!("{name} ({})", kind.replace('_', " ")),
-            None => kind.replace('_', " "),
-        },
-    }
-}
-
-/// A change type's verb, where its own last word is none.
-fn did(change_type: &str) -> String {
-    let verb = match change_type {
-        "order.paid" => "recorded the payment of",
-        "order.expired" | "hold.expired" => "let lapse",
-        "hold.converted" => "turned into an order",
-        "event.ended" => "saw the end of",
-        "payment.succeeded" => "confirmed",
-        "payment.failed" => "reported the failure of",
-        "payment.unapplied" => "reported, with nothing left to pay for,",
-        "check_in.accepted" => "let in",
-        "check_in.refused" => "turned away",
-        "membership.granted" => "gave a role to",
-        "membership.revoked" => "took the role from",
-        other => return other.rsplit('.').next().unwrap_or(other).replace('_', " "),
-    };
-    verb.to_owned()
-}
-
-fn what(thing: &Thing) -> String {
-    let noun = thing.entity.replace('_', " ");
-    let an = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) {
-        "an"
-    } else {
-        "a"
-    };
-    match (thing.entity.as_str(), &thing.name) {
-        ("ticket" | "payment", Some(order)) => format!("a {noun} of order {order}"),
-        ("check_in", Some(order)) => format!("a ticket of order {order}"),
-        ("check_in", None) => "an unknown code".into(),
-        ("membership", Some(name)) => name.clone(),
-        ("person", None) => "a person without a name".into(),
-        (_, Some(name)) => format!("{noun} {name}"),
-        (_, None) => format!("{an} {noun}"),
     }
 }
 

@@ -5,8 +5,10 @@ use crate::{
     wiring::App,
 };
 use axum::{
-    extract::FromRequestParts,
+    extract::{FromRequestParts, Request},
     http::{HeaderMap, Method, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
 };
 use domain::{EventId, OrganizerId, Role, role::Permission};
 use sha2::{Digest, Sha256};
@@ -189,21 +191,35 @@ impl FromRequestParts<Arc<App>> for Caller {
     }
 }
 
+/// For routes that no door needs: whatever a device's token is asked for there, it is not for that.
+pub async fn refuse_devices(request: Request, next: Next) -> Response {
+    match secret(request.headers()) {
+        Some(Ok(secret)) if secret.starts_with(devices::PREFIX) => {
+            Problem::forbidden("a device's token is for doors and nothing else").into_response()
+        }
+        _ => next.run(request).await,
+    }
+}
+
+/// What the Authorization header holds.
+fn secret(headers: &HeaderMap) -> Option<Result<&str>> {
+    let value = headers.get(header::AUTHORIZATION)?;
+    let secret = value
+        .to_str()
+        .ok()
+        .and_then(|text| text.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    Some(secret.map(|(_, secret)| secret.trim()).ok_or_else(|| {
+        Problem::new(
+            "unauthenticated",
+            "the Authorization header is not of the form Bearer <token>",
+        )
+    }))
+}
+
 async fn identify(parts: &Parts, app: &App) -> Result<Option<Identity>> {
-    if let Some(value) = parts.headers.get(header::AUTHORIZATION) {
-        let secret = value
-            .to_str()
-            .ok()
-            .and_then(|text| text.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, secret)| secret)
-            .ok_or_else(|| {
-                Problem::new(
-                    "unauthenticated",
-                    "the Authorization header is not of the form Bearer <token>",
-                )
-            })?;
-        return bearer(app, secret.trim()).await.map(Some);
+    if let Some(secret) = secret(&parts.headers) {
+        return bearer(app, secret?).await.map(Some);
     }
     let Some(token) = cookie(&parts.headers, SESSION_COOKIE) else {
         return Ok(None);

@@ -2,10 +2,12 @@
 //! address that a name resolves to is checked, and the connection goes to a checked one: a name that resolves otherwise
 //! a moment later changes nothing. Redirects are not followed, and no proxy is asked.
 
+use chrono::DateTime;
+use domain::Timestamp;
 use reqwest::{
     Client,
     dns::{Addrs, Name, Resolve, Resolving},
-    header::HeaderMap,
+    header::{HeaderMap, RETRY_AFTER},
     redirect::Policy,
 };
 use std::{
@@ -22,6 +24,23 @@ const LONGEST_URL: usize = 2_000;
 pub struct Outgoing {
     client: Client,
     allow_private: bool,
+}
+
+/// What came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    pub retry_after: Option<Duration>,
+}
+
+/// How long the header asks to wait: seconds, or until a date (RFC 9110, section 10.2.3).
+fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = DateTime::parse_from_rfc2822(text).ok()?;
+    Some(Timestamp::from_millis(until.timestamp_millis()).since(now))
 }
 
 impl Outgoing {
@@ -63,12 +82,15 @@ impl Outgoing {
         }
     }
 
-    /// The status of the answer, whose body nobody reads. The error names no address.
-    pub async fn post(&self, url: &str, headers: HeaderMap, body: String) -> Result<u16, String> {
+    /// The answer, whose body nobody reads. The error names no address.
+    pub async fn post(&self, url: &str, headers: HeaderMap, body: String) -> Result<Answer, String> {
         let url = self.check(url)?;
         let sent = self.client.post(url).headers(headers).body(body).send().await;
         match sent {
-            Ok(answer) => Ok(answer.status().as_u16()),
+            Ok(answer) => Ok(Answer {
+                status: answer.status().as_u16(),
+                retry_after: retry_after(answer.headers(), Timestamp::now()),
+            }),
             Err(error) if error.is_timeout() => Err("there was no answer in time".into()),
             Err(error) if refused(&error) => Err("the name leads to an address that is not a public one".into()),
             Err(error) if error.is_connect() => Err("no connection could be made".into()),
@@ -264,6 +286,22 @@ mod tests {
         );
         let lenient = Outgoing::new(true).unwrap();
         assert!(lenient.check("http://127.0.0.1:8080/").is_ok() && lenient.check("ftp://example.org").is_err());
+    }
+
+    #[test]
+    fn an_answer_says_in_seconds_or_by_a_date_when_to_come_again() {
+        let now = Timestamp::from_millis(784_111_777_000 - 90_000);
+        let asked = |value: &'static str| {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]);
+            retry_after(&headers, now).map(|wait| wait.as_secs())
+        };
+        assert_eq!(
+            (asked("120"), asked("Sun, 06 Nov 1994 08:49:37 GMT")),
+            (Some(120), Some(90))
+        );
+        assert_eq!(asked("Sat, 05 Nov 1994 08:49:37 GMT"), Some(0), "it is over");
+        assert_eq!((asked("soon"), asked("-1")), (None, None));
+        assert_eq!(retry_after(&HeaderMap::new(), now), None);
     }
 
     #[tokio::test]

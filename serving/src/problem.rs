@@ -203,6 +203,7 @@ impl Problem {
             }
             .into();
         }
+        problem.retry_after = refusal.retry_after_s.or(problem.retry_after);
         problem.pointer = refusal.field.map(|field| format!("/{}", field.trim_start_matches('/')));
         problem
     }
@@ -253,5 +254,26 @@ impl From<CollectError> for Problem {
             CollectError::Store(error) => error.into(),
             CollectError::Panicked => Self::internal(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn whoever_is_to_come_again_is_told_when() {
+        let retry_after = |problem: Problem| {
+            let response = problem.into_response();
+            let header = response.headers().get(header::RETRY_AFTER)?;
+            header.to_str().ok()?.parse::<u64>().ok()
+        };
+        let locked = transactional::Error::refused("locked_out", "wait").retry_after(Duration::from_millis(29_001));
+        assert_eq!(retry_after(locked.into()), Some(30));
+        for (code, ..) in CODES.iter().filter(|(_, status, _)| *status == 503) {
+            assert_eq!(retry_after(Problem::new(*code, "busy")), Some(1), "{code}");
+        }
+        assert_eq!(retry_after(Problem::new("disk_full", "nobody knows when")), None);
     }
 }

@@ -1,14 +1,16 @@
 //! Every route in one list, from which the OpenAPI document is made, and what surrounds them all.
 
 use crate::{
+    auth::refuse_devices,
     extract::{BATCH_LIMIT, ClientAddress},
     observe::observe,
     problem::{PROBLEM_JSON, Problem},
     roles::ProcessRole,
     routes::{
-        access, account, audit, audit_log, check_ins, devices, downloads, erasure, events, exports, gates, health,
-        holds, imports, interactions, metrics, money, orders, organizers, pages, payments, promo_codes, questions,
-        scanner, scans, session, sql, status, ticket_types, tickets, transforms, venues, waiting_list, webhooks,
+        access, account, audit, audit_log, buyer, check_ins, devices, downloads, erasure, event_refunds, events,
+        exports, gates, health, holds, imports, interactions, metrics, money, orders, organizers, pages, payments,
+        promo_codes, questions, scanner, scans, session, sql, status, ticket_types, tickets, till, transforms, venues,
+        waiting_list, webhooks,
     },
     wiring::App,
 };
@@ -129,6 +131,9 @@ pub fn build(app: &Arc<App>) -> Router {
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
         .route("/", get(pages::start_page))
         .route("/account", get(pages::account_page))
+        .route("/order", get(pages::order_page))
+        .route("/waiting", get(pages::waiting_page))
+        .route("/devices", get(pages::devices_page))
         .route("/assets/{*path}", get(pages::asset))
         .route("/scanner", get(pages::scanner))
         .route("/scanner/", get(pages::scanner))
@@ -147,6 +152,7 @@ pub fn build(app: &Arc<App>) -> Router {
 fn operation() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(status::show_status))
+        .layer(middleware::from_fn(refuse_devices))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(health::prometheus))
@@ -169,6 +175,7 @@ fn lake() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(audit_log::of_order))
         .routes(routes!(audit_log::of_ticket))
         .routes(routes!(exports::export))
+        .layer(middleware::from_fn(refuse_devices))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn(refuse_large::<BODY_LIMIT>))
 }
@@ -178,6 +185,8 @@ fn staff() -> OpenApiRouter<Arc<App>> {
     programme()
         .merge(accounts())
         .merge(sales())
+        .merge(gatekeeping())
+        .layer(middleware::from_fn(refuse_devices))
         .merge(doors())
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn(refuse_large::<BODY_LIMIT>))
@@ -225,6 +234,7 @@ fn accounts() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(access::revoke_api_token))
         .routes(routes!(webhooks::create_endpoint, webhooks::list_endpoints))
         .routes(routes!(webhooks::show_endpoint, webhooks::update_endpoint))
+        .routes(routes!(webhooks::rotate_secret))
         .routes(routes!(webhooks::list_deliveries))
         .routes(routes!(webhooks::send_again))
         .routes(routes!(erasure::erase_person))
@@ -237,7 +247,11 @@ fn sales() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(orders::list_event_orders))
         .routes(routes!(waiting_list::list_waiting_entries))
+        .routes(routes!(till::approve_order))
+        .routes(routes!(till::take_till_payment))
+        .routes(routes!(till::hand_over_refund))
         .routes(routes!(money::refund_order, money::list_refunds))
+        .routes(routes!(event_refunds::refund_event, event_refunds::show_event_refunds))
         .routes(routes!(money::list_disputes))
         .routes(routes!(money::show_balances))
         .routes(routes!(money::list_ledger_entries))
@@ -248,11 +262,26 @@ fn sales() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(payments::show_test_provider))
 }
 
-/// Whoever lets people in.
+/// Lists, gates, devices and codes, for who puts them up.
+fn gatekeeping() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(check_ins::create_check_in_list))
+        .routes(routes!(check_ins::update_check_in_list))
+        .routes(routes!(gates::create_gate))
+        .routes(routes!(gates::update_gate))
+        .routes(routes!(devices::register_device, devices::list_devices))
+        .routes(routes!(devices::move_device, devices::revoke_device))
+        .routes(routes!(tickets::block_ticket))
+        .routes(routes!(tickets::unblock_ticket))
+        .routes(routes!(tickets::reissue_ticket))
+        .routes(routes!(tickets::rotate_event_key))
+        .routes(routes!(tickets::revoke_event_key))
+}
+
+/// Whoever lets people in. A device's token reaches these, the upload of scans, and nothing else.
 fn doors() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
-        .routes(routes!(check_ins::create_check_in_list, check_ins::list_check_in_lists))
-        .routes(routes!(check_ins::update_check_in_list))
+        .routes(routes!(check_ins::list_check_in_lists))
         .routes(routes!(check_ins::list_check_ins))
         .routes(routes!(check_ins::show_attendance))
         .routes(routes!(check_ins::search_attendees))
@@ -261,16 +290,8 @@ fn doors() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(scans::redeem))
         .routes(routes!(scans::annul))
         .routes(routes!(downloads::download))
-        .routes(routes!(gates::create_gate, gates::list_gates))
-        .routes(routes!(gates::update_gate))
-        .routes(routes!(devices::register_device, devices::list_devices))
-        .routes(routes!(devices::move_device, devices::revoke_device))
-        .routes(routes!(tickets::block_ticket))
-        .routes(routes!(tickets::unblock_ticket))
-        .routes(routes!(tickets::reissue_ticket))
+        .routes(routes!(gates::list_gates))
         .routes(routes!(tickets::list_event_keys))
-        .routes(routes!(tickets::rotate_event_key))
-        .routes(routes!(tickets::revoke_event_key))
 }
 
 /// For anyone: what a shop needs.
@@ -281,9 +302,10 @@ fn storefront() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(holds::place_hold))
         .routes(routes!(holds::show_hold, holds::release_hold))
         .routes(routes!(orders::check_out))
-        .routes(routes!(orders::pay_again))
-        .routes(routes!(orders::show_order))
+        .routes(routes!(orders::pay_order))
+        .routes(routes!(buyer::show_order))
         .routes(routes!(orders::list_order_tickets))
+        .routes(routes!(buyer::draw_ticket))
         .routes(routes!(orders::cancel_order))
         .routes(routes!(orders::send_order_link))
         .routes(routes!(orders::name_ticket_holder))
@@ -292,6 +314,7 @@ fn storefront() -> OpenApiRouter<Arc<App>> {
             waiting_list::show_waiting_entry,
             waiting_list::leave_waiting_list
         ))
+        .layer(middleware::from_fn(refuse_devices))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn(refuse_large::<BODY_LIMIT>))
 }
@@ -301,6 +324,7 @@ fn batches() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(interactions::collect))
         .routes(routes!(imports::import))
+        .layer(middleware::from_fn(refuse_devices))
         .routes(routes!(scans::upload))
         .layer(DefaultBodyLimit::max(BATCH_LIMIT))
         .layer(middleware::from_fn(refuse_large::<BATCH_LIMIT>))

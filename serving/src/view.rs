@@ -7,7 +7,7 @@ use crate::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{Invalid, Money, Timestamp, record::Record};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
-use std::borrow::Cow;
+use std::{borrow::Cow, str::FromStr};
 use transactional::{Cursor, PageRequest, Stored};
 use utoipa::{IntoParams, ToSchema};
 
@@ -33,6 +33,12 @@ impl From<Moment> for Timestamp {
     fn from(moment: Moment) -> Self {
         moment.0
     }
+}
+
+/// Reads a value as a person types it, which may be stricter than how it is read where it is stored.
+pub fn typed<'de, T: FromStr<Err = Invalid>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    let text = Cow::<str>::deserialize(deserializer)?;
+    text.parse().map_err(D::Error::custom)
 }
 
 /// An amount in minor units, such as cents, and its ISO 4217 currency.

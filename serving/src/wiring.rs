@@ -17,7 +17,7 @@ use crate::{
 };
 use anyhow::{Context, Result, bail};
 use arc_swap::ArcSwapOption;
-use domain::Timestamp;
+use domain::{OrderId, Timestamp};
 use futures::future::BoxFuture;
 use ingest::{
     EventLog, LogOptions, Purpose, Relay, RelayOptions, Sink, SinkOptions,
@@ -28,6 +28,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashSet,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -51,6 +52,8 @@ pub struct App {
     pub started_at: Timestamp,
     /// For requests to addresses that organizers name.
     pub outgoing: Outgoing,
+    /// Where the database and the log are, unless other servers have them.
+    pub data_folder: Option<PathBuf>,
     /// What links in mails begin with.
     pub public_url: String,
     pub last_audit: ArcSwapOption<(String, bool, i64)>,
@@ -102,6 +105,7 @@ impl Wiring {
             admin_token_hash: Sha256::digest(own.admin_token.as_bytes()).into(),
             started_at: Timestamp::now(),
             outgoing: Outgoing::new(options.webhooks_allow_private)?,
+            data_folder: (!shared).then(|| config.home.clone()),
             public_url: options.public_url.clone().unwrap_or_else(|| own.url.clone()),
             last_audit: ArcSwapOption::empty(),
             running_keys: Mutex::default(),
@@ -213,6 +217,7 @@ fn start(stages: &mut Stages, app: &Arc<App>, reports: PaymentReports, mailer: O
                     maintain,
                     sweep::run(app.clone(), stop.clone()),
                     money::refund(app.clone(), stop.clone()),
+                    money::refund_events(app.clone(), stop.clone()),
                     money::reconcile(app.clone(), stop.clone()),
                     erasure::run(app.clone(), mailer.clone(), stop.clone()),
                     mail::run(app.clone(), mailer, stop.clone()),
@@ -258,6 +263,12 @@ fn start(stages: &mut Stages, app: &Arc<App>, reports: PaymentReports, mailer: O
 }
 
 impl App {
+    /// Where a buyer sees an order. What lets them see it stands after the `#`, where it gets into no server's log.
+    pub fn order_page(&self, id: OrderId) -> String {
+        let (url, secret) = (self.public_url.trim_end_matches('/'), self.store.order_secret(id));
+        format!("{url}/order#{id}/{secret}")
+    }
+
     /// The lake, to ask it: a process without the role `query` has none that is up to date.
     pub fn queries(&self) -> ProblemResult<&Lake> {
         let lake = self.lake.as_ref().filter(|_| self.roles.has(ProcessRole::Query));

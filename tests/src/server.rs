@@ -112,6 +112,13 @@ impl Home {
         self.serve_with(|command| command)
     }
 
+    /// The demo with its traffic, from when it answers on; its world may still be filled.
+    #[track_caller]
+    pub fn demo(&self) -> Server {
+        let mut command = self.command(&["demo", "--listen", "127.0.0.1:0"]);
+        Server::start(&mut command, &self.path(), self.beside("server.log"))
+    }
+
     /// Serves with more flags or other variables, and waits until the server is ready.
     #[track_caller]
     pub fn serve_with(&self, change: impl FnOnce(&mut Command) -> &mut Command) -> Server {

@@ -25,16 +25,18 @@ use domain::{
     CheckInId, CheckInListId, DeviceId, Timestamp,
     changes::{CheckIn, Ticket},
     check_in::{Refusal, ScanKind},
+    is_hidden,
     ticket_code::Claim,
 };
 use door::Doors;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// Who scans.
 #[derive(Clone, Debug)]
 pub struct Scanner {
-    /// As changes tell it. Only the same actor may take a scan back.
+    /// As changes tell it. A scan is repeated, or taken back, by the same actor alone.
     pub actor: String,
     pub device_id: Option<DeviceId>,
     /// Where it stands, unless a scan says otherwise.
@@ -46,13 +48,19 @@ pub struct Scanner {
 pub struct Scan {
     pub code: String,
     pub kind: ScanKind,
-    /// Chosen by the scanner: the same for every attempt to send the same scan.
+    /// Chosen by the scanner: the same for every attempt to send the same scan. Another scanner may choose it too.
     pub nonce: String,
     /// None: now.
     pub scanned_at: Option<Timestamp>,
     pub gate: Option<String>,
     /// It has happened already: record it, whatever the rules say.
     pub force: bool,
+    /// Let in who has not paid yet, where the list allows that.
+    pub ignore_unpaid: bool,
+    /// The scanner has turned them away already, for this reason.
+    pub refused: Option<Refusal>,
+    /// What the person at the door said of it.
+    pub note: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -90,27 +98,38 @@ struct Presentation {
     scan: Scan,
     claim: Option<Claim>,
     code_hash: String,
+    /// It is said to happen now.
+    live: bool,
 }
+
+/// A scanner's clock may be wrong, but not by more than a day.
+const FARTHEST_AHEAD: Duration = Duration::from_secs(24 * 3600);
+/// No scanner keeps scans for longer before it sends them; an older time is one that nobody has set.
+const OLDEST: Duration = Duration::from_secs(366 * 24 * 3600);
+/// A scan that is said to happen now may have been on its way for so long.
+const ON_ITS_WAY: Duration = Duration::from_secs(5 * 60);
 
 /// Scans that are written by one command. More would make others wait for the writer.
 const IN_ONE_COMMAND: usize = 64;
+const LONGEST_NOTE: usize = 200;
 /// Commands of one upload that wait at the same time, so that one commit takes several.
 const COMMANDS_AHEAD: usize = 4;
 
-/// Admits, or says why not. The signature is verified before the writer is asked, since it takes the longest.
+/// Admits, or says why not. Unless it is forced, it is a scan of now: a ticket or list whose time is over by now admits
+/// nobody, whatever time the scan tells. The signature is verified before the writer is asked, since it takes the longest.
 pub async fn redeem(store: &Store, scanner: Scanner, list: CheckInListId, scan: Scan) -> Result<Verdict> {
     check(&scan)?;
-    let shown = present(store, list, vec![scan]).await?;
+    let shown = present(store, list, vec![scan], true).await?;
     let verdicts = write(store, scanner, list, shown).await?;
     verdicts.into_iter().next().ok_or(Error::Panicked)
 }
 
 /// The verdict that [`redeem`] would give now, without a trace.
-pub async fn simulate(store: &Store, list: CheckInListId, scan: Scan) -> Result<Verdict> {
+pub async fn simulate(store: &Store, scanner: Scanner, list: CheckInListId, scan: Scan) -> Result<Verdict> {
     check(&scan)?;
-    let shown = present(store, list, vec![scan]).await?;
+    let shown = present(store, list, vec![scan], true).await?;
     let mut db = store.peek().await?;
-    let doors = Doors::find(&mut db, list, &shown).await?;
+    let doors = Doors::find(&mut db, list, &scanner, &shown).await?;
     let (verdict, _) = doors.verdict(0, &shown[0], Timestamp::now());
     Ok(verdict)
 }
@@ -125,7 +144,7 @@ pub async fn upload(
 ) -> Result<Vec<Result<Verdict>>> {
     let wrong: Vec<Option<Error>> = scans.iter().map(|scan| check(scan).err()).collect();
     let right = scans.into_iter().zip(&wrong).filter(|(_, wrong)| wrong.is_none());
-    let mut rest = present(store, list, right.map(|(scan, _)| scan).collect()).await?;
+    let mut rest = present(store, list, right.map(|(scan, _)| scan).collect(), false).await?;
     let mut chunks = Vec::new();
     while !rest.is_empty() {
         let later = rest.split_off(rest.len().min(IN_ONE_COMMAND));
@@ -162,25 +181,41 @@ async fn write(store: &Store, scanner: Scanner, list: CheckInListId, shown: Vec<
         .await
 }
 
-async fn present(store: &Store, list: CheckInListId, scans: Vec<Scan>) -> Result<Vec<Presentation>> {
+async fn present(store: &Store, list: CheckInListId, scans: Vec<Scan>, live: bool) -> Result<Vec<Presentation>> {
     let event_id = store.owner_of_list(list).await?.event_id;
     let codes = scans.iter().map(|scan| scan.code.clone()).collect();
     let claims = store.verified_claims(event_id, codes).await?;
     let present = |(scan, claim): (Scan, Option<Claim>)| Presentation {
         code_hash: secrets::hash(scan.code.trim()),
         claim,
+        live: live && !scan.force,
         scan,
     };
     Ok(scans.into_iter().zip(claims).map(present).collect())
 }
 
 fn check(scan: &Scan) -> Result<()> {
-    let line = |text: &str, most: usize| text.len() <= most && !text.chars().any(char::is_control);
+    let line = |text: &str, most: usize| text.len() <= most && !text.chars().any(is_hidden);
     if scan.nonce.is_empty() || !line(&scan.nonce, 100) {
         return Err(Error::refused("invalid", "a nonce is 1 to 100 characters").at("nonce"));
     }
     if !scan.gate.as_deref().is_none_or(|gate| line(gate, 100)) {
         return Err(Error::refused("invalid", "a gate's name is at most 100 characters").at("gate"));
+    }
+    if !scan
+        .note
+        .as_deref()
+        .is_none_or(|note| line(note, 4 * LONGEST_NOTE) && note.chars().count() <= LONGEST_NOTE)
+    {
+        return Err(Error::refused("invalid", "a note is one line of at most 200 characters").at("note"));
+    }
+    let now = Timestamp::now();
+    if !scan
+        .scanned_at
+        .is_none_or(|at| (now - OLDEST..=now + FARTHEST_AHEAD).contains(&at))
+    {
+        let message = "this time is more than a day ahead or more than 366 days ago; set the scanner's clock";
+        return Err(Error::refused("invalid", message).at("scanned_at"));
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::{
     dialect::Row,
     mail, people,
     sql::{self, Columns, Value, binds},
-    waiting_list,
+    tickets, waiting_list,
 };
 use domain::{
     ErasureId, OrganizerId, PersonId, Timestamp,
@@ -166,6 +166,7 @@ async fn erase_rows(
     let keys = sql::execute(tx, "delete from person_keys where person_id = $1", binds![person_id]).await?;
     let invited = "delete from promo_code_audience where person_id = $1";
     let invited = sql::execute(tx, invited, binds![person_id]).await?;
+    tickets::box_again(tx, person_id).await?;
     let mails = mail::erase(tx, person_id).await?;
     waiting_list::leave_all(tx, person_id).await?;
     let report = json!({ "core": {

@@ -2,7 +2,7 @@
 
 use domain::Invalid;
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -41,6 +41,9 @@ pub struct Refusal {
     pub message: String,
     /// The input field that is wrong.
     pub field: Option<String>,
+    /// In so many seconds the answer may be another one.
+    #[serde(default)]
+    pub retry_after_s: Option<u64>,
 }
 
 impl std::fmt::Display for Refusal {
@@ -81,6 +84,15 @@ impl Error {
     pub fn at(mut self, field: impl Into<String>) -> Self {
         if let Error::Refused(refusal) | Error::Conflict(refusal) = &mut self {
             refusal.field = Some(field.into());
+        }
+        self
+    }
+
+    /// Tells when it is worth asking again, if this is a refusal.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        if let Error::Refused(refusal) | Error::Conflict(refusal) = &mut self {
+            refusal.retry_after_s = Some(wait.as_secs_f64().ceil() as u64);
         }
         self
     }
@@ -135,6 +147,7 @@ impl Refusal {
             code: code.into(),
             message: message.into(),
             field: None,
+            retry_after_s: None,
         }
     }
 }

@@ -5,13 +5,14 @@ use crate::{
     page::{self, Filter, Order},
     rows,
     sql::binds,
-    ticket_keys,
+    ticket_keys, waiting_list,
 };
 use domain::{
     Currency, EventId, Label, OrganizerId, Timestamp, VenueId,
     changes::{Charge, Event, Venue},
     check_timezone,
     event::EventStatus,
+    is_hidden,
     pricing::{ChargeKind, WHOLE_BPS},
 };
 
@@ -30,6 +31,8 @@ pub struct EventDetails {
     pub charges: Vec<Charge>,
     /// Until when buyers may cancel paid orders; none: never.
     pub refundable_until: Option<Timestamp>,
+    pub pay_at_door: bool,
+    pub approval_required: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -42,12 +45,17 @@ pub struct EventFilter {
 }
 
 const MOST_CHARGES: usize = 10;
+const LONGEST_URL: usize = 2_000;
 const HIGHEST_FIXED_FEE: i64 = 1_000_000;
 
 /// A draft. It is sold once it is published.
 pub async fn create(tx: &mut Tx, organizer_id: OrganizerId, details: EventDetails) -> Result<Stored<Event>> {
     crate::organizers::get(tx, organizer_id).await?;
     check(tx, organizer_id, &details).await?;
+    details
+        .currency
+        .active()
+        .map_err(|wrong| Error::from(wrong).at("currency"))?;
     let record = record(EventId::new(), details, EventStatus::Draft, None);
     let event = tx.create(organizer_id, "event.drafted", record)?;
     ticket_keys::create(tx, event.event_id).await?;
@@ -61,7 +69,7 @@ pub async fn update(tx: &mut Tx, id: EventId, details: EventDetails) -> Result<S
         let message = "an event keeps the currency that it began with, since its prices are in it";
         return Err(Error::conflict("currency_fixed", message).at("currency"));
     }
-    if matches!(event.status, EventStatus::Cancelled | EventStatus::Ended) {
+    if event.status.is_final() {
         return Err(Error::conflict(
             "event_closed",
             format!("an event that is {} stays as it is", event.status),
@@ -80,7 +88,7 @@ pub async fn set_status(tx: &mut Tx, id: EventId, status: EventStatus) -> Result
     event.status = event
         .status
         .become_(status)
-        .map_err(|why| Error::conflict("wrong_status", why.0).at("status"))?;
+        .map_err(|why| Error::conflict("wrong_status", why.0))?;
     let change_type = match status {
         EventStatus::Draft => "event.drafted",
         EventStatus::Published => "event.published",
@@ -89,6 +97,9 @@ pub async fn set_status(tx: &mut Tx, id: EventId, status: EventStatus) -> Result
         EventStatus::Ended => "event.ended",
     };
     tx.change(change_type, &mut event)?;
+    if status.is_final() {
+        waiting_list::close_soon(tx, id);
+    }
     Ok(event)
 }
 
@@ -100,6 +111,7 @@ pub(crate) async fn end_what_is_over(tx: &mut Tx, limit: i64) -> Result<u64> {
     for mut event in over {
         event.status = EventStatus::Ended;
         tx.change("event.ended", &mut event)?;
+        waiting_list::close_soon(tx, event.event_id);
     }
     Ok(count)
 }
@@ -124,6 +136,7 @@ async fn check(tx: &mut Tx, organizer_id: OrganizerId, details: &EventDetails) -
     }
     check_timezone(&details.timezone).map_err(|wrong| Error::from(wrong).at("timezone"))?;
     check_charges(&details.charges)?;
+    check_url(details.url.as_deref())?;
     if let Some(venue_id) = &details.venue_id {
         let venue: Stored<Venue> = rows::get(tx, venue_id).await.map_err(|error| match error {
             Error::NotFound { .. } => Error::refused("venue_unknown", "there is no such venue").at("venue_id"),
@@ -136,6 +149,24 @@ async fn check(tx: &mut Tx, organizer_id: OrganizerId, details: &EventDetails) -
     Ok(())
 }
 
+/// It becomes a link on pages of others, who must be able to follow it without harm.
+fn check_url(url: Option<&str>) -> Result<()> {
+    let Some(url) = url else { return Ok(()) };
+    let rest = ["https://", "http://"].iter().find_map(|scheme| {
+        url.get(..scheme.len())?
+            .eq_ignore_ascii_case(scheme)
+            .then(|| &url[scheme.len()..])
+    });
+    let sound = rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_alphanumeric() || c == '['))
+        && url.len() <= LONGEST_URL
+        && !url.chars().any(|c| c.is_whitespace() || is_hidden(c));
+    if sound {
+        return Ok(());
+    }
+    let message = format!("an address begins with https:// or http:// and has at most {LONGEST_URL} bytes");
+    Err(Error::refused("invalid", message).at("url"))
+}
+
 fn check_charges(charges: &[Charge]) -> Result<()> {
     let wrong = |message: &str| Err(Error::refused("invalid", message).at("charges"));
     if charges.len() > MOST_CHARGES {
@@ -143,7 +174,7 @@ fn check_charges(charges: &[Charge]) -> Result<()> {
     }
     for charge in charges {
         let name = charge.name.trim();
-        if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
+        if name.is_empty() || name.chars().count() > 100 || name.chars().any(is_hidden) {
             return wrong("the name of a fee or tax is one line of 1 to 100 characters");
         }
         if !(0..=WHOLE_BPS).contains(&charge.bps) || !(0..=HIGHEST_FIXED_FEE).contains(&charge.fixed_minor) {
@@ -172,6 +203,8 @@ pub(crate) fn record(id: EventId, details: EventDetails, status: EventStatus, so
         currency: details.currency,
         charges: details.charges,
         refundable_until: details.refundable_until,
+        pay_at_door: details.pay_at_door,
+        approval_required: details.approval_required,
         source,
     }
 }

@@ -194,6 +194,8 @@ async fn import_event(tx: &mut Tx, item: &ImportedEvent) -> Result<ImportOutcome
             currency: event.currency,
             charges: event.charges.clone(),
             refundable_until: event.refundable_until,
+            pay_at_door: event.pay_at_door,
+            approval_required: event.approval_required,
             status: event.status.become_(item.status).unwrap_or(event.status),
             ..record
         };
@@ -345,6 +347,8 @@ fn details(item: &ImportedEvent) -> EventDetails {
         currency: item.currency,
         charges: Vec::new(),
         refundable_until: None,
+        pay_at_door: false,
+        approval_required: false,
     }
 }
 
@@ -386,6 +390,8 @@ fn order_record(item: &ImportedOrder, event: &Stored<Event>, line: Line, person_
         total_minor: total.amount_minor,
         refunded_minor: 0,
         quantity: item.quantity,
+        reserved: false,
+        awaits_approval: false,
         lines: vec![line],
         promo_code_id: None,
         placed_at: item.placed_at,

@@ -11,12 +11,15 @@
 //! | disputed | money that a bank holds back until a dispute is decided | |
 
 use crate::{
-    Cursor, Error, Page, PageRequest, Result, Source, Stored, Tx, organizers, page, rows,
+    Cursor, Error, Page, PageRequest, Result, Source, Stored, Tx, organizers, page,
+    payments::TILL,
+    rows,
     sql::{self, Columns, binds},
 };
 use domain::{
     Currency, EntryId, OrganizerId, PaymentId, PayoutId, Timestamp,
     changes::{Payment, Payout},
+    is_hidden,
     order::EntryKind,
     pricing::share,
 };
@@ -111,6 +114,15 @@ impl Accounts {
         }
     }
 
+    /// What a provider would hold for the platform, the organizer has already.
+    fn in_the_till(self) -> Self {
+        Self {
+            provider_minor: 0,
+            organizer_minor: self.organizer_minor + self.provider_minor,
+            ..self
+        }
+    }
+
     pub(crate) fn and(self, other: Self) -> Self {
         Self {
             provider_minor: self.provider_minor + other.provider_minor,
@@ -149,6 +161,10 @@ impl Neg for Accounts {
 /// Writes an entry about a payment. `subject_id`: what caused it.
 pub(crate) fn post(tx: &mut Tx, kind: EntryKind, payment: &Stored<Payment>, subject_id: String, accounts: Accounts) {
     let about = (payment.organizer_id, payment.currency);
+    let accounts = match payment.provider.as_str() {
+        TILL => accounts.in_the_till(),
+        _ => accounts,
+    };
     insert(tx, kind, about, Some(payment.payment_id), subject_id, accounts);
 }
 
@@ -237,7 +253,7 @@ pub async fn pay_out(
     organizers::get(tx, organizer_id).await?;
     if reference
         .as_deref()
-        .is_some_and(|text| text.chars().count() > 200 || text.chars().any(char::is_control))
+        .is_some_and(|text| text.chars().count() > 200 || text.chars().any(is_hidden))
     {
         return Err(Error::refused("invalid", "a reference is one line of at most 200 characters").at("reference"));
     }

@@ -37,6 +37,11 @@ pub enum Content {
     OrderLink {
         order_id: OrderId,
     },
+    /// The event does not take place, nor does the order; so much goes back.
+    EventCancelled {
+        order_id: OrderId,
+        refunded: String,
+    },
     /// Tickets are held for somebody from the waiting list.
     WaitingListOffer {
         waiting_entry_id: WaitingEntryId,
@@ -53,8 +58,17 @@ pub struct DueMail {
     pub language: Language,
     pub content: Content,
     /// What the template's other places are filled with.
-    pub places: BTreeMap<&'static str, String>,
+    pub places: Places,
     pub created_at: Timestamp,
+}
+
+pub type Places = BTreeMap<&'static str, Place>;
+
+/// What is looked up for a mail. A time is written as the mail's language does, on the clocks of where the event is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    Text(String),
+    Time { at: Timestamp, timezone: String },
 }
 
 /// How an attempt ended. A reason names nobody.
@@ -124,36 +138,39 @@ fn read(row: &Row, key: &Key) -> Result<DueMail> {
         name: row.maybe_text("name")?,
         language: row.parse("language")?,
         content: serde_json::from_str(&data)?,
-        places: BTreeMap::new(),
+        places: Places::new(),
         created_at: row.time("created_at")?,
     })
 }
 
-async fn places(store: &Store, db: &mut impl Source, content: &Content) -> Result<BTreeMap<&'static str, String>> {
+async fn places(store: &Store, db: &mut impl Source, content: &Content) -> Result<Places> {
     let (sql, id, secret) = match content {
-        Content::OrderLink { order_id } => (
-            "select e.title as event, z.name as organizer, o.code as code, cast(0 as bigint) as until
+        Content::OrderLink { order_id } | Content::EventCancelled { order_id, .. } => (
+            "select e.title as event, e.timezone as timezone, z.name as organizer, o.code as code, e.starts_at as at
              from orders o join events e on e.event_id = o.event_id join organizers z on z.id = o.organizer_id
              where o.order_id = $1",
             order_id.to_string(),
             store.order_secret(*order_id),
         ),
         Content::WaitingListOffer { waiting_entry_id } => (
-            "select e.title as event, z.name as organizer, '' as code, coalesce(w.offer_expires_at, 0) as until
+            "select e.title as event, e.timezone as timezone, z.name as organizer, '' as code,
+                 coalesce(w.offer_expires_at, 0) as at
              from waiting_entries w join events e on e.event_id = w.event_id join organizers z on z.id = w.organizer_id
              where w.waiting_entry_id = $1",
             waiting_entry_id.to_string(),
             store.waiting_secret(*waiting_entry_id),
         ),
-        _ => return Ok(BTreeMap::new()),
+        _ => return Ok(Places::new()),
     };
     let row = sql::one(db, sql, binds![id]).await?;
-    Ok(BTreeMap::from([
-        ("event", row.text("event")?),
-        ("organizer", row.text("organizer")?),
-        ("code", row.text("code")?),
-        ("until", row.time("until")?.to_string()),
-        ("secret", secret),
+    let text = |column| row.text(column).map(Place::Text);
+    let (at, timezone) = (row.time("at")?, row.text("timezone")?);
+    Ok(Places::from([
+        ("event", text("event")?),
+        ("organizer", text("organizer")?),
+        ("code", text("code")?),
+        ("at", Place::Time { at, timezone }),
+        ("secret", Place::Text(secret)),
     ]))
 }
 

@@ -47,6 +47,11 @@ const QUERIES: &[(&str, &str)] = &[
         "check_in_list",
         "select check_in_list_id as id, name from check_in_lists where check_in_list_id in ",
     ),
+    ("gate", "select gate_id as id, name from gates where gate_id in "),
+    (
+        "device",
+        "select device_id as id, name from devices where device_id in ",
+    ),
     (
         "webhook_endpoint",
         "select webhook_endpoint_id as id, host as name from webhook_endpoints where webhook_endpoint_id in ",

@@ -1,7 +1,13 @@
 //! Orders: from a hold to tickets, and back by cancellation.
 
+mod buyer;
+mod reserved;
+
+pub use buyer::{back_to_buyer, cancel_by_buyer, name_holder, send_link_again};
+pub use reserved::{approve, hand_over, take_payment};
+
 use crate::{
-    Error, Page, PageRequest, Result, Source, Stored, Tx, events,
+    Error, Page, PageRequest, Result, Source, Stored, Tx,
     holds::{self, HeldSale},
     mail::{self, Content, Recipient},
     organizers,
@@ -13,13 +19,14 @@ use crate::{
     people,
     pools::{self, Move},
     promo_codes, quotes, rows,
-    sql::{self, Columns, binds},
+    sql::{self, binds},
     tickets, waiting_list,
 };
 use domain::{
     Email, EventId, HoldId, Money, OrderId, OrganizerId, PersonId, TicketId, Timestamp,
     changes::{Event, Hold, Order, Payment, Refund, Ticket},
     event::EventStatus,
+    is_hidden,
     message::Language,
     order::{HoldStatus, OrderStatus, RefundReason, TicketStatus},
 };
@@ -35,17 +42,26 @@ pub struct Checkout {
     pub phone: Option<String>,
     /// That the buyer is written to in.
     pub language: Language,
-    /// Not asked for a free order.
-    pub provider: String,
-    pub method: String,
+    pub how: HowToPay,
+}
+
+/// Not asked for a free order.
+#[derive(Clone, Debug)]
+pub enum HowToPay {
+    Now {
+        provider: String,
+        method: String,
+    },
+    /// The tickets come at once and the money later.
+    AtDoor,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Placed {
     pub order: Stored<Order>,
-    /// None: the order is free, and paid already.
+    /// None: the order is free, and paid already; or it is paid later.
     pub payment: Option<Stored<Payment>>,
-    /// Of a free order.
+    /// If the order has some before it is paid, or is free.
     pub tickets: Vec<Stored<Ticket>>,
 }
 
@@ -59,9 +75,6 @@ pub struct OrderFilter {
 
 /// How long an order waits for its payment, with its capacity kept.
 pub const PAYABLE_FOR: Duration = Duration::from_secs(15 * 60);
-
-/// How soon a buyer may have the mail sent again.
-const SENT_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// Turns a hold into an order at the held price.
 pub async fn checkout(tx: &mut Tx, checkout: Checkout) -> Result<Placed> {
@@ -84,13 +97,20 @@ pub async fn checkout(tx: &mut Tx, checkout: Checkout) -> Result<Placed> {
             .filter(|line| line.ticket_type_id == ticket_type.ticket_type_id);
         match lines.map(|line| line.quantity).sum() {
             0 => {}
-            quantity => quotes::check_quantity_and_window(ticket_type, quantity, now)?,
+            quantity => {
+                quotes::check_quantity_and_window(ticket_type, quantity, now).map_err(|why| why.at("hold_id"))?
+            }
         }
     }
     if let Some(code) = hold.promo_code_id {
         promo_codes::require_audience(tx, code, sale.person.as_ref().map(|person| person.person_id)).await?;
     }
-    let (name, phone) = (tidy(checkout.name, "name")?, tidy(checkout.phone, "phone")?);
+    let at_door = matches!(checkout.how, HowToPay::AtDoor);
+    if at_door && !event.pay_at_door {
+        let message = "this event's orders are not paid at the door";
+        return Err(Error::refused("not_at_door", message).at("payment_method"));
+    }
+    let (name, phone) = (tidy(checkout.name, "buyer/name")?, tidy(checkout.phone, "buyer/phone")?);
     let person = people::register(tx, hold.organizer_id, sale.person, checkout.email, name, phone)?;
     let order_id = OrderId::new();
     let order = Order {
@@ -104,6 +124,8 @@ pub async fn checkout(tx: &mut Tx, checkout: Checkout) -> Result<Placed> {
         total_minor: hold.amount_minor,
         refunded_minor: 0,
         quantity: hold.quantity,
+        reserved: event.approval_required || (at_door && hold.amount_minor > 0),
+        awaits_approval: event.approval_required,
         lines: hold.lines.clone(),
         promo_code_id: hold.promo_code_id,
         placed_at: now,
@@ -113,32 +135,37 @@ pub async fn checkout(tx: &mut Tx, checkout: Checkout) -> Result<Placed> {
     };
     let language = ("language", sql::Bind::value(&checkout.language));
     let mut order = tx.create_with(hold.organizer_id, "order.placed", order, &[language])?;
-    if order.total_minor == 0 {
-        let filled = fulfil(tx, &mut order, Some(&mut hold), checkout.language).await?;
-        let tickets = filled.unwrap_or_default();
-        return Ok(Placed {
-            order,
-            payment: None,
-            tickets,
-        });
+    let (mut payment, mut tickets) = (None, Vec::new());
+    match checkout.how {
+        _ if order.reserved => tickets = reserved::reserve(tx, &order, &mut hold, checkout.language).await?,
+        HowToPay::Now { provider, method } if order.total_minor > 0 => {
+            holds::keep_until(tx, hold.hold_id, now + PAYABLE_FOR);
+            payment = Some(payments::start(tx, &order, sale.platform_fee_bps, provider, method)?);
+        }
+        _ => {
+            let filled = fulfil(tx, &mut order, Some(&mut hold), checkout.language).await?;
+            tickets = filled.unwrap_or_default();
+        }
     }
-    holds::keep_until(tx, hold.hold_id, now + PAYABLE_FOR);
-    let payment = payments::start(tx, &order, sale.platform_fee_bps, checkout.provider, checkout.method)?;
     Ok(Placed {
         order,
-        payment: Some(payment),
-        tickets: Vec::new(),
+        payment,
+        tickets,
     })
 }
 
-/// Another try to pay, after one that failed.
-pub async fn pay_again(tx: &mut Tx, id: OrderId, provider: String, method: String) -> Result<Stored<Payment>> {
+/// The first payment of an order that was reserved, or another try after one that failed.
+pub async fn pay(tx: &mut Tx, id: OrderId, provider: String, method: String) -> Result<Stored<Payment>> {
     let order = get(tx, id).await?;
     if order.status != OrderStatus::Pending {
         return Err(Error::conflict(
             "order_closed",
             format!("this order is {}", order.status),
         ));
+    }
+    if order.awaits_approval {
+        let message = "this order waits for the organizer; it can be paid when it is approved";
+        return Err(Error::conflict("awaits_approval", message));
     }
     let fee_bps = organizers::get(tx, order.organizer_id).await?.platform_fee_bps;
     payments::start(tx, &order, fee_bps, provider, method)
@@ -149,8 +176,8 @@ pub async fn pay_again(tx: &mut Tx, id: OrderId, provider: String, method: Strin
 pub async fn cancel(tx: &mut Tx, id: OrderId, refund: Option<RefundReason>) -> Result<Stored<Order>> {
     let mut order = get(tx, id).await?;
     match order.status {
-        OrderStatus::Pending => release_hold(tx, &order).await?,
-        OrderStatus::Paid => {
+        OrderStatus::Pending if !order.reserved => release_hold(tx, &order).await?,
+        OrderStatus::Pending | OrderStatus::Paid => {
             let tickets = valid_tickets(tx, id).await?;
             take_back(tx, &order, tickets, true).await?;
             if let (Some(reason), Some(mut paid)) = (refund, Paid::of_order(tx, id).await?)
@@ -160,12 +187,7 @@ pub async fn cancel(tx: &mut Tx, id: OrderId, refund: Option<RefundReason>) -> R
                 refunds::request(tx, &mut paid, &mut order, left, reason)?;
             }
         }
-        OrderStatus::Expired | OrderStatus::Cancelled => {
-            return Err(Error::conflict(
-                "order_closed",
-                format!("this order is {} already", order.status),
-            ));
-        }
+        OrderStatus::Expired | OrderStatus::Cancelled => return Err(closed(&order)),
     }
     order.status = OrderStatus::Cancelled;
     order.cancelled_at = Some(tx.now());
@@ -177,66 +199,73 @@ pub async fn cancel(tx: &mut Tx, id: OrderId, refund: Option<RefundReason>) -> R
 /// What goes back of a paid order.
 #[derive(Clone, Debug)]
 pub enum RefundRequest {
-    /// These tickets, at what was paid for them. They are void; without any left, the order is cancelled.
+    /// These tickets, at what was paid for them, or what is left of it. They are void; without any left, the order is
+    /// cancelled.
     Tickets(Vec<TicketId>),
     /// So much, and the tickets stay.
     Amount(Money),
 }
 
-/// Gives a part of an order's money back.
-pub async fn refund(tx: &mut Tx, id: OrderId, request: RefundRequest, reason: RefundReason) -> Result<Stored<Refund>> {
+/// Gives a part of an order back. None: tickets are void, and there was no money left to go back for them.
+pub async fn refund(
+    tx: &mut Tx,
+    id: OrderId,
+    request: RefundRequest,
+    reason: RefundReason,
+) -> Result<Option<Stored<Refund>>> {
     let mut order = get(tx, id).await?;
-    let mut paid = Paid::of_order(tx, id)
-        .await?
-        .ok_or_else(|| Error::conflict("nothing_paid", "no payment of this order can be refunded"))?;
+    if order.status == OrderStatus::Pending {
+        let message = "this order is not paid yet; cancel it to take its tickets back";
+        return Err(Error::conflict("nothing_paid", message));
+    }
+    let paid = Paid::of_order(tx, id).await?;
     match request {
-        RefundRequest::Amount(amount) if amount.currency != order.currency => {
-            let message = format!("this order was paid in {}", order.currency);
-            Err(Error::refused("invalid", message).at("amount/currency"))
+        RefundRequest::Amount(amount) => {
+            let mut paid =
+                paid.ok_or_else(|| Error::conflict("nothing_paid", "no payment of this order can be refunded"))?;
+            if amount.currency != order.currency {
+                let message = format!("this order was paid in {}", order.currency);
+                return Err(Error::refused("invalid", message).at("amount/currency"));
+            }
+            refunds::request(tx, &mut paid, &mut order, amount.amount_minor, reason).map(Some)
         }
-        RefundRequest::Amount(amount) => refunds::request(tx, &mut paid, &mut order, amount.amount_minor, reason),
         RefundRequest::Tickets(wanted) => {
-            let (back, stay): (Vec<_>, Vec<_>) = valid_tickets(tx, id)
-                .await?
-                .into_iter()
-                .partition(|ticket| wanted.contains(&ticket.ticket_id));
-            let wanted: BTreeSet<_> = wanted.into_iter().collect();
-            if back.is_empty() || back.len() != wanted.len() {
-                let message = "name valid tickets of this order, at least one";
-                return Err(Error::refused("ticket_unknown", message).at("tickets"));
-            }
-            let amount = back.iter().map(|ticket| ticket.price_minor).sum();
-            take_back(tx, &order, back, stay.is_empty()).await?;
-            if stay.is_empty() {
-                order.status = OrderStatus::Cancelled;
-                order.cancelled_at = Some(tx.now());
-                tx.change("order.cancelled", &mut order)?;
-            }
-            let refund = refunds::request(tx, &mut paid, &mut order, amount, reason)?;
+            let worth = void(tx, &mut order, wanted).await?;
+            let refund = match paid.map(|paid| (worth.min(paid.room()), paid)) {
+                Some((amount, mut paid)) if amount > 0 => {
+                    Some(refunds::request(tx, &mut paid, &mut order, amount, reason)?)
+                }
+                _ => None,
+            };
             waiting_list::offer(tx, order.event_id).await?;
             Ok(refund)
         }
     }
 }
 
-/// Cancels for the buyer, if the event's policy allows it now: until its time, and while no ticket has been used.
-pub async fn cancel_by_buyer(tx: &mut Tx, id: OrderId) -> Result<Stored<Order>> {
-    let order = get(tx, id).await?;
-    let event = events::get(tx, order.event_id).await?;
-    let now = tx.now();
-    if order.status == OrderStatus::Paid && event.refundable_until.is_none_or(|until| until <= now) {
-        let message = "the time in which this order can be cancelled is over, or there is none; ask the organizer";
-        return Err(Error::conflict("not_refundable", message));
+/// Takes some of an order's tickets back, and with the last of them the order. What was paid for them.
+async fn void(tx: &mut Tx, order: &mut Stored<Order>, wanted: Vec<TicketId>) -> Result<i64> {
+    let (back, stay): (Vec<_>, Vec<_>) = valid_tickets(tx, order.order_id)
+        .await?
+        .into_iter()
+        .partition(|ticket| wanted.contains(&ticket.ticket_id));
+    let wanted: BTreeSet<_> = wanted.into_iter().collect();
+    if back.is_empty() || back.len() != wanted.len() {
+        let message = "name valid tickets of this order, at least one";
+        return Err(Error::refused("ticket_unknown", message).at("tickets"));
     }
-    let used = "select 1 as used from ticket_list_state s join tickets t on t.ticket_id = s.ticket_id
-                where t.order_id = $1 and s.entries > 0 limit 1";
-    if sql::optional(tx, used, binds![id]).await?.is_some() {
-        return Err(Error::conflict(
-            "ticket_used",
-            "a ticket of this order was used at a door already",
-        ));
+    let worth = back.iter().map(|ticket| ticket.price_minor).sum();
+    take_back(tx, order, back, stay.is_empty()).await?;
+    if stay.is_empty() {
+        order.status = OrderStatus::Cancelled;
+        order.cancelled_at = Some(tx.now());
+        tx.change("order.cancelled", order)?;
     }
-    cancel(tx, id, Some(RefundReason::Buyer)).await
+    Ok(worth)
+}
+
+fn closed(order: &Order) -> Error {
+    Error::conflict("order_closed", format!("this order is {} already", order.status))
 }
 
 pub async fn get(db: &mut impl Source, id: OrderId) -> Result<Stored<Order>> {
@@ -267,6 +296,21 @@ pub(crate) async fn fulfil(
     hold: Option<&mut Stored<Hold>>,
     language: Language,
 ) -> Result<Option<Vec<Stored<Ticket>>>> {
+    if !order.reserved && !secure(tx, order, hold).await? {
+        return Ok(None);
+    }
+    order.status = OrderStatus::Paid;
+    order.paid_at = Some(tx.now());
+    tx.change("order.paid", order)?;
+    send_link(tx, order, language)?;
+    match order.reserved {
+        true => tickets::of_order(tx, order.order_id).await.map(Some),
+        false => tickets::issue(tx, order).map(Some),
+    }
+}
+
+/// The capacity becomes sold. False: it is gone.
+async fn secure(tx: &mut Tx, order: &Order, hold: Option<&mut Stored<Hold>>) -> Result<bool> {
     let demand = pools::demand(tx, order.event_id, &order.lines, order.promo_code_id).await?;
     match hold {
         Some(hold) if hold.status == HoldStatus::Active => {
@@ -274,15 +318,10 @@ pub(crate) async fn fulfil(
             hold.status = HoldStatus::Converted;
             tx.change("hold.converted", hold)?;
             waiting_list::hold_ended(tx, hold).await?;
+            Ok(true)
         }
-        _ if pools::take(tx, Move::Sell, &demand).await?.is_none() => {}
-        _ => return Ok(None),
+        _ => Ok(pools::take(tx, Move::Sell, &demand).await?.is_none()),
     }
-    order.status = OrderStatus::Paid;
-    order.paid_at = Some(tx.now());
-    tx.change("order.paid", order)?;
-    send_link(tx, order, language)?;
-    tickets::issue(tx, order).map(Some)
 }
 
 /// Mails the buyer the way to the order and its tickets.
@@ -292,56 +331,6 @@ pub(crate) fn send_link(tx: &mut Tx, order: &Order, language: Language) -> Resul
     };
     mail::queue(tx, Recipient::Person(order.person_id), language, content)?;
     Ok(())
-}
-
-/// The same once more, when the buyer has lost it. Not twice in a minute: a mailbox should not be filled by it.
-pub async fn send_link_again(tx: &mut Tx, id: OrderId) -> Result<()> {
-    let order = get(tx, id).await?;
-    if order.status != OrderStatus::Paid {
-        return Err(Error::conflict(
-            "order_not_paid",
-            format!("this order is {}", order.status),
-        ));
-    }
-    let sql = "select language, link_sent_at from orders where order_id = $1";
-    let row = sql::one(tx, sql, binds![id]).await?;
-    if row
-        .maybe_time("link_sent_at")?
-        .is_some_and(|at| at + SENT_AGAIN_AFTER > tx.now())
-    {
-        return Err(Error::conflict(
-            "sent_already",
-            "the mail was sent a moment ago; look again in a minute",
-        ));
-    }
-    let language = row.parse("language")?;
-    send_link(tx, &order, language)?;
-    let sql = "update orders set link_sent_at = $2 where order_id = $1";
-    tx.defer(sql, binds![id, tx.now()], 1);
-    Ok(())
-}
-
-/// Says who will come with a ticket. They are a person of their own, of whom only the name is known.
-pub async fn name_holder(tx: &mut Tx, id: OrderId, ticket_id: TicketId, name: String) -> Result<Stored<Ticket>> {
-    let order = get(tx, id).await?;
-    let mut ticket = tickets::get(tx, ticket_id).await?;
-    if ticket.order_id != id {
-        return Err(Error::not_found("ticket"));
-    }
-    if ticket.status != TicketStatus::Valid {
-        return Err(Error::conflict("ticket_cancelled", "this ticket is cancelled"));
-    }
-    let name = tidy(Some(name), "name")?
-        .ok_or_else(|| Error::refused("invalid", "a name has at least one character").at("name"))?;
-    if ticket.person_id == order.person_id {
-        ticket.person_id = people::register_holder(tx, order.organizer_id, name)?.person_id;
-    } else {
-        let mut holder = people::get(tx, ticket.person_id).await?;
-        holder.name = Some(name);
-        tx.change("person.updated", &mut holder)?;
-    }
-    tx.change("ticket.holder_named", &mut ticket)?;
-    Ok(ticket)
 }
 
 /// Whether a payment that succeeds may still fill this order.
@@ -399,7 +388,7 @@ async fn take_back(tx: &mut Tx, order: &Order, tickets: Vec<Stored<Ticket>>, all
 fn tidy(text: Option<String>, field: &str) -> Result<Option<String>> {
     let text = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     match &text {
-        Some(text) if text.chars().count() > 300 || text.chars().any(char::is_control) => {
+        Some(text) if text.chars().count() > 300 || text.chars().any(is_hidden) => {
             Err(Error::refused("invalid", "this is one line of at most 300 characters").at(field))
         }
         _ => Ok(text),

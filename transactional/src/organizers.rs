@@ -69,6 +69,10 @@ pub async fn list(db: &mut impl Source, page: PageRequest) -> Result<Page<Stored
 }
 
 fn check(details: &OrganizerDetails) -> Result<()> {
+    details
+        .currency
+        .active()
+        .map_err(|wrong| Error::from(wrong).at("currency"))?;
     check_timezone(&details.timezone).map_err(|wrong| Error::from(wrong).at("timezone"))
 }
 

@@ -137,7 +137,7 @@ pub(crate) async fn require_audience(tx: &mut Tx, id: PromoCodeId, person_id: Op
     let row = sql::one(tx, sql, binds![id, person_id]).await?;
     if row.int("for_audience")? != 0 && row.maybe_text("person_id")?.is_none() {
         let message = "this promo code is for invited people; use the address that was invited";
-        return Err(Error::refused("promo_code_not_for_you", message).at("email"));
+        return Err(Error::refused("promo_code_not_for_you", message).at("buyer/email"));
     }
     Ok(())
 }
@@ -204,26 +204,29 @@ fn check(details: &PromoCodeDetails) -> Result<()> {
             "a promo code is 3 to 40 letters, digits, hyphens and underscores",
         );
     }
-    let highest = match details.kind {
-        DiscountKind::Percent => WHOLE_BPS,
-        DiscountKind::Fixed => HIGHEST_VALUE,
-        DiscountKind::FreeTickets | DiscountKind::None => 0,
+    let (field, highest) = match details.kind {
+        DiscountKind::Percent => ("percent_bps", WHOLE_BPS),
+        DiscountKind::Fixed => ("amount_minor", HIGHEST_VALUE),
+        DiscountKind::FreeTickets | DiscountKind::None => ("kind", 0),
     };
     if !(0..=highest).contains(&details.value) {
         return wrong(
-            "value",
+            field,
             "a percentage is 0 to 10,000 basis points, an amount is not negative, other kinds have none",
         );
     }
-    let free = [details.buy_quantity, details.free_quantity];
+    let free = [
+        ("buy_quantity", details.buy_quantity),
+        ("free_quantity", details.free_quantity),
+    ];
     let of_kind = if details.kind == DiscountKind::FreeTickets {
         1..=100
     } else {
         0..=0
     };
-    if !free.iter().all(|quantity| of_kind.contains(quantity)) {
+    if let Some((field, _)) = free.iter().find(|(_, quantity)| !of_kind.contains(quantity)) {
         return wrong(
-            "buy_quantity",
+            field,
             "a code for free tickets buys and gives 1 to 100 tickets; other kinds have none",
         );
     }

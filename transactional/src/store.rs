@@ -271,7 +271,7 @@ impl Store {
 }
 
 /// In order; a new one goes to the end, and none is changed once it has been released.
-const MIGRATIONS: [(&str, &str); 12] = [
+const MIGRATIONS: [(&str, &str); 14] = [
     ("access", include_str!("../migrations/0001_access.sql")),
     ("events", include_str!("../migrations/0002_events.sql")),
     ("sales", include_str!("../migrations/0003_sales.sql")),
@@ -284,6 +284,14 @@ const MIGRATIONS: [(&str, &str); 12] = [
     ("doors_offline", include_str!("../migrations/0010_doors.sql")),
     ("access", include_str!("../migrations/0011_access.sql")),
     ("waiting list", include_str!("../migrations/0012_waiting_list.sql")),
+    (
+        "reserved orders",
+        include_str!("../migrations/0013_reserved_orders.sql"),
+    ),
+    (
+        "cancellation, doors, webhooks",
+        include_str!("../migrations/0014_cancellation_doors_webhooks.sql"),
+    ),
 ];
 
 impl Source for Connection {

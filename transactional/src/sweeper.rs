@@ -3,7 +3,7 @@
 use crate::{
     Result, Store, Tx,
     access::{lockout, proofs},
-    events, holds, idempotency, mail, sql, webhooks,
+    events, holds, idempotency, mail, sql, waiting_list, webhooks,
 };
 
 /// What one round of sweeping ended.
@@ -12,6 +12,7 @@ pub struct Swept {
     pub holds: u64,
     pub orders: u64,
     pub events: u64,
+    pub waiting_entries: u64,
     pub sessions: u64,
     pub keys: u64,
     pub mails: u64,
@@ -40,6 +41,7 @@ async fn sweep(tx: &mut Tx) -> Result<Swept> {
         holds: ended.holds,
         orders: ended.orders,
         events,
+        waiting_entries: waiting_list::close(tx, MOST_A_COMMAND).await?,
         sessions,
         keys: idempotency::sweep(tx, now).await?,
         mails: mail::sweep(tx, now, MOST_A_COMMAND).await?,

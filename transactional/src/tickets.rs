@@ -2,10 +2,10 @@
 
 use crate::{
     Error, Result, Source, Store, Stored, Tx, rows,
-    sql::{Bind, binds},
+    sql::{self, Bind, binds},
 };
 use domain::{
-    OrderId, TicketId,
+    OrderId, PersonId, TicketId,
     changes::{Order, Ticket},
     order::TicketStatus,
     pricing::ticket_prices,
@@ -32,7 +32,7 @@ pub async fn reissue(tx: &mut Tx, id: TicketId) -> Result<Stored<Ticket>> {
     tx.change("ticket.reissued", &mut ticket)?;
     let coded_at = tx.batch_time;
     tx.defer(
-        "update tickets set coded_at = $2 where ticket_id = $1",
+        "update tickets set coded_at = $2, boxed_at = $2 where ticket_id = $1",
         binds![id, coded_at],
         1,
     );
@@ -51,6 +51,12 @@ pub async fn block(tx: &mut Tx, id: TicketId, blocked: bool) -> Result<Stored<Ti
         tx.change(change_type, &mut ticket)?;
     }
     Ok(ticket)
+}
+
+/// Who comes with these tickets has changed: scanners fetch their boxes anew.
+pub(crate) async fn box_again(tx: &mut Tx, person_id: PersonId) -> Result<u64> {
+    let sql = "update tickets set boxed_at = $2 where person_id = $1";
+    sql::execute(tx, sql, binds![person_id, tx.batch_time]).await
 }
 
 /// The tickets of an order, all in one statement.
@@ -72,7 +78,7 @@ pub(crate) fn issue(tx: &mut Tx, order: &Stored<Order>) -> Result<Vec<Stored<Tic
         };
         tickets.extend(ticket_prices(line)?.into_iter().map(ticket));
     }
-    let private = [("coded_at", tx.batch_time.value())];
+    let private = [("coded_at", tx.batch_time.value()), ("boxed_at", tx.batch_time.value())];
     tx.create_all(order.organizer_id, "ticket.issued", tickets, &private)
 }
 

@@ -114,7 +114,9 @@ pub async fn list(db: &mut impl Source, event_id: EventId, page: PageRequest) ->
 
 /// Offers what is free to those who wait. To be called when capacity has come back.
 pub(crate) async fn offer(tx: &mut Tx, event_id: EventId) -> Result<()> {
-    let in_turn = "t.event_id = $1 and t.status = 'waiting' order by t.joined_at, t.waiting_entry_id limit $2";
+    let in_turn = "t.event_id = $1 and t.status = 'waiting'
+                   and exists (select 1 from events e where e.event_id = $1 and e.status = 'published')
+                   order by t.joined_at, t.waiting_entry_id limit $2";
     let waiting: Vec<Stored<WaitingEntry>> = rows::find(tx, in_turn, binds![event_id, MOST_AT_ONCE]).await?;
     // Who wants fewer than are free may be further down; a type that has none left need not be tried again.
     let mut gone = BTreeSet::new();
@@ -167,6 +169,37 @@ pub(crate) async fn hold_ended(tx: &mut Tx, hold: &Hold) -> Result<()> {
     };
     let mut entry = get(tx, id).await?;
     change(tx, &mut entry, status)
+}
+
+/// The event is over for good, so nobody waits for it any more. A list may be long: the sweeper closes it in parts.
+pub(crate) fn close_soon(tx: &mut Tx, event_id: EventId) {
+    let sql = "update events set waiting_list_closes = 1 where event_id = $1";
+    tx.defer(sql, binds![event_id], 1);
+}
+
+/// Closes lists of events that are over, so many entries at once. Returns how many there were.
+pub(crate) async fn close(tx: &mut Tx, limit: i64) -> Result<u64> {
+    // An offer that is checked out already ends with its order.
+    let condition = "t.status in ('waiting', 'offered')
+                     and t.event_id in (select event_id from events where waiting_list_closes = 1)
+                     and not exists (select 1 from orders o where o.hold_id = t.hold_id and o.status = 'pending')
+                     limit $1";
+    let open: Vec<Stored<WaitingEntry>> = rows::find(tx, condition, binds![limit]).await?;
+    if open.is_empty() {
+        let sql = "update events set waiting_list_closes = 0 where waiting_list_closes = 1";
+        sql::execute(tx, sql, binds![]).await?;
+    }
+    let count = open.len() as u64;
+    for mut entry in open {
+        match (entry.status, entry.hold_id) {
+            (WaitingStatus::Offered, Some(id)) => {
+                let mut hold = holds::get(tx, id).await?;
+                holds::close(tx, &mut hold, HoldStatus::Released).await?;
+            }
+            _ => change(tx, &mut entry, WaitingStatus::Left)?,
+        }
+    }
+    Ok(count)
 }
 
 /// A person who is erased waits no longer.

@@ -17,6 +17,7 @@ use domain::{
     message::DeliveryStatus,
 };
 use serde_json::{Value as Json, json};
+use sha2::{Digest, Sha256};
 use std::{
     collections::{HashMap, HashSet},
     time::Duration,
@@ -44,8 +45,8 @@ pub struct DueDelivery {
     pub webhook_delivery_id: WebhookDeliveryId,
     pub webhook_endpoint_id: WebhookEndpointId,
     pub url: String,
-    /// `whsec_` and base64, as the endpoint's owner has it.
-    pub secret: String,
+    /// `whsec_` and base64, as the endpoint's owner has them: the one in force, and for a while the one before it.
+    pub secrets: Vec<String>,
     pub body: String,
 }
 
@@ -72,6 +73,8 @@ pub struct Attempt {
     /// None: there was no answer.
     pub response_status: Option<u16>,
     pub reason: Option<String>,
+    /// How long the endpoint asks to be left alone.
+    pub retry_after: Option<Duration>,
     pub at: Timestamp,
 }
 
@@ -88,6 +91,12 @@ const PAUSES: [Duration; 9] = [
     Duration::from_secs(20 * 3600),
     Duration::from_secs(24 * 3600),
 ];
+/// A pause is longer or shorter by up to this part of it, so that what failed together does not come again together.
+const SPREAD: f64 = 0.1;
+/// An endpoint that asks for more is asked again all the same.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
+/// How long an endpoint's old secret signs beside the new one: its owner has a day to put the new one in place.
+pub const BOTH_SIGN_FOR: Duration = Duration::from_secs(24 * 3600);
 const GONE: u16 = 410;
 const MOST_ENDPOINTS: usize = 20;
 /// How long deliveries that have ended can be looked at, and sent again.
@@ -116,8 +125,7 @@ pub async fn create(tx: &mut Tx, organizer_id: OrganizerId, details: EndpointDet
         created_at: tx.now(),
         disabled_reason: None,
     };
-    let secret = format!("whsec_{}", STANDARD.encode(secrets::random_bytes()));
-    let sealed = tx.key.seal(SEAL, &id.to_string(), &secret)?;
+    let (secret, sealed) = new_secret(tx, id)?;
     let private = [
         ("url", Value::Text(details.url.clone())),
         ("secret", Value::Text(sealed)),
@@ -125,6 +133,24 @@ pub async fn create(tx: &mut Tx, organizer_id: OrganizerId, details: EndpointDet
     let endpoint = tx.create_with(organizer_id, "webhook_endpoint.created", record, &private)?;
     let url = details.url;
     Ok((Endpoint { endpoint, url }, secret))
+}
+
+/// Answers a new secret, which is shown this once. The old one signs beside it for [`BOTH_SIGN_FOR`].
+pub async fn rotate_secret(tx: &mut Tx, id: WebhookEndpointId) -> Result<(Endpoint, String)> {
+    let Endpoint { mut endpoint, url } = get(tx, id).await?;
+    let (secret, sealed) = new_secret(tx, id)?;
+    let sql = "update webhook_endpoints set old_secret = secret, old_secret_until = $3, secret = $2
+               where webhook_endpoint_id = $1";
+    tx.defer(sql, binds![id, sealed, tx.now() + BOTH_SIGN_FOR], 1);
+    tx.change("webhook_endpoint.secret_rotated", &mut endpoint)?;
+    Ok((Endpoint { endpoint, url }, secret))
+}
+
+/// As its owner gets it, and as it is stored.
+fn new_secret(tx: &Tx, id: WebhookEndpointId) -> Result<(String, String)> {
+    let secret = format!("whsec_{}", STANDARD.encode(secrets::random_bytes()));
+    let sealed = tx.key.seal(SEAL, &id.to_string(), &secret)?;
+    Ok((secret, sealed))
 }
 
 pub async fn update(tx: &mut Tx, id: WebhookEndpointId, details: EndpointDetails) -> Result<Endpoint> {
@@ -282,10 +308,12 @@ pub async fn due(store: &Store, at: Timestamp, limit: i64) -> Result<Vec<DueDeli
     let sql = "select * from (
                    select d.webhook_delivery_id as webhook_delivery_id, d.webhook_endpoint_id as webhook_endpoint_id,
                        d.body as body, d.seq as seq, e.url as url, e.secret as secret,
+                       case when e.old_secret_until > $1 then e.old_secret end as old_secret,
                        row_number() over (partition by d.webhook_endpoint_id order by d.seq) as place
                    from webhook_deliveries d
                    join webhook_endpoints e on e.webhook_endpoint_id = d.webhook_endpoint_id
-                   where d.status = 'waiting' and d.next_try_at <= $1 and e.active = 1) waiting
+                   where d.status = 'waiting' and d.next_try_at <= $1 and e.active = 1
+                       and coalesce(e.paused_until, 0) <= $1) waiting
                where place <= $2 order by place, seq limit $3";
     let rows = sql::all(&mut store.peek().await?, sql, binds![at, IN_A_ROW, limit]).await?;
     rows.iter().map(|row| read_due(row, store.key())).collect()
@@ -293,11 +321,13 @@ pub async fn due(store: &Store, at: Timestamp, limit: i64) -> Result<Vec<DueDeli
 
 fn read_due(row: &Row, key: &Key) -> Result<DueDelivery> {
     let id: WebhookEndpointId = row.parse("webhook_endpoint_id")?;
+    let sealed = [Some(row.text("secret")?), row.maybe_text("old_secret")?];
+    let open = |sealed: String| key.open(SEAL, &id.to_string(), &sealed);
     Ok(DueDelivery {
         webhook_delivery_id: row.parse("webhook_delivery_id")?,
         webhook_endpoint_id: id,
         url: row.text("url")?,
-        secret: key.open(SEAL, &id.to_string(), &row.text("secret")?)?,
+        secrets: sealed.into_iter().flatten().map(open).collect::<Result<_>>()?,
         body: row.text("body")?,
     })
 }
@@ -316,7 +346,7 @@ pub async fn record(tx: &mut Tx, id: WebhookDeliveryId, attempt: Attempt) -> Res
         (Some(GONE), _) | (_, None) => DeliveryStatus::Failed,
         (_, Some(_)) => DeliveryStatus::Waiting,
     };
-    let next = attempt.at + pause.copied().unwrap_or_default();
+    let next = attempt.at + pause.map(|pause| spread(*pause, id, attempts)).unwrap_or_default();
     let finished_at = (status != DeliveryStatus::Waiting).then_some(attempt.at);
     let sql = "update webhook_deliveries set status = $2, attempts = $3, next_try_at = $4, finished_at = $5,
                    response_status = $6, reason = $7
@@ -326,8 +356,19 @@ pub async fn record(tx: &mut Tx, id: WebhookDeliveryId, attempt: Attempt) -> Res
     sql::execute(tx, sql, values).await?;
     if attempt.response_status == Some(GONE) {
         disable(tx, endpoint_id, "it answered 410 Gone", attempt.at).await?;
+    } else if let Some(wait) = attempt.retry_after.filter(|_| status == DeliveryStatus::Waiting) {
+        let sql = "update webhook_endpoints set paused_until = $2 where webhook_endpoint_id = $1";
+        let until = attempt.at + wait.min(LONGEST_RETRY_AFTER);
+        sql::execute(tx, sql, binds![endpoint_id, until]).await?;
     }
     Ok(status)
+}
+
+/// A pause with its jitter. It is drawn from delivery and attempt, so that it is the same whenever it is asked for.
+fn spread(pause: Duration, id: WebhookDeliveryId, attempts: i64) -> Duration {
+    let hash = Sha256::digest(format!("{id}:{attempts}"));
+    let drawn = f64::from(u16::from_be_bytes([hash[0], hash[1]])) / f64::from(u16::MAX);
+    pause.mul_f64(1.0 + SPREAD * (2.0 * drawn - 1.0))
 }
 
 async fn disable(tx: &mut Tx, id: WebhookEndpointId, why: &str, at: Timestamp) -> Result<()> {
@@ -385,6 +426,8 @@ pub async fn send_again(tx: &mut Tx, id: WebhookDeliveryId) -> Result<Delivery> 
                where webhook_delivery_id = $1";
     let now = tx.now();
     sql::execute(tx, sql, binds![id, now]).await?;
+    let sql = "update webhook_endpoints set paused_until = null where webhook_endpoint_id = $1";
+    sql::execute(tx, sql, binds![delivery.webhook_endpoint_id]).await?;
     get_delivery(tx, id).await
 }
 

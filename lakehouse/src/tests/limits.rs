@@ -132,3 +132,54 @@ async fn long_chains_and_functions_that_make_gigabytes_are_answered_or_refused_a
     }
     assert_eq!(number(&lake, &admin(), "select 1").await, 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sum_is_right_or_an_error_and_never_wraps_around() {
+    let place = Local::create();
+    let lake = Lake::open(&place.url(), manual()).await.unwrap();
+    const MOST: &str = "(values (9223372036854775807, 1), (1, 1), (7, 2), (null, 3)) t (x, g)";
+    for (sum, rest) in [
+        ("sum(x)", ""),
+        ("sum(distinct x)", ""),
+        ("sum(x) filter (where g < 3)", ""),
+        ("sum(x)", "group by g"),
+        ("sum(x) over ()", ""),
+        ("sum(x) over (order by g rows between 1 preceding and current row)", ""),
+    ] {
+        let refused = rows(&lake, &admin(), &format!("select {sum} as s from {MOST} {rest}")).await;
+        let Err(Error::InvalidQuery(why)) = &refused else {
+            panic!("{sum}: {refused:?}");
+        };
+        assert!(why.contains("larger than a bigint"), "{why}");
+    }
+    let right = async |what: &str| number(&lake, &admin(), &format!("select {what}")).await;
+    assert_eq!(
+        right("sum(x) from (values (9223372036854775806), (1), (null)) t (x)").await,
+        i64::MAX
+    );
+    assert_eq!(
+        right("sum(x) from (values (9223372036854775807), (9), (-9)) t (x)").await,
+        i64::MAX
+    );
+    assert_eq!(
+        right("sum(distinct x) from (values (2), (2), (3), (null)) t (x)").await,
+        5
+    );
+    assert_eq!(
+        right("coalesce(sum(x), -1) from (values (1)) t (x) where x > 1").await,
+        -1
+    );
+    assert_eq!(
+        right("sum(x) filter (where x > 1) from (values (1), (2), (3)) t (x)").await,
+        5
+    );
+    let slid = "max(s) from (select sum(x) over (order by x rows between 1 preceding and current row) as s
+                from (values (1), (2), (3)) t (x))";
+    assert_eq!(right(slid).await, 5);
+    let wide = "cast(sum(cast(x as decimal(38, 0))) / 2 as bigint) from (values (9223372036854775807), (1)) t (x)";
+    assert_eq!(right(wide).await, 1 << 62);
+    // More groups than the first phase keeps: rows go to the second one as they are.
+    let many =
+        "cast(sum(s) as bigint) from (select sum(value % 3) as s from generate_series(1, 300000) group by value)";
+    assert_eq!(right(many).await, 300_000);
+}

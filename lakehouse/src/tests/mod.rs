@@ -69,7 +69,7 @@ pub(super) struct Told {
 pub(super) fn order(seq: i64, organizer: u64, order: &str, version: i64, total_minor: i64) -> Told {
     let payload = format!(
         r#"{{"order_id":"{order}","event_id":"e1","hold_id":null,"person_id":"p1","code":"C{seq}","status":"paid",
-        "currency":"EUR","total_minor":{total_minor},"refunded_minor":0,"quantity":1,"promo_code_id":null,
+        "currency":"EUR","total_minor":{total_minor},"refunded_minor":0,"quantity":1,"reserved":false,"awaits_approval":false,"promo_code_id":null,
         "lines":[{{"ticket_type_id":"t1","quantity":1,"unit_minor":{total_minor},"phase":null,"phase_pool_id":null,
             "discount_minor":0,"fee_minor":0,"fee_included_minor":0,"tax_minor":0,"tax_included_minor":0}}],
         "placed_at":{NOON},"paid_at":{NOON},"cancelled_at":null,"source":null}}"#

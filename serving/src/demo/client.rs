@@ -50,6 +50,12 @@ impl Client {
         answer(self.request(Method::GET, path)).await
     }
 
+    /// As the payment provider, with its signature.
+    pub(super) async fn report(&self, path: &str, signature: (&str, &str), body: Vec<u8>) -> Result<Value> {
+        let request = self.request(Method::POST, path).header(signature.0, signature.1);
+        answer(request.header(header::CONTENT_TYPE, "application/json").body(body)).await
+    }
+
     pub(super) async fn send_lines(&self, path: &str, lines: &[Value]) -> Result<Value> {
         let body: String = lines.iter().map(|line| format!("{line}\n")).collect();
         answer(

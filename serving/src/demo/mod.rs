@@ -8,6 +8,7 @@ mod houses;
 mod phases;
 mod sales;
 mod shoppers;
+mod sold_out;
 mod world;
 
 use self::client::Client;
@@ -25,6 +26,9 @@ pub async fn traffic(url: String, token: String, seed: u64, stop: CancellationTo
     stop.run_until_cancelled(async {
         if let Err(error) = phases::offer_reduced(&client).await {
             tracing::debug!(%error, "some of the demo's events have no reduced tickets");
+        }
+        if let Err(error) = sold_out::stage(&client).await {
+            tracing::debug!(%error, "the demo's sold-out evening is not whole");
         }
         tokio::join!(shoppers::shop(&client, seed), doors::check_in(&client, seed));
     })

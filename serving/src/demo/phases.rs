@@ -1,10 +1,13 @@
-//! A second ticket type for the events to come, with prices in phases: imports know one price.
+//! A second ticket type for the events to come, with prices in phases, and promo codes: imports know one price.
 
 use super::client::{Client, text};
 use anyhow::Result;
 use domain::Timestamp;
 use serde_json::json;
 use std::time::Duration;
+
+/// Codes that visitors know, each with what it takes off.
+pub(super) const PROMO_CODES: [&str; 2] = ["FRIENDS", "FOUR-FOR-THREE"];
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
@@ -39,6 +42,15 @@ pub(super) async fn offer_reduced(client: &Client) -> Result<()> {
             ],
         });
         client.post(&path, &reduced).await?;
+        let [friends, fourth] = PROMO_CODES;
+        for code in [
+            json!({ "code": friends, "kind": "percent", "percent_bps": 2_000, "max_uses": 200 }),
+            json!({ "code": fourth, "kind": "free_tickets", "buy_quantity": 3, "free_quantity": 1 }),
+        ] {
+            client
+                .post(&format!("/v1/events/{event_id}/promo-codes"), &code)
+                .await?;
+        }
     }
     Ok(())
 }

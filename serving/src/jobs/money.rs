@@ -1,9 +1,13 @@
-//! Money that moves without a request: refunds that their provider has to be asked for, and the day's reconciliation.
+//! Money that moves without a request: refunds that their provider has to be asked for, those of whole events, and the
+//! day's reconciliation.
 
 use crate::wiring::App;
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
-use transactional::{payments::refunds, reconciliation};
+use transactional::{
+    payments::{event_refunds, refunds},
+    reconciliation,
+};
 
 const EVERY: Duration = Duration::from_secs(1);
 /// Refunds that are asked for before the next look.
@@ -19,6 +23,23 @@ pub async fn refund(app: Arc<App>, stop: CancellationToken) {
         }
         if let Err(error) = refunds::ask(&app.store, app.payments.provider(), TOGETHER).await {
             tracing::warn!(%error, "refunds could not be asked for; the next second tries again");
+        }
+    }
+}
+
+/// Goes on with the refunds of cancelled events, where whoever led before has stopped.
+pub async fn refund_events(app: Arc<App>, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        let more = event_refunds::go_on(&app.store).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "refunds of whole events can't go on; the next second tries again");
+            false
+        });
+        if more {
+            continue;
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(EVERY) => {}
         }
     }
 }

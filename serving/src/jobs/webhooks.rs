@@ -103,34 +103,49 @@ async fn attempt(app: &App, delivery: &DueDelivery) -> Result<Attempt> {
     let at = Timestamp::now();
     let headers = headers(delivery, at)?;
     let sent = app.outgoing.post(&delivery.url, headers, delivery.body.clone()).await;
-    let (response_status, reason) = match sent {
-        Ok(status) => (Some(status), None),
-        Err(reason) => (None, Some(reason)),
-    };
-    Ok(Attempt {
-        response_status,
-        reason,
-        at: Timestamp::now(),
+    let at = Timestamp::now();
+    Ok(match sent {
+        Ok(answer) => Attempt {
+            response_status: Some(answer.status),
+            reason: None,
+            retry_after: answer.retry_after,
+            at,
+        },
+        Err(reason) => Attempt {
+            response_status: None,
+            reason: Some(reason),
+            retry_after: None,
+            at,
+        },
     })
 }
 
-/// The headers of Standard Webhooks 1.0. The id stays the same over all attempts, the time is the attempt's.
+/// The headers of Standard Webhooks 1.0. The id stays the same over all attempts, the time is the attempt's, and there is
+/// a signature for each secret, separated by spaces.
 /// <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>
 fn headers(delivery: &DueDelivery, at: Timestamp) -> Result<HeaderMap> {
     let (id, seconds) = (delivery.webhook_delivery_id, at.as_millis() / 1_000);
-    let secret = delivery
-        .secret
-        .strip_prefix("whsec_")
-        .context("the secret is not one of a webhook")?;
-    let mut mac = Hmac::<Sha256>::new_from_slice(&STANDARD.decode(secret)?)?;
-    mac.update(format!("{id}.{seconds}.{}", delivery.body).as_bytes());
-    let signature = format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()));
+    let signed = format!("{id}.{seconds}.{}", delivery.body);
+    let signatures: Vec<String> = delivery
+        .secrets
+        .iter()
+        .map(|secret| sign(secret, &signed))
+        .collect::<Result<_>>()?;
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert("webhook-id", HeaderValue::try_from(id.to_string())?);
     headers.insert("webhook-timestamp", HeaderValue::from(seconds));
-    headers.insert("webhook-signature", HeaderValue::try_from(signature)?);
+    headers.insert("webhook-signature", HeaderValue::try_from(signatures.join(" "))?);
     Ok(headers)
+}
+
+fn sign(secret: &str, text: &str) -> Result<String> {
+    let secret = secret
+        .strip_prefix("whsec_")
+        .context("the secret is not one of a webhook")?;
+    let mut mac = Hmac::<Sha256>::new_from_slice(&STANDARD.decode(secret)?)?;
+    mac.update(text.as_bytes());
+    Ok(format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes())))
 }
 
 #[cfg(test)]
@@ -146,15 +161,17 @@ mod tests {
                 .unwrap(),
             webhook_endpoint_id: WebhookEndpointId::new(),
             url: "https://example.org".into(),
-            secret: format!("whsec_{}", STANDARD.encode([7; 32])),
+            secrets: [[7; 32], [8; 32]]
+                .map(|secret| format!("whsec_{}", STANDARD.encode(secret)))
+                .into(),
             body: "{\"type\":\"order.paid\"}".into(),
         };
         let headers = headers(&delivery, Timestamp::from_millis(1_674_087_231_999)).unwrap();
         assert_eq!(headers["webhook-timestamp"], "1674087231");
         // Computed with Python's hmac over the same text.
-        assert_eq!(
-            headers["webhook-signature"],
-            "v1,Ys9UkI658VfkUVQCipoAJ4vzWarYinVpVSqOSNGJfb8="
-        );
+        let signatures = headers["webhook-signature"].to_str().unwrap();
+        let (new, old) = signatures.split_once(' ').unwrap();
+        assert_eq!(new, "v1,Ys9UkI658VfkUVQCipoAJ4vzWarYinVpVSqOSNGJfb8=");
+        assert!(old.starts_with("v1,") && old != new, "{signatures}");
     }
 }

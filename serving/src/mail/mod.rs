@@ -6,6 +6,7 @@ mod contract;
 mod file;
 mod smtp;
 mod text;
+mod when;
 
 pub use text::compose;
 

@@ -1,16 +1,17 @@
 //! What a mail says. A template is a text file in `serving/mail`, one a language: the subject, an empty line, the text.
 //! The HTML beside it is the same text with its links made to follow.
 
+use super::when;
 use anyhow::{Context, Result, bail};
-use domain::message::Language;
+use domain::{is_hidden, message::Language};
 use lettre::{
     Message,
     message::{Mailbox, MultiPart, header},
 };
 use rust_embed::Embed;
 use serde_json::Value;
-use std::{collections::BTreeMap, fmt::Write, time::SystemTime};
-use transactional::mail::{Content, DueMail};
+use std::{fmt::Write, time::SystemTime};
+use transactional::mail::{Content, DueMail, Place, Places};
 
 #[derive(Embed)]
 #[folder = "mail/"]
@@ -46,24 +47,20 @@ pub fn compose(mail: &DueMail, to: &str, from: &Mailbox, public_url: &str) -> Re
     message.context("the mail can't be put together")
 }
 
-fn fill(
-    content: &Content,
-    found: &BTreeMap<&'static str, String>,
-    language: Language,
-    name: Option<&str>,
-    public_url: &str,
-) -> Result<Filled> {
+fn fill(content: &Content, found: &Places, language: Language, name: Option<&str>, public_url: &str) -> Result<Filled> {
     let Value::Object(mut places) = serde_json::to_value(content)? else {
         bail!("a mail's content is no object");
     };
     let template = places.remove("template").unwrap_or_default();
     let file = format!("{}.{language}.txt", template.as_str().unwrap_or_default());
     let template = Templates::get(&file).with_context(|| format!("there is no template {file}"))?;
-    places.extend(
-        found
-            .iter()
-            .map(|(place, text)| ((*place).to_owned(), text.as_str().into())),
-    );
+    for (name, place) in found {
+        let text = match place {
+            Place::Text(text) => text.clone(),
+            Place::Time { at, timezone } => when::in_words(*at, timezone, language)?,
+        };
+        places.insert((*name).to_owned(), text.into());
+    }
     places.insert("name".into(), name.unwrap_or_default().into());
     places.insert("public_url".into(), public_url.trim_end_matches('/').into());
     let mut filled = String::new();
@@ -93,7 +90,7 @@ fn fill(
 
 /// What people typed can't begin a line of its own: a line could be a header, or a link.
 fn one_line(text: &str) -> impl Iterator<Item = char> {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c })
+    text.chars().map(|c| if is_hidden(c) { ' ' } else { c })
 }
 
 fn html(text: &str, language: Language) -> String {
@@ -124,29 +121,34 @@ mod tests {
     use super::*;
     use domain::{OrderId, WaitingEntryId};
 
-    type Places = BTreeMap<&'static str, String>;
-
     fn every_content() -> Vec<(Content, Places)> {
-        let found = Places::from([
-            ("organizer", "Jazz im Hof".to_owned()),
-            ("event", "<b>Late</b> & \"Quartet\"\r\nBcc: eve@example.org".to_owned()),
-            ("secret", "s3cret".to_owned()),
+        let text = |text: &str| Place::Text(text.to_owned());
+        let at = "2026-12-01T20:00:00Z".parse().unwrap();
+        let timezone = "Europe/Vienna".to_owned();
+        let offer = Places::from([
+            ("organizer", text("Jazz im Hof")),
+            ("event", text("<b>Late</b> & \"Quartet\"\r\nBcc: eve@example.org")),
+            ("secret", text("s3cret")),
+            ("at", Place::Time { at, timezone }),
         ]);
-        let also = |place, text: &str| {
-            let mut found = found.clone();
-            found.insert(place, text.to_owned());
-            found
-        };
+        let mut order = offer.clone();
+        order.insert("code", text("7F3K"));
+        let mut without_time = order.clone();
+        without_time.remove("at");
         let (order_id, waiting_entry_id) = (OrderId::new(), WaitingEntryId::new());
         vec![
             (Content::PasswordReset { token: "t0ken".into() }, Places::new()),
             (Content::PasswordChanged {}, Places::new()),
             (Content::EmailVerification { token: "t0ken".into() }, Places::new()),
+            (Content::WaitingListOffer { waiting_entry_id }, offer),
             (
-                Content::WaitingListOffer { waiting_entry_id },
-                also("until", "2026-12-01T20:00:00.000000Z"),
+                Content::EventCancelled {
+                    order_id,
+                    refunded: "25.00 EUR".into(),
+                },
+                without_time,
             ),
-            (Content::OrderLink { order_id }, also("code", "7F3K")),
+            (Content::OrderLink { order_id }, order),
         ]
     }
 
@@ -164,7 +166,11 @@ mod tests {
                 let own = values.as_object().unwrap().iter();
                 let own = own.filter(|(place, _)| *place != "template");
                 let own = own.map(|(place, value)| (place.as_str(), value.as_str().unwrap()));
-                for (place, value) in own.chain(found.iter().map(|(place, text)| (*place, text.as_str()))) {
+                let texts = found.iter().map(|(place, value)| match value {
+                    Place::Text(text) => (*place, text.as_str()),
+                    Place::Time { .. } => (*place, "21:00"),
+                });
+                for (place, value) in own.chain(texts) {
                     let value: String = one_line(value).collect();
                     let all = format!("{}\n{}", filled.subject, filled.text);
                     assert!(all.contains(&value), "{language} {place}");
@@ -185,7 +191,7 @@ mod tests {
             "{html}"
         );
         assert!(!html.contains("<b>") && !html.contains("\nBcc"), "{html}");
-        assert_eq!(html.matches("<a href=\"https://shop.example.org/v1/orders/").count(), 1);
+        assert_eq!(html.matches("<a href=\"https://shop.example.org/order#").count(), 1);
         let none = Places::new();
         let nobody = fill(
             &Content::PasswordChanged {},

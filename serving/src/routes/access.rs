@@ -199,6 +199,7 @@ pub async fn remove_member(
 #[serde(deny_unknown_fields)]
 pub struct ApiTokenInput {
     #[schema(value_type = String, example = "the shop")]
+    #[serde(deserialize_with = "crate::view::typed")]
     name: Label,
     #[schema(value_type = String, example = "analyst")]
     role: Role,

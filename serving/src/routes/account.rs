@@ -5,6 +5,7 @@ use crate::{
     auth::Identity,
     extract::{Body, ClientAddress, Spoken},
     problem::{Problem, Result},
+    qr,
     wiring::App,
 };
 use axum::{Json, extract::State, http::StatusCode};
@@ -128,14 +129,17 @@ pub struct EnrolmentView {
     /// To be shown as a QR code to an authenticator app.
     #[schema(example = "otpauth://totp/Bilten:ada%40example.org?secret=…&issuer=Bilten")]
     otpauth_uri: String,
+    /// That QR code, an SVG image.
+    otpauth_qr: String,
 }
 
-impl From<Enrolment> for EnrolmentView {
-    fn from(enrolment: Enrolment) -> Self {
-        Self {
+impl EnrolmentView {
+    fn new(enrolment: Enrolment) -> Result<Self> {
+        Ok(Self {
+            otpauth_qr: qr::svg(&enrolment.otpauth_uri)?,
             secret: enrolment.secret,
             otpauth_uri: enrolment.otpauth_uri,
-        }
+        })
     }
 }
 
@@ -160,7 +164,7 @@ pub async fn enrol(
     let enrolled = app.store.write(format!("user:{id}"), move |tx| {
         Box::pin(async move { access::enrol(tx, id).await })
     });
-    Ok((StatusCode::CREATED, Json(enrolled.await?.into())))
+    Ok((StatusCode::CREATED, Json(EnrolmentView::new(enrolled.await?)?)))
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -21,6 +21,7 @@ use utoipa::{IntoParams, ToSchema};
 #[serde(deny_unknown_fields)]
 pub struct CheckInListInput {
     #[schema(value_type = String, example = "Main entrance")]
+    #[serde(deserialize_with = "crate::view::typed")]
     name: Label,
     /// After an exit, a ticket may enter again.
     #[serde(default)]
@@ -28,6 +29,9 @@ pub struct CheckInListInput {
     /// Every entry counts, without an exit between. Fixed when the list is made.
     #[serde(default)]
     multi_entry: bool,
+    /// Whoever scans may let in, with `ignore_unpaid`, who has not paid yet.
+    #[serde(default)]
+    include_pending: bool,
     /// Empty: every ticket type of the event.
     #[serde(default)]
     #[schema(value_type = Vec<String>)]
@@ -52,6 +56,7 @@ impl From<CheckInListInput> for ListDetails {
             name: input.name,
             reentry: input.reentry,
             multi_entry: input.multi_entry,
+            include_pending: input.include_pending,
             ticket_types: input.ticket_types,
             opens_at: input.opens_at.map(Timestamp::from),
             closes_at: input.closes_at.map(Timestamp::from),

@@ -2,6 +2,7 @@ use crate::{
     auth::Identity,
     extract::{Body, Id, Params},
     problem::{Problem, Result},
+    qr,
     resource::DeviceResource,
     view::{Page, PageQuery, page},
     wiring::App,
@@ -17,6 +18,7 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub struct DeviceInput {
     #[schema(value_type = String, example = "Scanner 7")]
+    #[serde(deserialize_with = "crate::view::typed")]
     name: Label,
     /// The only event that it may check in at; none: all of the organizer's.
     #[schema(value_type = Option<String>)]
@@ -42,6 +44,10 @@ pub struct NewDeviceView {
     device: DeviceResource,
     /// The device's bearer token. Shown this once: only its hash is kept.
     secret: String,
+    /// The link that sets the scanner page up, once, on the phone that opens it.
+    set_up_url: String,
+    /// The same as a QR code, an SVG image for the scanner page's log-in to read.
+    set_up_qr: String,
 }
 
 /// Register a device
@@ -63,9 +69,13 @@ pub async fn register_device(
             Box::pin(async move { devices::register(tx, organizer_id, input.into()).await })
         })
         .await?;
+    // Behind the #, where no server and no log gets to see it.
+    let set_up_url = format!("{}/scanner#token={}", app.public_url.trim_end_matches('/'), new.secret);
     let view = NewDeviceView {
         device: new.device.into(),
         secret: new.secret,
+        set_up_qr: qr::svg(&set_up_url)?,
+        set_up_url,
     };
     Ok((StatusCode::CREATED, Json(view)))
 }

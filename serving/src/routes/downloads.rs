@@ -15,7 +15,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::{CheckInListId, EventId, TicketId, check_in::ScanKind, event::EventStatus, role::Permission};
+use domain::{
+    CheckInListId, EventId, TicketId,
+    check_in::{Due, ScanKind},
+    event::EventStatus,
+    role::Permission,
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -78,6 +83,9 @@ pub struct RevocationView {
     code_version: i64,
     cancelled: bool,
     blocked: bool,
+    /// What its order waits for: `payment`, `approval` or `nothing`.
+    #[schema(value_type = String)]
+    due: Due,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -102,6 +110,7 @@ impl From<Revocation> for RevocationView {
             code_version: revocation.code_version,
             cancelled: revocation.cancelled,
             blocked: revocation.blocked,
+            due: revocation.due,
         }
     }
 }

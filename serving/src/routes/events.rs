@@ -34,6 +34,7 @@ pub struct EventInput {
     #[schema(value_type = Option<String>)]
     venue_id: Option<VenueId>,
     #[schema(value_type = String, example = "Late Quartet")]
+    #[serde(deserialize_with = "crate::view::typed")]
     title: Label,
     description: Option<String>,
     #[schema(example = "concert")]
@@ -54,6 +55,12 @@ pub struct EventInput {
     charges: Vec<ChargeInput>,
     /// Until when buyers may cancel paid orders themselves. None: never.
     refundable_until: Option<Moment>,
+    /// Buyers may choose `at_door` as their payment method: they get their tickets, and pay later.
+    #[serde(default)]
+    pay_at_door: bool,
+    /// Orders wait until they are approved; only then can they be paid.
+    #[serde(default)]
+    approval_required: bool,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -101,6 +108,8 @@ impl From<EventInput> for EventDetails {
             currency,
             charges,
             refundable_until,
+            pay_at_door,
+            approval_required,
             ..
         } = input;
         let (starts_at, ends_at) = (input.starts_at.0, input.ends_at.0);
@@ -117,6 +126,8 @@ impl From<EventInput> for EventDetails {
             currency,
             charges: charges.into_iter().map(Charge::from).collect(),
             refundable_until: refundable_until.map(Timestamp::from),
+            pay_at_door,
+            approval_required,
         }
     }
 }

@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub struct GateInput {
     #[schema(value_type = String, example = "North")]
+    #[serde(deserialize_with = "crate::view::typed")]
     name: Label,
     /// A gate that is not can't be given to a device.
     #[serde(default = "active")]

@@ -5,7 +5,8 @@ use axum::{
     http::{HeaderName, StatusCode, header},
 };
 use serde::Serialize;
-use std::sync::Arc;
+use std::{fs, io, path::Path, sync::Arc};
+use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
 #[derive(Serialize, ToSchema)]
@@ -17,6 +18,9 @@ pub struct Readiness {
     /// Where the process's roles need the lake.
     #[serde(skip_serializing_if = "Option::is_none")]
     lake: Option<ComponentState>,
+    /// The data folder, if database and log are in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disk: Option<ComponentState>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -42,7 +46,7 @@ pub async fn healthz() -> &'static str {
     "ok"
 }
 
-/// Tell whether store, log and lake are reachable
+/// Tell whether store, log and lake are reachable, and the data folder can be written
 #[utoipa::path(get, path = "/readyz", tag = "operation", security(()),
     responses((status = 200, body = Readiness), (status = 503, body = Readiness)))]
 pub async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Json<Readiness>) {
@@ -58,7 +62,16 @@ pub async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Json<Readiness>
         (Err(_), Some(lake)) => Some(lake.trouble().map_or(Ok(()), Err).into()),
         (Err(_), None) => None,
     };
-    let ready = store.ok && log.ok && lake.as_ref().is_none_or(|lake| lake.ok);
+    let disk = match app.data_folder.clone() {
+        Some(folder) => Some(
+            spawn_blocking(move || write_probe(&folder))
+                .await
+                .unwrap_or_else(|failed| Err(failed.into()))
+                .into(),
+        ),
+        None => None,
+    };
+    let ready = store.ok && log.ok && [&lake, &disk].into_iter().flatten().all(|part| part.ok);
     let status = if ready {
         StatusCode::OK
     } else {
@@ -72,8 +85,24 @@ pub async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Json<Readiness>
             store,
             log,
             lake,
+            disk,
         }),
     )
+}
+
+/// Less room than this is none: a command may need more.
+const PROBE: usize = 256 << 10;
+
+/// Writes a file as the database would have to, and takes it away. Two at once do each other no harm.
+fn write_probe(folder: &Path) -> io::Result<()> {
+    let path = folder.join(".ready");
+    let written = fs::write(&path, vec![0; PROBE]);
+    let removed = fs::remove_file(&path);
+    written?;
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Show figures for Prometheus
@@ -83,4 +112,17 @@ pub async fn prometheus(State(app): State<Arc<App>>) -> ([(HeaderName, &'static 
         [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
         figures::text(&app).await,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_can_not_be_written_is_told_apart_and_nothing_stays_in_one_that_can() {
+        let folder = tempfile::tempdir().unwrap();
+        write_probe(folder.path()).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        assert!(write_probe(&folder.path().join("is not there")).is_err());
+    }
 }

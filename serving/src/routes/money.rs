@@ -1,13 +1,19 @@
-use super::orders::{SecretQuery, readable_order};
+use super::orders::readable_order;
 use crate::{
     auth::{Caller, Identity},
     extract::{Body, Id, Once, Params},
     problem::{Problem, Result},
     resource::{DisputeResource, OrganizerResource, PayoutResource, RefundResource, Resource},
+    secret::SecretQuery,
     view::{Moment, MoneyView, Page, PageQuery, page_of},
     wiring::App,
 };
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use domain::{Currency, Money, OrderId, OrganizerId, TicketId, order::RefundReason, role::Permission};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -24,7 +30,8 @@ use utoipa::ToSchema;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RefundInput {
-    /// These tickets become void, and what was paid for them goes back. With the last of them the order is cancelled.
+    /// These tickets become void, and what was paid for them goes back, at most what has not gone back yet. With the last of
+    /// them the order is cancelled.
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>)]
     tickets: Option<Vec<TicketId>>,
@@ -35,11 +42,12 @@ pub struct RefundInput {
 
 /// Give a part of an order's money back
 ///
-/// The refund is `pending` until the payment provider reports. Refunds never exceed what was paid.
+/// The refund is `pending` until the payment provider reports. Refunds never exceed what was paid: if tickets become void
+/// for which no money is left, or none was asked, the answer is 204.
 #[utoipa::path(post, path = "/v1/orders/{order_id}/refunds", tag = "money", request_body = RefundInput,
     params(("order_id" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
-    responses((status = 201, body = RefundResource), (status = 404, body = Problem), (status = 409, body = Problem),
-        (status = 422, body = Problem)))]
+    responses((status = 201, body = RefundResource), (status = 204), (status = 404, body = Problem),
+        (status = 409, body = Problem), (status = 422, body = Problem)))]
 pub async fn refund_order(
     State(app): State<Arc<App>>,
     identity: Identity,
@@ -49,7 +57,7 @@ pub async fn refund_order(
         key,
         request_hash,
     }: Once<RefundInput>,
-) -> Result<(StatusCode, Json<RefundResource>)> {
+) -> Result<Response> {
     let order = orders::get(&mut app.store.read().await?, order_id).await?;
     identity.require(order.organizer_id, Permission::ManageEvents)?;
     let request = match (body.tickets, body.amount) {
@@ -62,7 +70,10 @@ pub async fn refund_order(
             Box::pin(orders::refund(tx, order_id, request, RefundReason::Staff))
         })
         .await?;
-    Ok((StatusCode::CREATED, Json(refund.into())))
+    Ok(match refund {
+        Some(refund) => (StatusCode::CREATED, Json(RefundResource::from(refund))).into_response(),
+        None => StatusCode::NO_CONTENT.into_response(),
+    })
 }
 
 /// List an order's refunds, the oldest first
@@ -73,7 +84,7 @@ pub async fn list_refunds(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
     Id(order_id): Id<OrderId>,
-    Params(query): Params<SecretQuery>,
+    query: SecretQuery,
 ) -> Result<Json<Vec<RefundResource>>> {
     let mut db = app.store.read().await?;
     readable_order(&app, &mut db, caller, order_id, query.secret).await?;

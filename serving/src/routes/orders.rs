@@ -4,6 +4,7 @@ use crate::{
     extract::{Body, Id, Once, Params},
     problem::{Problem, Result},
     resource::{OrderResource, PaymentResource, RefundResource, Resource, TicketResource},
+    secret::{SecretHeader, SecretQuery},
     view::{Page, PageQuery, page},
     wiring::App,
 };
@@ -19,11 +20,13 @@ use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, sync::Arc};
 use transactional::{
     Reader, Stored,
-    orders::{self, Checkout, OrderFilter},
-    payments::{self, refunds},
+    orders::{self, Checkout, HowToPay, OrderFilter},
     people, tickets,
 };
 use utoipa::{IntoParams, ToSchema};
+
+/// The payment method of who pays later.
+const AT_DOOR: &str = "at_door";
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -32,7 +35,8 @@ pub struct OrderInput {
     hold_id: HoldId,
     buyer: BuyerInput,
     /// How the payment provider is to be paid. The test provider takes `test_ok`, `test_declined`, `test_late`,
-    /// `test_duplicated`, `test_reordered`, and `test_manual`, which reports nothing by itself.
+    /// `test_duplicated`, `test_reordered`, and `test_manual`, which reports nothing by itself. `at_door`, if the event
+    /// allows it: the tickets come at once, and the order stays pending until it is paid.
     #[schema(example = "test_ok")]
     payment_method: String,
 }
@@ -50,15 +54,15 @@ pub struct BuyerInput {
 #[derive(Serialize, ToSchema)]
 pub struct OrderView {
     #[serde(flatten)]
-    order: OrderResource,
+    pub(super) order: OrderResource,
     /// Who has it may see the order and its tickets: it belongs into the buyer's link, and nowhere else.
-    secret: String,
+    pub(super) secret: String,
     /// Its payments, the newest first. None for a free order.
-    payments: Vec<PaymentResource>,
+    pub(super) payments: Vec<PaymentResource>,
     /// What went back, the oldest first.
-    refunds: Vec<RefundResource>,
+    pub(super) refunds: Vec<RefundResource>,
     /// Where the buyer pays, if the payment provider has a page for it.
-    payment_url: Option<String>,
+    pub(super) payment_url: Option<String>,
 }
 
 /// A payment that was started.
@@ -80,17 +84,10 @@ pub struct TicketView {
     code: String,
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct SecretQuery {
-    /// The order's secret, for buyers. Staff need none.
-    pub(super) secret: Option<String>,
-}
-
 /// Check out: turn a hold into an order
 ///
-/// A free order is paid at once. Otherwise it is pending until the payment provider reports, and its tickets stay held.
+/// A free order is paid at once. Otherwise it is pending until the payment provider reports, and its tickets stay held;
+/// or, if it is paid at the door or waits for the organizer's approval, its tickets are reserved without end.
 #[utoipa::path(post, path = "/v1/orders", tag = "storefront", request_body = OrderInput, security(()),
     params(("Idempotency-Key" = Option<String>, Header)),
     responses((status = 201, body = OrderView), (status = 409, body = Problem), (status = 422, body = Problem)))]
@@ -103,15 +100,27 @@ pub async fn check_out(
         request_hash,
     }: Once<OrderInput>,
 ) -> Result<(StatusCode, Json<OrderView>)> {
-    let method = known_method(&app, body.payment_method)?;
+    let (how, method) = match body.payment_method.as_str() {
+        AT_DOOR => (HowToPay::AtDoor, String::new()),
+        _ => {
+            let method = known_method(&app, body.payment_method)?;
+            let provider = app.payments.provider().name().to_owned();
+            (
+                HowToPay::Now {
+                    provider,
+                    method: method.clone(),
+                },
+                method,
+            )
+        }
+    };
     let checkout = Checkout {
         hold_id: body.hold_id,
         email: body.buyer.email,
         name: body.buyer.name,
         phone: body.buyer.phone,
         language: language(&headers),
-        provider: app.payments.provider().name().to_owned(),
-        method: method.clone(),
+        how,
     };
     let placed = app
         .write_once("orders", key, request_hash, "storefront".into(), move |tx| {
@@ -119,7 +128,10 @@ pub async fn check_out(
         })
         .await?;
     let payment_url = match &placed.payment {
-        Some(payment) => app.payments.start(payment, &method).await?,
+        Some(payment) => {
+            let back = app.order_page(payment.order_id);
+            app.payments.start(payment, &method, &back).await?
+        }
         None => None,
     };
     let secret = app.store.order_secret(placed.order.order_id);
@@ -144,18 +156,18 @@ pub struct PaymentInput {
     payment_method: String,
 }
 
-/// Pay a pending order again, after a payment failed
+/// Pay a pending order: for the first time if it was reserved, or again after a payment failed
 ///
 /// The tickets stay held while the order is pending, so a buyer whose card was declined can try another one.
 #[utoipa::path(post, path = "/v1/orders/{order_id}/payments", tag = "storefront", security(()),
     request_body = PaymentInput,
     params(("order_id" = String, Path), SecretQuery, ("Idempotency-Key" = Option<String>, Header)),
     responses((status = 201, body = PaymentView), (status = 404, body = Problem), (status = 409, body = Problem)))]
-pub async fn pay_again(
+pub async fn pay_order(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
     Id(order_id): Id<OrderId>,
-    Params(query): Params<SecretQuery>,
+    query: SecretQuery,
     Once {
         body,
         key,
@@ -167,10 +179,11 @@ pub async fn pay_again(
     let (provider, by) = (app.payments.provider().name().to_owned(), method.clone());
     let payment = app
         .write_once("payments", key, request_hash, "storefront".into(), move |tx| {
-            Box::pin(async move { orders::pay_again(tx, order_id, provider, by).await })
+            Box::pin(async move { orders::pay(tx, order_id, provider, by).await })
         })
         .await?;
-    let payment_url = app.payments.start(&payment, &method).await?;
+    let back = app.order_page(order_id);
+    let payment_url = app.payments.start(&payment, &method, &back).await?;
     let payment = payment.into();
     Ok((StatusCode::CREATED, Json(PaymentView { payment, payment_url })))
 }
@@ -184,7 +197,7 @@ pub(super) fn language(headers: &HeaderMap) -> Language {
 }
 
 fn known_method(app: &App, method: String) -> Result<String> {
-    if app.payments.provider().accepts(&method) {
+    if app.payments.provider().methods().contains(&method.as_str()) {
         return Ok(method);
     }
     Err(Problem::invalid(
@@ -193,31 +206,9 @@ fn known_method(app: &App, method: String) -> Result<String> {
     ))
 }
 
-/// Show an order
-#[utoipa::path(get, path = "/v1/orders/{order_id}", tag = "storefront", security(()),
-    params(("order_id" = String, Path), SecretQuery),
-    responses((status = 200, body = OrderView), (status = 404, body = Problem)))]
-pub async fn show_order(
-    State(app): State<Arc<App>>,
-    Caller(caller): Caller,
-    Id(order_id): Id<OrderId>,
-    Params(query): Params<SecretQuery>,
-) -> Result<Json<OrderView>> {
-    let mut db = app.store.read().await?;
-    let order = readable_order(&app, &mut db, caller, order_id, query.secret).await?;
-    let mut payments = payments::of_order(&mut db, order_id).await?;
-    payments.sort_by_key(|payment| std::cmp::Reverse(payment.payment_id));
-    let refunds = refunds::of_order(&mut db, order_id).await?;
-    Ok(Json(OrderView {
-        secret: app.store.order_secret(order_id),
-        order: order.into(),
-        payments: payments.into_iter().map(Resource::from).collect(),
-        refunds: refunds.into_iter().map(Resource::from).collect(),
-        payment_url: None,
-    }))
-}
-
 /// Show an order's tickets with their codes
+///
+/// While the order waits for its approval, none are shown.
 #[utoipa::path(get, path = "/v1/orders/{order_id}/tickets", tag = "storefront", security(()),
     params(("order_id" = String, Path), SecretQuery),
     responses((status = 200, body = Vec<TicketView>), (status = 404, body = Problem)))]
@@ -225,11 +216,14 @@ pub async fn list_order_tickets(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
     Id(order_id): Id<OrderId>,
-    Params(query): Params<SecretQuery>,
+    query: SecretQuery,
 ) -> Result<Json<Vec<TicketView>>> {
     let mut db = app.store.read().await?;
     let order = readable_order(&app, &mut db, caller, order_id, query.secret).await?;
-    let tickets = tickets::of_order(&mut db, order_id).await?;
+    let tickets = match order.awaits_approval {
+        true => Vec::new(),
+        false => tickets::of_order(&mut db, order_id).await?,
+    };
     let mut names = HashMap::new();
     for holder in tickets
         .iter()
@@ -254,7 +248,7 @@ pub async fn list_order_tickets(
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct CancelQuery {
-    /// The order's secret, for buyers. Staff need none.
+    /// The order's secret, for buyers; or in the header `Bilten-Secret`. Staff need none.
     secret: Option<String>,
     /// For staff: `false` keeps the money.
     refund: Option<bool>,
@@ -265,15 +259,16 @@ pub struct CancelQuery {
 /// What was paid goes back, less what went back already. A buyer, who has the order's secret, may do it until the
 /// event's `refundable_until` and while no ticket was used; an order that is not paid yet, at any time.
 #[utoipa::path(post, path = "/v1/orders/{order_id}/cancel", tag = "storefront", security(()),
-    params(("order_id" = String, Path), CancelQuery),
+    params(("order_id" = String, Path), CancelQuery, ("Bilten-Secret" = Option<String>, Header)),
     responses((status = 200, body = OrderResource), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub async fn cancel_order(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
     Id(order_id): Id<OrderId>,
+    SecretHeader(header): SecretHeader,
     Params(query): Params<CancelQuery>,
 ) -> Result<Json<OrderResource>> {
-    if let Some(secret) = query.secret {
+    if let Some(secret) = header.or(query.secret) {
         if !app.store.is_order_secret(order_id, &secret) {
             return Err(Problem::not_found("order"));
         }
@@ -305,7 +300,7 @@ pub async fn send_order_link(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
     Id(order_id): Id<OrderId>,
-    Params(query): Params<SecretQuery>,
+    query: SecretQuery,
 ) -> Result<StatusCode> {
     let actor = actor(caller.as_ref());
     readable_order(&app, &mut app.store.read().await?, caller, order_id, query.secret).await?;
@@ -333,7 +328,7 @@ pub async fn name_ticket_holder(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
     Path((order_id, ticket_id)): Path<(String, String)>,
-    Params(query): Params<SecretQuery>,
+    query: SecretQuery,
     Body(input): Body<HolderInput>,
 ) -> Result<Json<TicketResource>> {
     let order_id: OrderId = order_id.parse().map_err(|_| Problem::not_found("order"))?;

@@ -19,6 +19,7 @@ pub struct OrganizerInput {
     #[schema(value_type = String, example = "jazz-im-hof")]
     slug: Slug,
     #[schema(value_type = String, example = "Jazz im Hof")]
+    #[serde(deserialize_with = "crate::view::typed")]
     name: Label,
     #[schema(value_type = String, example = "EUR")]
     currency: Currency,

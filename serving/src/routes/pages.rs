@@ -36,9 +36,21 @@ pub async fn start_page() -> Response {
     asset(Path("index.html".to_owned())).await
 }
 
-/// Where links in mails lead to.
+/// Where links in mails lead to, with their secrets in the fragment.
 pub async fn account_page() -> Response {
     asset(Path("account.html".to_owned())).await
+}
+
+pub async fn order_page() -> Response {
+    asset(Path("buyer/order.html".to_owned())).await
+}
+
+pub async fn waiting_page() -> Response {
+    asset(Path("buyer/waiting.html".to_owned())).await
+}
+
+pub async fn devices_page() -> Response {
+    asset(Path("devices.html".to_owned())).await
 }
 
 pub async fn asset(Path(path): Path<String>) -> Response {

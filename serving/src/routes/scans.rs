@@ -29,9 +29,13 @@ pub struct ScanInput {
     #[serde(default = "entry")]
     #[schema(value_type = String, default = "entry", example = "entry")]
     kind: ScanKind,
-    /// Made by the scanner for each scan: a repeat with the same nonce is answered alike and written once.
+    /// Made by the scanner for each scan: a repeat by the same device, token or user with the same nonce is answered alike
+    /// and written once. The same nonce from anyone else is a scan of its own.
     nonce: String,
-    /// When the ticket was scanned, if that was earlier.
+    /// When the ticket was scanned, if that was earlier. At most a day ahead of the server and 366 days ago; anything else
+    /// is an error of this scan. The rules are asked at this time. A `redeem` without `force` is a scan of now: if the
+    /// ticket's or the list's hours are over (or not begun) by more than five minutes, it is refused all the same; what
+    /// happened in the past is uploaded, or sent with `force`.
     scanned_at: Option<Moment>,
     /// None: the device's own, if it has one.
     gate: Option<String>,
@@ -41,6 +45,14 @@ pub struct ScanInput {
     /// The same, for a scan without a network.
     #[serde(default)]
     offline: bool,
+    /// Let in who has not paid yet: only on a list that includes pending orders.
+    #[serde(default)]
+    ignore_unpaid: bool,
+    /// The scanner had no network and has turned them away, for this reason. It is recorded, and nobody is let in.
+    #[schema(value_type = Option<String>, example = json!(null))]
+    refused: Option<Refusal>,
+    /// Why somebody was let in by hand, on one line. It is kept with the scan, so it should not name people.
+    note: Option<String>,
     /// Only ask for the verdict, write nothing. Not in an upload.
     #[serde(default)]
     simulate: bool,
@@ -59,6 +71,9 @@ impl From<ScanInput> for Scan {
             scanned_at: input.scanned_at.map(Timestamp::from),
             gate: input.gate,
             force: input.force || input.offline,
+            ignore_unpaid: input.ignore_unpaid,
+            refused: input.refused,
+            note: input.note,
         }
     }
 }
@@ -68,7 +83,8 @@ pub struct VerdictView {
     /// `accepted` or `refused`
     verdict: &'static str,
     /// Why it was refused, or would have been if it had not been forced: `invalid`, `annulled`, `revoked`,
-    /// `cancelled`, `event_closed`, `blocked`, `invalid_time`, `ticket_type`, `rules`, `already_redeemed`
+    /// `cancelled`, `event_closed`, `blocked`, `unapproved`, `invalid_time`, `ticket_type`, `unpaid`, `rules`,
+    /// `already_redeemed`
     #[schema(value_type = Option<String>)]
     reason: Option<Refusal>,
     forced: bool,
@@ -144,8 +160,9 @@ impl From<Verdict> for VerdictView {
 /// A refusal is an answer, not an error: the status is 200 and the scan is stored with its reason, and without the code.
 /// The rules are asked in this order, and the first that says no is the reason: `invalid` (no code of this event),
 /// `annulled` (this very scan was taken back), `revoked` (the ticket has a newer code), `cancelled`, `event_closed`,
-/// `blocked`, `invalid_time` (outside of the ticket's or the list's hours; exits always pass), `ticket_type`, `rules`
-/// (the gap between entries, one entry a day, or what can't be told), `already_redeemed`.
+/// `blocked`, `unapproved` (its order waits for the organizer), `invalid_time` (outside of the ticket's or the list's
+/// hours; exits always pass), `ticket_type`, `unpaid`, `rules` (the gap between entries, one entry a day, or what can't
+/// be told), `already_redeemed`.
 #[utoipa::path(post, path = "/v1/check-in-lists/{check_in_list_id}/redeem", tag = "check-in", request_body = ScanInput,
     params(("check_in_list_id" = String, Path)),
     responses((status = 200, body = VerdictView), (status = 403, body = Problem), (status = 404, body = Problem)))]
@@ -157,7 +174,7 @@ pub async fn redeem(
 ) -> Result<Json<VerdictView>> {
     require_list(&app, &identity, list, Permission::CheckIn).await?;
     let verdict = match input.simulate {
-        true => check_ins::simulate(&app.store, list, input.into()).await?,
+        true => check_ins::simulate(&app.store, identity.scanner(), list, input.into()).await?,
         false => check_ins::redeem(&app.store, identity.scanner(), list, input.into()).await?,
     };
     Ok(Json(verdict.into()))

@@ -21,6 +21,7 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub struct PoolInput {
     #[schema(value_type = String, example = "Stalls")]
+    #[serde(deserialize_with = "crate::view::typed")]
     name: Label,
     /// None: without limit. Never below what is held and sold.
     #[schema(minimum = 0)]
@@ -49,6 +50,7 @@ impl From<PoolState> for PoolView {
 #[serde(deny_unknown_fields)]
 pub struct TicketTypeInput {
     #[schema(value_type = String, example = "Regular")]
+    #[serde(deserialize_with = "crate::view::typed")]
     name: Label,
     /// Shown and sold only to who has a promo code that names it.
     #[serde(default)]

@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub struct VenueInput {
     #[schema(value_type = String, example = "Stadtsaal")]
+    #[serde(deserialize_with = "crate::view::typed")]
     name: Label,
     address: Option<String>,
     city: Option<String>,

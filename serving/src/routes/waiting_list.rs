@@ -1,9 +1,10 @@
-use super::{events::require_event, orders::language};
+use super::{buyer::Occasion, events::require_event, orders::language};
 use crate::{
     auth::Identity,
     extract::{Body, Id, Params},
     problem::{Problem, Result},
-    resource::WaitingEntryResource,
+    resource::{HoldResource, WaitingEntryResource},
+    secret::SecretQuery,
     view::{Page, PageQuery, page},
     wiring::App,
 };
@@ -15,8 +16,11 @@ use axum::{
 use domain::{Email, EventId, TicketTypeId, WaitingEntryId, role::Permission};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use transactional::waiting_list::{self, Joining};
-use utoipa::{IntoParams, ToSchema};
+use transactional::{
+    holds, people,
+    waiting_list::{self, Joining},
+};
+use utoipa::ToSchema;
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -39,11 +43,18 @@ pub struct WaitingView {
     secret: String,
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct EntrySecret {
-    secret: String,
+/// A place in the waiting list with all that the page of its offer shows.
+#[derive(Serialize, ToSchema)]
+pub struct WaitingPage {
+    #[serde(flatten)]
+    entry: WaitingEntryResource,
+    #[serde(flatten)]
+    occasion: Occasion,
+    /// Who waits, to be asked for at the checkout.
+    email: Option<String>,
+    name: Option<String>,
+    /// The offer, with what it costs.
+    hold: Option<HoldResource>,
 }
 
 /// Join an event's waiting list
@@ -77,27 +88,40 @@ pub async fn join_waiting_list(
 
 /// Show a place in the waiting list
 #[utoipa::path(get, path = "/v1/waiting-list/{waiting_entry_id}", tag = "storefront", security(()),
-    params(("waiting_entry_id" = String, Path), EntrySecret),
-    responses((status = 200, body = WaitingEntryResource), (status = 404, body = Problem)))]
+    params(("waiting_entry_id" = String, Path), SecretQuery),
+    responses((status = 200, body = WaitingPage), (status = 404, body = Problem)))]
 pub async fn show_waiting_entry(
     State(app): State<Arc<App>>,
     Id(id): Id<WaitingEntryId>,
-    Params(query): Params<EntrySecret>,
-) -> Result<Json<WaitingEntryResource>> {
+    query: SecretQuery,
+) -> Result<Json<WaitingPage>> {
     require_secret(&app, id, &query)?;
-    let entry = waiting_list::get(&mut app.store.read().await?, id).await?;
-    Ok(Json(entry.into()))
+    let mut db = app.store.read().await?;
+    let entry = waiting_list::get(&mut db, id).await?;
+    let occasion = Occasion::of(&app, &mut db, entry.event_id, [entry.ticket_type_id]).await?;
+    let person = people::get(&mut db, entry.person_id).await?.value;
+    let hold = match entry.hold_id {
+        Some(hold_id) => Some(holds::get(&mut db, hold_id).await?.into()),
+        None => None,
+    };
+    Ok(Json(WaitingPage {
+        entry: entry.into(),
+        occasion,
+        email: person.email.map(|email| email.to_string()),
+        name: person.name,
+        hold,
+    }))
 }
 
 /// Leave the waiting list, or give an offer back
 #[utoipa::path(delete, path = "/v1/waiting-list/{waiting_entry_id}", tag = "storefront", security(()),
-    params(("waiting_entry_id" = String, Path), EntrySecret),
+    params(("waiting_entry_id" = String, Path), SecretQuery),
     responses((status = 200, body = WaitingEntryResource), (status = 404, body = Problem),
         (status = 409, body = Problem)))]
 pub async fn leave_waiting_list(
     State(app): State<Arc<App>>,
     Id(id): Id<WaitingEntryId>,
-    Params(query): Params<EntrySecret>,
+    query: SecretQuery,
 ) -> Result<Json<WaitingEntryResource>> {
     require_secret(&app, id, &query)?;
     let left = app
@@ -120,9 +144,9 @@ pub async fn list_waiting_entries(
     Ok(Json(page(entries)))
 }
 
-fn require_secret(app: &App, id: WaitingEntryId, query: &EntrySecret) -> Result<()> {
-    match app.store.is_waiting_secret(id, &query.secret) {
-        true => Ok(()),
-        false => Err(Problem::not_found("place in a waiting list")),
+fn require_secret(app: &App, id: WaitingEntryId, query: &SecretQuery) -> Result<()> {
+    match &query.secret {
+        Some(secret) if app.store.is_waiting_secret(id, secret) => Ok(()),
+        _ => Err(Problem::not_found("place in a waiting list")),
     }
 }

@@ -113,7 +113,8 @@ impl From<Delivery> for WebhookDeliveryView {
 ///
 /// It is told of changes from now on: a POST each, signed by the scheme of Standard Webhooks (`webhook-id`,
 /// `webhook-timestamp`, `webhook-signature`), at least once, and in order as far as failures allow. An answer of 2xx
-/// takes a delivery; anything else has it come again, for three days; 410 turns the endpoint off. Names and addresses of
+/// takes a delivery; anything else has it come again, for three days; `Retry-After` is heeded, up to an hour; 410 turns
+/// the endpoint off. Names and addresses of
 /// people are not part of what is sent.
 #[utoipa::path(post, path = "/v1/organizers/{organizer_id}/webhook-endpoints", tag = "webhooks",
     request_body = WebhookEndpointInput, params(("organizer_id" = String, Path)),
@@ -177,6 +178,27 @@ pub async fn update_endpoint(
         Box::pin(async move { webhooks::update(tx, id, details).await })
     });
     Ok(Json(updated.await?.into()))
+}
+
+/// Replace a webhook endpoint's secret
+///
+/// The new one is shown this once. For a day, deliveries carry a signature by each of the two, so that none is refused
+/// while the new one is put in place.
+#[utoipa::path(post, path = "/v1/webhook-endpoints/{webhook_endpoint_id}/rotate-secret", tag = "webhooks",
+    params(("webhook_endpoint_id" = String, Path)),
+    responses((status = 200, body = NewWebhookEndpoint), (status = 403, body = Problem), (status = 404, body = Problem)))]
+pub async fn rotate_secret(
+    State(app): State<Arc<App>>,
+    identity: Identity,
+    Id(id): Id<WebhookEndpointId>,
+) -> Result<Json<NewWebhookEndpoint>> {
+    managed(&app, &identity, id).await?;
+    let rotated = app.store.write(identity.actor(), move |tx| {
+        Box::pin(async move { webhooks::rotate_secret(tx, id).await })
+    });
+    let (endpoint, secret) = rotated.await?;
+    let endpoint = endpoint.into();
+    Ok(Json(NewWebhookEndpoint { endpoint, secret }))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

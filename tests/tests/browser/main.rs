@@ -7,6 +7,7 @@
     reason = "what can't be set up is a failed test"
 )]
 
+mod pages;
 mod scanner;
 mod twin;
 

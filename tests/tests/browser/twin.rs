@@ -5,7 +5,7 @@ use crate::{file_in, vitest};
 use domain::{
     TicketId, TicketTypeId, Timestamp,
     attendee::{self, Attendee},
-    check_in::{ListRules, Presented, Question, Scan, ScanKind, Seen},
+    check_in::{Due, ListRules, Presented, Question, Scan, ScanKind, Seen},
     event::EventStatus,
     order::TicketStatus,
     ticket_code::{Claim, EventKey, TicketCode},
@@ -39,6 +39,8 @@ fn the_page_gives_the_verdicts_of_the_domain() {
         "cancelled",
         "event_closed",
         "blocked",
+        "unapproved",
+        "unpaid",
         "invalid_time",
         "ticket_type",
         "rules",
@@ -95,6 +97,7 @@ fn scan(random: &mut Random) -> Scan {
             ],
         ),
         force: chance(random, 5),
+        ignore_unpaid: chance(random, 2),
     }
 }
 
@@ -114,6 +117,10 @@ fn question(random: &mut Random) -> Question {
                 false => TicketStatus::Valid,
             },
             blocked: chance(random, 12),
+            due: match chance(random, 5) {
+                true => pick(random, &[Due::Payment, Due::Payment, Due::Approval]),
+                false => Due::Nothing,
+            },
             code_is_old: chance(random, 12),
             event: match chance(random, 5) {
                 true => pick(random, EventStatus::ALL),
@@ -132,6 +139,7 @@ fn rules(random: &mut Random) -> ListRules {
     ListRules {
         reentry: chance(random, 2),
         multi_entry: chance(random, 3),
+        include_pending: chance(random, 2),
         ticket_types: match chance(random, 4) {
             true => types()[..1 + random.below(2) as usize].to_vec(),
             false => Vec::new(),

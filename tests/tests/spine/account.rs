@@ -215,6 +215,19 @@ fn sessions_are_seen_and_ended() {
 }
 
 #[test]
+fn who_is_locked_out_is_told_when_to_come_back() {
+    let home = Home::new();
+    let server = home.serve();
+    let mut wrong = user(&server);
+    wrong["password"] = json!("battery staple");
+    let log_in = || server.public().post("/v1/session", &wrong);
+    let refused = (0..10).map(|_| log_in()).find(|answer| answer.status == 429).unwrap();
+    refused.problem(429, "locked_out");
+    let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((25..=30).contains(&wait), "{wait}");
+}
+
+#[test]
 fn who_has_lost_the_second_factor_is_let_in_by_the_operator() {
     let home = Home::new();
     let server = home.serve();

@@ -177,3 +177,26 @@ fn the_log_is_for_owners_and_managers_and_knows_no_erased_person() {
     manager.get(&other.path("audit-log")).problem(404, "not_found");
     manager.get(&other.of_event("audit-log")).problem(404, "not_found");
 }
+
+#[test]
+fn a_device_is_called_by_its_name() {
+    let shared = server();
+    let admin = shared.server.admin();
+    let show = Show::open(&admin, None, 700);
+    let buyer = Buyer {
+        client: shared.server.public(),
+        show: &show,
+    };
+    let code = buyer.codes(&buyer.buy(1)).remove(0);
+    let phone = admin
+        .post(&show.path("devices"), &json!({ "name": "Phone 1" }))
+        .expect(201);
+    let phone = shared.server.bearer(phone["secret"].as_str().unwrap());
+    phone.post(&show.redeem_path(), &scan(&code)).expect(200);
+    until("the scan is in the log under the phone's name", || {
+        let scans = entries(&admin, &format!("{}?entity=check_in", show.of_event("audit-log")));
+        sentences(&scans)
+            .iter()
+            .any(|sentence| sentence.starts_with("Phone 1 (device) let in a ticket of order "))
+    });
+}

@@ -229,6 +229,8 @@ fn a_full_disk_refuses_and_nothing_is_half_done() {
     });
     collected.problem(507, "disk_full");
     assert_eq!(server.public().get("/healthz").status, 200, "alive, and able to tell");
+    let ready = server.public().get("/readyz").expect(503);
+    assert_eq!((&ready["ready"], &ready["disk"]["ok"]), (&json!(false), &json!(false)));
     let pools = server.admin().get(&show.of_event("pools")).expect(200);
     assert_eq!(
         (&pools[0]["held"], &pools[0]["sold"]),
@@ -241,6 +243,9 @@ fn a_full_disk_refuses_and_nothing_is_half_done() {
         (buyer.client.post("/v1/holds", &show.hold_body(1)).status == 201).then(|| buyer.buy(2))
     });
     assert_eq!(buyer.codes(&bought).len(), 2);
+    eventually("it is ready again", || {
+        (server.public().get("/readyz").status == 200).then_some(())
+    });
     assert_eq!(
         server.public().post("/v1/interactions", &seen).expect(200)["rejected"],
         json!([])

@@ -77,21 +77,28 @@ fn refunds_go_back_in_parts_and_the_lake_shows_them() {
         .post(&path, &json!({ "amount": eur(PRICE - 699) }))
         .problem(409, "refund_too_large");
     refuse_wrong_refunds(&manager, &path);
+    manager.post(&path, &json!({ "amount": eur(PRICE - 700) })).expect(201);
+    let void = json!({ "tickets": [tickets[1]["ticket_id"]] });
+    assert_eq!(
+        manager.post(&path, &void).status,
+        204,
+        "there is no money left to go back"
+    );
 
-    let order = eventually("the provider has paid both back", || {
+    let order = eventually("the provider has paid all of it back", || {
         let order = buyer.client.get(&purchase.path("")).expect(200);
         let refunds = order["refunds"].as_array().unwrap().clone();
-        (refunds.len() == 2 && refunds.iter().all(|refund| refund["status"] == "succeeded")).then_some(order)
+        (refunds.len() == 3 && refunds.iter().all(|refund| refund["status"] == "succeeded")).then_some(order)
     });
     assert_eq!(
         (&order["status"], &order["refunded"]),
-        (&json!("paid"), &eur(700 + PRICE))
+        (&json!("cancelled"), &eur(2 * PRICE))
     );
     let sql = format!(
         "select coalesce(sum(amount_minor), 0) from refunds where order_id = '{}' and status = 'succeeded'",
         purchase.order_id
     );
-    eventually_counts(&admin, &sql, 700 + PRICE);
+    eventually_counts(&admin, &sql, 2 * PRICE);
     assert_eq!(admin.post("/v1/audit", &json!({})).expect(200)["clean"], true);
 }
 
@@ -107,6 +114,12 @@ fn refuse_wrong_refunds(manager: &Client, path: &str) {
     }
     let other = json!({ "amount": { "amount_minor": 1, "currency": "USD" } });
     manager.post(path, &other).problem(422, "invalid");
+    for nothing in [0, -5] {
+        let problem = manager
+            .post(path, &json!({ "amount": eur(nothing) }))
+            .problem(422, "invalid");
+        assert_eq!(problem["pointer"], "/amount/amount_minor");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use crate::shared::server;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use tests::{Client, Show};
 
 const METHODS: [&str; 5] = ["get", "put", "post", "delete", "patch"];
 
@@ -74,6 +75,78 @@ fn the_description_is_openapi_3_1_and_refers_to_nothing_that_is_not_there() {
             Value::Object(map) => stack.extend(map.values()),
             _ => {}
         }
+    }
+}
+
+/// What a device's token gets an answer to: its own doors, and what anybody may ask of the process.
+const OF_DEVICES: [&str; 15] = [
+    "GET /healthz",
+    "GET /metrics",
+    "GET /readyz",
+    "GET /v1/check-in-lists/{check_in_list_id}/attendance",
+    "GET /v1/check-in-lists/{check_in_list_id}/attendees",
+    "GET /v1/check-in-lists/{check_in_list_id}/check-ins",
+    "GET /v1/check-in-lists/{check_in_list_id}/download",
+    "GET /v1/events/{event_id}/check-in-lists",
+    "GET /v1/events/{event_id}/gates",
+    "GET /v1/events/{event_id}/keys",
+    "GET /v1/scanner",
+    "POST /v1/check-in-lists/{check_in_list_id}/annul",
+    "POST /v1/check-in-lists/{check_in_list_id}/exit-all",
+    "POST /v1/check-in-lists/{check_in_list_id}/redeem",
+    "POST /v1/check-in-lists/{check_in_list_id}/scans",
+];
+
+/// The operations on this show's things that answer a device something else than that they are not for it.
+fn reached(device: &Client, document: &Value, show: &Show) -> Vec<String> {
+    let filled = |path: &str| {
+        path.replace("{organizer_id}", &show.organizer_id)
+            .replace("{event_id}", &show.event_id)
+            .replace("{check_in_list_id}", &show.check_in_list_id)
+            .replace("{pool_id}", &show.pool_id)
+            .replace("{ticket_type_id}", &show.ticket_type_id)
+            .replace("/attendees", "/attendees?search=ada")
+            .split(['{', '}'])
+            .enumerate()
+            .map(|(at, part)| if at % 2 == 0 { part.to_owned() } else { tests::uuid7() })
+            .collect::<String>()
+    };
+    let mut reached = Vec::new();
+    for (method, path, _) in operations(document) {
+        let body = match path.rsplit('/').next() {
+            Some("redeem") => serde_json::json!({ "code": "x", "nonce": "n" }),
+            Some("scans") => serde_json::json!({ "scans": [] }),
+            Some("annul") => serde_json::json!({ "nonce": "n" }),
+            _ => serde_json::json!({}),
+        };
+        let answer = device.request(&method, &filled(&path)).json(&body).send();
+        let unknown_scan = path.ends_with("/annul") && answer.text().contains("accepted scan");
+        if ![401, 403, 404].contains(&answer.status) || unknown_scan {
+            reached.push(format!("{method} {path}"));
+        }
+    }
+    reached.sort();
+    reached
+}
+
+#[test]
+fn a_devices_token_reaches_its_doors_and_nothing_else() {
+    let shared = server();
+    let admin = shared.server.admin();
+    let document = document();
+    let show = Show::open(&admin, None, 900);
+    let new = serde_json::json!({ "name": "Phone 1", "event_id": show.event_id });
+    let device = admin.post(&show.path("devices"), &new).expect(201);
+    let device = shared.server.bearer(device["secret"].as_str().unwrap());
+    assert_eq!(reached(&device, &document, &show), OF_DEVICES);
+    for other in [
+        Show::open_for(&admin, show.organizer_id.clone(), None, 900),
+        Show::open(&admin, None, 900),
+    ] {
+        assert_eq!(
+            reached(&device, &document, &other),
+            ["GET /healthz", "GET /metrics", "GET /readyz", "GET /v1/scanner"]
+        );
     }
 }
 

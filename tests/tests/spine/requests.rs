@@ -6,6 +6,7 @@ use std::{
     collections::HashSet,
     io::{Read, Write},
     net::TcpStream,
+    process::Stdio,
     time::Duration,
 };
 use tests::{Home, Show, event, gzip, order_body, uuid7};
@@ -89,6 +90,56 @@ fn one_key_sent_by_eight_at_once_is_done_once() {
         "{answers:?}"
     );
     assert_eq!(admin.get(&show.of_event("pools")).expect(200)[0]["held"], 1);
+}
+
+/// Nobody writes to the database until `release`.
+struct Held(std::process::Child);
+
+impl Held {
+    fn hold(home: &Home) -> Self {
+        let script = "import sqlite3, sys\n\
+                      core = sqlite3.connect(sys.argv[1], isolation_level=None)\n\
+                      core.execute('begin immediate')\n\
+                      print('held', flush=True)\n\
+                      sys.stdin.readline()\n\
+                      core.execute('rollback')";
+        let mut python = std::process::Command::new("python3");
+        python.args(["-c", script]).arg(home.path().join("core.db"));
+        let mut child = python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut said = [0; 5];
+        child.stdout.as_mut().unwrap().read_exact(&mut said).unwrap();
+        Self(child)
+    }
+
+    fn release(mut self) {
+        drop(self.0.stdin.take());
+        assert!(self.0.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn case_45_a_key_whose_first_request_still_runs_is_a_conflict() {
+    let home = Home::new();
+    let server = home.serve();
+    let show = Show::open(&server.admin(), Some(10), 700);
+    let (key, body) = (uuid7(), show.hold_body(1));
+    let send = || {
+        let client = server.public();
+        client.request("POST", "/v1/holds").idempotent(&key).json(&body).send()
+    };
+    let held = Held::hold(&home);
+    let hold = std::thread::scope(|scope| {
+        let first = scope.spawn(send);
+        std::thread::sleep(Duration::from_millis(300));
+        let second = send();
+        assert!(!first.is_finished());
+        held.release();
+        second.problem(409, "request_in_progress");
+        first.join().unwrap().expect(201)
+    });
+    assert_eq!(send().expect(201), hold, "afterwards, the first answer");
+    assert_eq!(server.admin().get(&show.of_event("pools")).expect(200)[0]["held"], 1);
+    server.stop();
 }
 
 #[test]

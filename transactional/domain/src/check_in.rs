@@ -10,6 +10,14 @@ states! {
         Entry = "entry",
         Exit = "exit",
     }
+    /// What a ticket's order still waits for.
+    Due {
+        Nothing = "nothing",
+        /// It is paid at the door, or later.
+        Payment = "payment",
+        /// The organizer has to say yes.
+        Approval = "approval",
+    }
     /// Why a scan is refused, in the order in which the rules are asked.
     Refusal {
         /// No code of this event: nothing is known of who shows it.
@@ -22,9 +30,13 @@ states! {
         EventClosed = "event_closed",
         /// The organizer's staff has blocked the ticket.
         Blocked = "blocked",
+        /// The organizer has not approved the order.
+        Unapproved = "unapproved",
         /// Outside of the ticket's or of the list's time.
         InvalidTime = "invalid_time",
         TicketType = "ticket_type",
+        /// The order is to be paid first.
+        Unpaid = "unpaid",
         /// Too soon after the last entry, or the second one of a day; or nobody can tell.
         Rules = "rules",
         AlreadyRedeemed = "already_redeemed",
@@ -40,6 +52,8 @@ pub struct Scan {
     pub gate: Option<String>,
     /// It has happened at a door already: count it, whatever the rules say.
     pub force: bool,
+    /// Let in who has not paid yet, on a list that includes pending orders.
+    pub ignore_unpaid: bool,
 }
 
 /// What a door knows of a ticket when its code has been verified.
@@ -48,6 +62,7 @@ pub struct Scan {
 pub struct Presented {
     pub ticket: TicketStatus,
     pub blocked: bool,
+    pub due: Due,
     /// The code on the paper is older than the ticket's newest code.
     pub code_is_old: bool,
     pub event: EventStatus,
@@ -65,6 +80,8 @@ pub struct ListRules {
     pub reentry: bool,
     /// Every entry counts, without an exit between.
     pub multi_entry: bool,
+    /// Who has not paid yet may be let in, if the scan says so.
+    pub include_pending: bool,
     /// Empty: every ticket type of the event.
     pub ticket_types: Vec<TicketTypeId>,
     /// People enter from then on.
@@ -146,10 +163,14 @@ pub fn judge(scan: &Scan, shown: &Presented, rules: &ListRules, seen: &Seen) -> 
         Refusal::EventClosed
     } else if shown.blocked {
         Refusal::Blocked
+    } else if entry && shown.due == Due::Approval {
+        Refusal::Unapproved
     } else if entry && !in_time() {
         Refusal::InvalidTime
     } else if !rules.lists(shown.ticket_type_id) {
         Refusal::TicketType
+    } else if entry && shown.due == Due::Payment && !(rules.include_pending && scan.ignore_unpaid) {
+        Refusal::Unpaid
     } else if entry && !rules.pace(at, seen).unwrap_or(false) {
         Refusal::Rules
     } else if entry && !rules.may_enter(at, seen) {

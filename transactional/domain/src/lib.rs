@@ -22,7 +22,7 @@ mod time;
 pub use ids::*;
 pub use money::{Currency, Money};
 pub use role::Role;
-pub use text::{Email, Label, Slug};
+pub use text::{Email, Label, Slug, is_hidden};
 pub use time::{Timestamp, check_timezone};
 
 /// A value that breaks a rule of the domain, said so that a person can mend it.

@@ -34,6 +34,8 @@ states! {
         Staff = "staff",
         /// The buyer cancelled, as the event's policy allows.
         Buyer = "buyer",
+        /// The event does not take place.
+        EventCancelled = "event_cancelled",
         /// The payment came when its order could not be filled any more.
         Unapplied = "unapplied",
         /// It was made at the provider and not here.

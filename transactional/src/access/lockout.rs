@@ -26,9 +26,9 @@ pub(super) async fn take(tx: &mut Tx, account: &str, at: Timestamp) -> Result<()
     let sql = "select failures, last_at, locked_until from log_in_failures where account_hash = $1";
     let mut failures = 0;
     if let Some(row) = sql::optional(tx, sql, binds![account]).await? {
-        if row.maybe_time("locked_until")?.is_some_and(|until| until > at) {
+        if let Some(until) = row.maybe_time("locked_until")?.filter(|until| *until > at) {
             let message = "too many attempts have failed; wait before the next one, longer each time";
-            return Err(Error::refused("locked_out", message));
+            return Err(Error::refused("locked_out", message).retry_after(until.since(at)));
         }
         if at.since(row.time("last_at")?) < REMEMBERED {
             failures = row.int("failures")?;

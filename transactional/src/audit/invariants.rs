@@ -54,7 +54,8 @@ async fn pools(db: &mut impl Source) -> Result<Vec<String>> {
         let phase = row.maybe_text("phase_pool_id")?.map(|id| sql::parse(&id)).transpose()?;
         add(&mut sold, &row.parse("ticket_type_id")?, phase, row.int("tickets")?);
     }
-    let sql = "select promo_code_id, count(*) as uses from orders where status = 'paid' and promo_code_id is not null
+    let sql = "select promo_code_id, count(*) as uses from orders
+               where (status = 'paid' or (status = 'pending' and reserved = 1)) and promo_code_id is not null
                group by promo_code_id";
     for row in sql::all(db, sql, vec![]).await? {
         if let Some(pool) = pool_of.get(&row.parse("promo_code_id")?) {
@@ -79,17 +80,21 @@ async fn pools(db: &mut impl Source) -> Result<Vec<String>> {
     Ok(faults)
 }
 
-/// An order that was paid has all its tickets, some of them void if they were refunded; any other has no valid one.
+/// An order that was paid, or reserved until it is, has all its tickets, some of them void if they were refunded; any other has no valid one.
 async fn tickets_of_paid_orders(db: &mut impl Source) -> Result<Vec<String>> {
-    let sql = "select o.order_id as order_id, o.status as status, o.quantity as quantity, o.total_minor as total_minor,
+    let sql =
+        "select o.order_id as order_id, max(o.status) as status, o.quantity as quantity, o.total_minor as total_minor,
                    count(t.ticket_id) as tickets, cast(coalesce(sum(t.price_minor), 0) as bigint) as price_minor,
                    count(case when t.status = 'valid' then 1 end) as valid
-               from orders o left join tickets t on t.order_id = o.order_id
-               group by o.order_id, o.status, o.quantity, o.total_minor
-               having (o.status = 'paid' and (count(t.ticket_id) <> o.quantity
+               from (select order_id, status, quantity, total_minor,
+                         case when status = 'paid' or (status = 'pending' and reserved = 1) then 1 else 0 end as filled
+                     from orders) o
+               left join tickets t on t.order_id = o.order_id
+               group by o.order_id, o.filled, o.quantity, o.total_minor
+               having (o.filled = 1 and (count(t.ticket_id) <> o.quantity
                           or cast(coalesce(sum(t.price_minor), 0) as bigint) <> o.total_minor
                           or count(case when t.status = 'valid' then 1 end) = 0))
-                   or (o.status <> 'paid' and count(case when t.status = 'valid' then 1 end) > 0)
+                   or (o.filled = 0 and count(case when t.status = 'valid' then 1 end) > 0)
                limit $1";
     let rows = sql::all(db, sql, binds![MOST_TOLD as i64]).await?;
     let tell = |row| -> Result<String> {

@@ -65,6 +65,7 @@ fn seen<'s>(scans: impl Iterator<Item = &'s Stored<CheckIn>>) -> Seen {
             scanned_at: scan.scanned_at,
             gate: scan.gate.clone(),
             force: scan.force_sent,
+            ignore_unpaid: false,
         })
     })
 }

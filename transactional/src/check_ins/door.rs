@@ -1,6 +1,6 @@
 //! What a verdict asks for, read by one statement for one scan or many.
 
-use super::{FirstScan, Presentation, ShownTicket, Verdict};
+use super::{FirstScan, ON_ITS_WAY, Presentation, Scanner, ShownTicket, Verdict};
 use crate::{
     Error, Result, Source, Stored,
     dialect::Row,
@@ -10,8 +10,9 @@ use crate::{
 use domain::{
     CheckInId, CheckInListId, Timestamp,
     changes::{CheckInList, Ticket},
-    check_in::{self, Answer, ListRules, Presented, Question, Refusal, Seen},
+    check_in::{self, Answer, Due, ListRules, Presented, Question, Refusal, Seen},
     event::EventStatus,
+    order::OrderStatus,
 };
 use std::sync::{Arc, OnceLock};
 
@@ -34,6 +35,7 @@ struct Known {
     shown: ShownTicket,
     valid_from: Option<Timestamp>,
     valid_to: Option<Timestamp>,
+    due: Due,
     seen: Seen,
 }
 
@@ -52,7 +54,7 @@ static SQL: [OnceLock<Arc<String>>; 7] = [const { OnceLock::new() }; 7];
 fn statement(scans: usize) -> Arc<String> {
     let (list, ticket) = (rows::columns::<CheckInList>("l"), rows::columns::<Ticket>("t"));
     let place = |place: usize| {
-        let first = 2 + 4 * place;
+        let first = 3 + 4 * place;
         format!("({place}, ${first}, ${}, ${}, ${})", first + 1, first + 2, first + 3)
     };
     let places: Vec<String> = (0..scans).map(place).collect();
@@ -60,6 +62,7 @@ fn statement(scans: usize) -> Arc<String> {
         "with shown (place, ticket_id, kind, nonce, code_hash) as (values {})
          select {list}, {ticket}, e.status as event_status, e.timezone as timezone, y.name as type_name,
              y.valid_from as valid_from, y.valid_to as valid_to, p.name as holder, s.entries as entries,
+             o.status as order_status, o.awaits_approval as awaits_approval,
              s.last_at as last_at, s.last_kind as last_kind, s.first_at as first_at, s.first_gate as first_gate,
              s.entered_at as entered_at, c.check_in_id as earlier, c.accepted as earlier_accepted,
              c.reason as earlier_reason, c.annulled_at as annulled_at
@@ -68,11 +71,12 @@ fn statement(scans: usize) -> Arc<String> {
          join events e on e.event_id = l.event_id
          left join tickets t on t.ticket_id = h.ticket_id and t.event_id = l.event_id
          left join ticket_types y on y.ticket_type_id = t.ticket_type_id
+         left join orders o on o.order_id = t.order_id
          left join people p on p.person_id = t.person_id
          left join ticket_list_state s on s.ticket_id = t.ticket_id and s.check_in_list_id = l.check_in_list_id
          left join check_ins c on c.check_in_id = (
              select k.check_in_id from check_ins k
-             where k.check_in_list_id = $1 and k.nonce = h.nonce and k.kind = h.kind
+             where k.check_in_list_id = $1 and k.nonce = h.nonce and k.kind = h.kind and k.scanned_by = $2
                  and (k.ticket_id = h.ticket_id or (k.ticket_id is null and k.code_hash = h.code_hash))
              order by k.accepted desc, k.check_in_id desc limit 1)
          order by h.place",
@@ -81,13 +85,21 @@ fn statement(scans: usize) -> Arc<String> {
 }
 
 impl Doors {
-    /// At most [`super::IN_ONE_COMMAND`] scans.
-    pub(super) async fn find(db: &mut impl Source, id: CheckInListId, scans: &[Presentation]) -> Result<Self> {
+    /// At most [`super::IN_ONE_COMMAND`] scans. A nonce is its scanner's own: another's scan with it is another scan.
+    pub(super) async fn find(
+        db: &mut impl Source,
+        id: CheckInListId,
+        scanner: &Scanner,
+        scans: &[Presentation],
+    ) -> Result<Self> {
         let power = scans.len().next_power_of_two().ilog2() as usize;
         let sql = SQL.get(power).ok_or(Error::Panicked)?;
         let sql = sql.get_or_init(|| statement(1 << power)).clone();
-        let mut values = binds![id];
-        for Presentation { scan, claim, code_hash } in scans {
+        let mut values = binds![id, scanner.actor];
+        for Presentation {
+            scan, claim, code_hash, ..
+        } in scans
+        {
             values.extend(binds![
                 claim.map(|claim| claim.ticket_id),
                 scan.kind,
@@ -96,7 +108,7 @@ impl Doors {
             ]);
         }
         // What is left of the statement's places finds nothing.
-        values.resize(1 + (4 << power), Value::NoText);
+        values.resize(2 + (4 << power), Value::NoText);
         let rows = sql::all(db, sql, values).await?;
         let row = rows.first().ok_or_else(|| Error::not_found("check-in list"))?;
         let list: Stored<CheckInList> = rows::decode(row, 0)?;
@@ -105,6 +117,7 @@ impl Doors {
             rules: ListRules {
                 reentry: list.reentry,
                 multi_entry: list.multi_entry,
+                include_pending: list.include_pending,
                 ticket_types: list.ticket_types.iter().map(|listed| listed.ticket_type_id).collect(),
                 opens_at: list.opens_at,
                 closes_at: list.closes_at,
@@ -146,7 +159,7 @@ impl Doors {
             return (verdict, None);
         }
         let mut after = None;
-        if let (Some(known), Some(claim)) = (known, shown.claim) {
+        if let (Some(known), Some(claim), None) = (known, shown.claim, shown.scan.refused) {
             let old = i64::from(claim.code_version) != known.shown.ticket.code_version;
             let answer = self.answer(known, old, shown, now);
             (verdict.accepted, verdict.reason, verdict.forced) = (answer.accepted, answer.reason, answer.forced);
@@ -159,6 +172,7 @@ impl Doors {
             }
             after = answer.accepted.then_some(answer.seen);
         }
+        verdict.reason = shown.scan.refused.or(verdict.reason);
         if let Some(earlier) = earlier.as_ref().filter(|_| !verdict.accepted)
             && earlier.reason == verdict.reason
         {
@@ -175,10 +189,12 @@ impl Doors {
                 scanned_at: shown.scan.scanned_at.unwrap_or(now),
                 gate: shown.scan.gate.clone(),
                 force: shown.scan.force,
+                ignore_unpaid: shown.scan.ignore_unpaid,
             },
             presented: Presented {
                 ticket: ticket.status,
                 blocked: ticket.blocked,
+                due: known.due,
                 code_is_old,
                 event: self.event,
                 ticket_type_id: Some(ticket.ticket_type_id),
@@ -188,7 +204,14 @@ impl Doors {
             rules: self.rules.clone(),
             seen: known.seen.clone(),
         };
-        question.answer()
+        let answer = question.answer();
+        let mut of_now = question;
+        let at = &mut of_now.scan.scanned_at;
+        *at = (*at).clamp(now - ON_ITS_WAY, now + ON_ITS_WAY);
+        match of_now.answer() {
+            now if shown.live && answer.accepted && now.reason == Some(Refusal::InvalidTime) => now,
+            _ => answer,
+        }
     }
 
     /// Lets the scans that follow know of one that was written.
@@ -226,6 +249,7 @@ impl Shown {
                 },
                 valid_from: row.maybe_time("valid_from")?,
                 valid_to: row.maybe_time("valid_to")?,
+                due: due(row)?,
                 seen: seen(row)?,
             }),
         };
@@ -240,6 +264,15 @@ impl Shown {
         };
         Ok(Self { known, earlier })
     }
+}
+
+/// What a ticket's order waits for, from its `order_status` and `awaits_approval`.
+pub(super) fn due(row: &Row) -> Result<Due> {
+    Ok(match (row.parse("order_status")?, row.int("awaits_approval")? != 0) {
+        (OrderStatus::Pending, true) => Due::Approval,
+        (OrderStatus::Pending, false) => Due::Payment,
+        _ => Due::Nothing,
+    })
 }
 
 /// What a list has seen of a ticket, from columns that are null where it has seen nothing.

@@ -8,6 +8,7 @@
 //! scanner has of each. A scanner keeps the cursor of its last page and goes on from there whenever it is online. A new
 //! key makes new boxes of all tickets, and the cursor notices.
 
+use super::door;
 use crate::{
     Error, Result, Source, Store, Stored, events,
     sql::{self, Columns, binds},
@@ -18,7 +19,7 @@ use domain::{
     CheckInListId, Invalid, TicketId, Timestamp,
     attendee::{self, Attendee},
     changes::{CheckInList, Event, TicketType},
-    check_in::Seen,
+    check_in::{Due, Seen},
     ticket_code::Claim,
 };
 use std::{fmt, str::FromStr, sync::Arc};
@@ -48,6 +49,7 @@ pub struct Revocation {
     pub code_version: i64,
     pub cancelled: bool,
     pub blocked: bool,
+    pub due: Due,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -118,11 +120,11 @@ async fn expected(
     list: &CheckInList,
     cursor: &mut DownloadCursor,
 ) -> Result<Vec<ExpectedTicket>> {
-    let sql = "select t.ticket_id as ticket_id, t.coded_at as coded_at, t.ticket_type_id as ticket_type_id,
+    let sql = "select t.ticket_id as ticket_id, t.coded_at as coded_at, t.boxed_at as boxed_at, t.ticket_type_id as ticket_type_id,
                    t.code_version as code_version, p.name as name
                from tickets t left join people p on p.person_id = t.person_id
-               where t.event_id = $1 and (t.coded_at, t.ticket_id) > ($2, $3) and t.status = 'valid'
-               order by t.coded_at, t.ticket_id limit $4";
+               where t.event_id = $1 and (t.boxed_at, t.ticket_id) > ($2, $3) and t.status = 'valid'
+               order by t.boxed_at, t.ticket_id limit $4";
     let (at, after) = &cursor.attendees;
     let rows = sql::all(db, sql, binds![list.event_id, at, after, PAGE]).await?;
     let mut expected = Vec::with_capacity(rows.len());
@@ -136,7 +138,7 @@ async fn expected(
                 name: row.maybe_text("name")?,
             },
         };
-        cursor.attendees = (ticket.coded_at, ticket.ticket_id.to_string());
+        cursor.attendees = (row.time("boxed_at")?, ticket.ticket_id.to_string());
         expected.push(ticket);
     }
     Ok(expected)
@@ -174,16 +176,20 @@ async fn seen(db: &mut impl Source, id: CheckInListId, cursor: &mut DownloadCurs
     let read = |row| {
         Ok(SeenTicket {
             ticket_id: Columns::parse(row, "ticket_id")?,
-            seen: super::door::seen(row)?,
+            seen: door::seen(row)?,
         })
     };
     rows.iter().map(read).collect()
 }
 
 async fn revocations(db: &mut impl Source, list: &CheckInList) -> Result<Vec<Revocation>> {
-    let sql = "select ticket_id, code_version, status, blocked from tickets
-               where event_id = $1 and (status = 'cancelled' or blocked = 1 or code_version > 1)
-               order by coded_at, ticket_id";
+    let sql = "select t.ticket_id as ticket_id, t.code_version as code_version, t.status as status,
+                   t.blocked as blocked, o.status as order_status, o.awaits_approval as awaits_approval
+               from tickets t join orders o on o.order_id = t.order_id
+               where t.event_id = $1 and (t.status = 'cancelled' or t.blocked = 1 or t.code_version > 1
+                   or t.order_id in (select order_id from orders
+                                     where event_id = $1 and status = 'pending' and reserved = 1))
+               order by t.coded_at, t.ticket_id";
     let rows = sql::all(db, sql, binds![list.event_id]).await?;
     let read = |row: &crate::dialect::Row| {
         Ok(Revocation {
@@ -191,6 +197,7 @@ async fn revocations(db: &mut impl Source, list: &CheckInList) -> Result<Vec<Rev
             code_version: row.int("code_version")?,
             cancelled: row.text("status")? == "cancelled",
             blocked: row.int("blocked")? != 0,
+            due: door::due(row)?,
         })
     };
     rows.iter().map(read).collect()

@@ -17,6 +17,7 @@ pub struct ListDetails {
     pub name: Label,
     pub reentry: bool,
     pub multi_entry: bool,
+    pub include_pending: bool,
     /// Empty: every ticket type of the event.
     pub ticket_types: Vec<TicketTypeId>,
     pub opens_at: Option<Timestamp>,
@@ -125,6 +126,7 @@ async fn list_record(tx: &mut Tx, id: CheckInListId, event_id: EventId, details:
         name: details.name,
         reentry: details.reentry,
         multi_entry: details.multi_entry,
+        include_pending: details.include_pending,
         ticket_types: listed
             .into_iter()
             .map(|ticket_type_id| ListedType { ticket_type_id })

@@ -23,7 +23,7 @@ pub(super) async fn record(
         let gate = &mut presentation.scan.gate;
         *gate = gate.take().or_else(|| scanner.gate.clone());
     }
-    let mut doors = Doors::find(tx, id, &shown).await?;
+    let mut doors = Doors::find(tx, id, &scanner, &shown).await?;
     let (mut verdicts, mut change_types, mut records) = (Vec::new(), Vec::new(), Vec::new());
     let mut counted = Counted::default();
     for place in 0..shown.len() {
@@ -72,6 +72,7 @@ fn check_in(
         nonce: scan.nonce.clone(),
         scanned_at: scan.scanned_at.unwrap_or(received_at),
         received_at,
+        note: scan.note.clone(),
         code_hash: (!verdict.accepted).then(|| code_hash.clone()),
         conflicts_with: None,
         annulled_at: None,

@@ -2,6 +2,7 @@
 //! as its twin; it causes one transition at most.
 
 pub mod disputes;
+pub mod event_refunds;
 mod provider;
 pub mod refunds;
 mod test_provider;
@@ -24,6 +25,9 @@ use domain::{
 };
 use refunds::Paid;
 use std::sync::{Arc, LazyLock};
+
+/// The provider of what is paid at the door: the organizer's own till.
+pub const TILL: &str = "till";
 
 /// What a report led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,6 +15,9 @@ use domain::{
 };
 use std::time::Duration;
 
+/// Where a request has the amount.
+const AMOUNT: &str = "amount/amount_minor";
+
 /// A payment and what of it is gone already.
 pub(crate) struct Paid {
     pub(crate) payment: Stored<Payment>,
@@ -90,12 +93,12 @@ pub(crate) fn request(
     amount_minor: i64,
     reason: RefundReason,
 ) -> Result<Stored<Refund>> {
-    if amount_minor <= 0 || amount_minor > paid.room() {
-        let message = format!(
-            "{} minor units of this payment can still be refunded, and at least 1 has to be",
-            paid.room()
-        );
-        return Err(Error::conflict("refund_too_large", message).at("amount_minor"));
+    if amount_minor <= 0 {
+        return Err(Error::refused("invalid", "a refund is of 1 minor unit at least").at(AMOUNT));
+    }
+    if amount_minor > paid.room() {
+        let message = format!("{} minor units of this payment can still be refunded", paid.room());
+        return Err(Error::conflict("refund_too_large", message).at(AMOUNT));
     }
     let refund = record(paid, amount_minor, RefundStatus::Pending, reason);
     let now = Value::Int(tx.batch_time.as_micros());

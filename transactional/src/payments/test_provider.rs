@@ -82,11 +82,11 @@ impl PaymentProvider for TestProvider {
         SIGNATURE_HEADER
     }
 
-    fn accepts(&self, method: &str) -> bool {
-        METHODS.contains(&method)
+    fn methods(&self) -> &'static [&'static str] {
+        &METHODS
     }
 
-    async fn start(&self, _: &Payment, _: &str) -> Result<NextStep> {
+    async fn start(&self, _: &Payment, _: &str, _: &str) -> Result<NextStep> {
         Ok(NextStep::Wait)
     }
 

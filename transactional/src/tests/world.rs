@@ -179,6 +179,8 @@ pub(super) fn event_details() -> events::EventDetails {
         currency: "EUR".parse().unwrap(),
         charges: Vec::new(),
         refundable_until: None,
+        pay_at_door: false,
+        approval_required: false,
     }
 }
 
@@ -215,6 +217,7 @@ pub(super) fn list_details(reentry: bool, multi_entry: bool) -> check_ins::ListD
         name: "Door".parse().unwrap(),
         reentry,
         multi_entry,
+        include_pending: false,
         ticket_types: Vec::new(),
         opens_at: None,
         closes_at: None,
@@ -243,8 +246,14 @@ pub(super) fn checkout(hold: &Stored<Hold>, email: &str) -> orders::Checkout {
         name: Some("Ada".into()),
         phone: None,
         language: domain::message::Language::English,
+        how: paid_now("test_ok"),
+    }
+}
+
+pub(super) fn paid_now(method: &str) -> orders::HowToPay {
+    orders::HowToPay::Now {
         provider: "test".into(),
-        method: "test_ok".into(),
+        method: method.into(),
     }
 }
 

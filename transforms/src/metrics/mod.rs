@@ -120,7 +120,7 @@ fn load() -> Result<Vec<Metric>, String> {
 }
 
 fn of_file(project: &Project, file: File) -> Result<Vec<Metric>, String> {
-    let mart = project.model(&file.mart).filter(|model| model.layer == "marts");
+    let mart = project.transform(&file.mart).filter(|mart| mart.layer == "marts");
     let mart = mart.ok_or_else(|| format!("there is no mart {}", file.mart))?;
     let columns: BTreeSet<&str> = mart.columns().collect();
     let (Time::Instant(time) | Time::Day(time)) = &file.time;

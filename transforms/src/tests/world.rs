@@ -91,7 +91,7 @@ impl World {
             "event_id": format!("e{n}"), "venue_id": null, "title": format!("Event {n}"), "description": null,
             "category": null, "language": null, "url": null, "status": "published", "starts_at": starts,
             "ends_at": starts + 180 * MINUTE, "timezone": zone, "currency": "EUR", "charges": [],
-            "refundable_until": null, "source": null,
+            "refundable_until": null, "pay_at_door": false, "approval_required": false, "source": null,
         });
         self.change("event.published", organizer, &format!("e{n}"), event);
     }
@@ -152,7 +152,7 @@ impl World {
             "order_id": id, "event_id": format!("e{event}"), "hold_id": null,
             "person_id": format!("p{}-{}", event % ORGANIZERS, self.random.below(4)), "code": "C", "status": "pending",
             "currency": if event == 5 { "USD" } else { "EUR" }, "total_minor": total, "refunded_minor": 0,
-            "quantity": sum("quantity"), "promo_code_id": null, "lines": lines, "placed_at": self.now,
+            "quantity": sum("quantity"), "reserved": false, "awaits_approval": false, "promo_code_id": null, "lines": lines, "placed_at": self.now,
             "paid_at": null, "cancelled_at": null, "source": source,
         });
         self.change("order.placed", event % ORGANIZERS, &id, order);
@@ -219,7 +219,7 @@ impl World {
             "kind": self.one_of(&["entry", "entry", "exit"]), "accepted": accepted,
             "reason": if accepted { Value::Null } else { json!("blocked") }, "forced": false, "force_sent": false,
             "gate": self.one_of(&[None, Some("North"), Some("South")]), "device_id": null, "nonce": id,
-            "scanned_at": self.now - late, "received_at": self.now, "code_hash": null, "conflicts_with": null,
+            "scanned_at": self.now - late, "received_at": self.now, "note": null, "code_hash": null, "conflicts_with": null,
             "annulled_at": null,
         });
         let change = if accepted {

@@ -35,7 +35,14 @@ export function api(device: Device): Server {
       // Without a time: while it is asked, the server's clock is the better one.
       verdict(await call<VerdictView>("POST", ofList(scan.listId, "redeem"), input(scan), patienceMs)),
     send: async (listId, scans) => {
-      const told = scans.map((scan) => ({ ...input(scan), scanned_at: scan.scannedAt, offline: true }));
+      // Who was turned away here stays outside, whatever the server would have said.
+      const refused = ({ verdict }: Scan) => (verdict.accepted ? null : verdict.reason);
+      const told = scans.map((scan) => ({
+        ...input(scan),
+        scanned_at: scan.scannedAt,
+        offline: true,
+        refused: refused(scan),
+      }));
       const { answers } = await call<{ answers: AnswerView[] }>("POST", ofList(listId, "scans"), { scans: told });
       return answers.flatMap((answer, index) => (scans[index] ? outcome(scans[index], answer) : []));
     },
@@ -52,7 +59,15 @@ export function api(device: Device): Server {
   };
 }
 
-const input = ({ code, kind, nonce, gate, force }: Scan) => ({ code, kind, nonce, gate, force });
+const input = ({ code, kind, nonce, gate, force, ignoreUnpaid, why }: Scan) => ({
+  code,
+  kind,
+  nonce,
+  gate,
+  force,
+  ignore_unpaid: ignoreUnpaid,
+  note: why,
+});
 
 function choice(view: ScannerView["lists"][number]): ListChoice {
   const { check_in_list_id: listId, name, event_id: eventId, title: event, starts_at: startsAt, timezone } = view;
@@ -78,7 +93,8 @@ function outcome(scan: Scan, answer: AnswerView): Outcome {
   if ("error" in answer) return { nonce, state: "rejected", conflict: "other", verdict: null };
   const told = verdict(answer);
   // Whoever was let in by hand was let in against the rules, and knew it.
-  const conflict = !told.accepted || (told.forced && !scan.force) ? (told.reason ?? "other") : null;
+  const against = scan.verdict.accepted && (!told.accepted || (told.forced && !scan.force));
+  const conflict = against ? (told.reason ?? "other") : null;
   return { nonce, state: "sent", conflict, verdict: told };
 }
 

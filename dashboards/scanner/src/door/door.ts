@@ -16,6 +16,12 @@ const UNDO_MS = 15 * 60_000;
 /** `slow`: it is there, but not in time for people who stand in front of a door. */
 export type Net = "online" | "slow" | "offline";
 
+/** What a person at the door allows against the rules. */
+export interface Leave {
+  why?: string | null;
+  ignoreUnpaid?: boolean;
+}
+
 export interface State {
   net: Net;
   queued: number;
@@ -66,13 +72,17 @@ export class Door {
   get timezone(): string {
     return this.download.timezone;
   }
+  get includesPending(): boolean {
+    return this.download.rules.include_pending;
+  }
   get tickets(): number {
     return Object.keys(this.download.boxes).length;
   }
 
-  /** A reason forces the verdict: it is for a person at the door to say so. */
-  async scan(code: string, kind: Kind, why: string | null = null): Promise<Scan> {
-    const asked = { code: code.trim(), kind, scannedAt: now().toISOString(), gate: this.device.gate, force: why !== null };
+  /** `why` forces the verdict: it is for a person at the door to say so. */
+  async scan(code: string, kind: Kind, { why = null, ignoreUnpaid = false }: Leave = {}): Promise<Scan> {
+    const force = why !== null;
+    const asked = { code: code.trim(), kind, scannedAt: now().toISOString(), gate: this.device.gate, force, ignoreUnpaid };
     const here = localVerdict(this.download, this.scans, asked);
     const scan: Scan = {
       ...asked,
@@ -92,8 +102,10 @@ export class Door {
     this.scans.push(scan);
     const online = this.net === "online";
     if (online) await this.ask(scan);
-    if (scan.state === "queued" && !scan.verdict.accepted) [scan.state, scan.unsure] = ["kept", online];
-    if (scan.state === "queued" || scan.unsure) this.sync_.soon();
+    if (scan.state === "queued") {
+      scan.unsure = online && !scan.verdict.accepted;
+      this.sync_.soon();
+    }
     await this.memory.keep(scan);
     this.changed();
     return scan;

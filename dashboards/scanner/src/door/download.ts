@@ -18,6 +18,7 @@ export function withPage(known: Download | null, page: DownloadView): Download {
     rules: {
       reentry: list.reentry,
       multi_entry: list.multi_entry,
+      include_pending: list.include_pending,
       ticket_types: list.ticket_types.map(({ ticket_type_id }) => ticket_type_id),
       opens_at: time(list.opens_at),
       closes_at: time(list.closes_at),
@@ -39,9 +40,9 @@ export function withPage(known: Download | null, page: DownloadView): Download {
     // All of them, but not on every page.
     revocations: revocations
       ? Object.fromEntries(
-          revocations.map(({ ticket_id, code_version, cancelled, blocked }) => [
+          revocations.map(({ ticket_id, code_version, cancelled, blocked, due }) => [
             ticket_id,
-            { codeVersion: code_version, cancelled, blocked },
+            { codeVersion: code_version, cancelled, blocked, due },
           ]),
         )
       : (known?.revocations ?? {}),

@@ -12,23 +12,30 @@ export const REASONS = [
   "cancelled",
   "event_closed",
   "blocked",
+  "unapproved",
   "invalid_time",
   "ticket_type",
+  "unpaid",
   "rules",
   "already_redeemed",
 ] as const;
 export type Reason = (typeof REASONS)[number];
+
+/** What a ticket's order still waits for. */
+export type Due = "nothing" | "payment" | "approval";
 
 export interface Scan {
   kind: Kind;
   scanned_at: number;
   gate: string | null;
   force: boolean;
+  ignore_unpaid: boolean;
 }
 
 export interface Presented {
   ticket: "valid" | "cancelled";
   blocked: boolean;
+  due: Due;
   code_is_old: boolean;
   event: "draft" | "published" | "postponed" | "cancelled" | "ended";
   ticket_type_id: string | null;
@@ -39,6 +46,7 @@ export interface Presented {
 export interface ListRules {
   reentry: boolean;
   multi_entry: boolean;
+  include_pending: boolean;
   ticket_types: string[];
   opens_at: number | null;
   closes_at: number | null;
@@ -96,8 +104,10 @@ export function judge(scan: Scan, shown: Presented, rules: ListRules, seen: Seen
   if (shown.ticket === "cancelled") return "cancelled";
   if (entry && shown.event !== "published" && shown.event !== "ended") return "event_closed";
   if (shown.blocked) return "blocked";
+  if (entry && shown.due === "approval") return "unapproved";
   if (entry && !inTime()) return "invalid_time";
   if (!lists(rules, shown.ticket_type_id)) return "ticket_type";
+  if (entry && shown.due === "payment" && !(rules.include_pending && scan.ignore_unpaid)) return "unpaid";
   if (entry && !(pace(rules, at, seen) ?? false)) return "rules";
   if (entry && !mayEnter(rules, at, seen)) return "already_redeemed";
   return null;

@@ -2,11 +2,11 @@
 
 import * as box from "./box";
 import { codeBytes, verifiedClaim } from "./code";
-import { NOTHING_SEEN, type Seen, after, answer, micros, rfc3339 } from "./judge";
+import { NOTHING_SEEN, type Scan as Judged, type Seen, after, answer, micros, rfc3339 } from "./judge";
 import type { First, Scan, Verdict } from "./model";
 import type { Download } from "./server";
 
-export type Asked = Pick<Scan, "code" | "kind" | "scannedAt" | "gate" | "force">;
+export type Asked = Pick<Scan, "code" | "kind" | "scannedAt" | "gate" | "force" | "ignoreUnpaid">;
 
 const NO_TICKET: Verdict = {
   accepted: false,
@@ -29,10 +29,11 @@ export function localVerdict(known: Download, scans: readonly Scan[], asked: Ask
   const revocation = known.revocations[claim.ticketId];
   const seen = seenBy(known, scans, claim.ticketId);
   const { accepted, reason, forced } = answer({
-    scan: { kind: asked.kind, scanned_at: micros(asked.scannedAt), gate: asked.gate, force: asked.force },
+    scan: judged(asked),
     presented: {
       ticket: revocation?.cancelled ? "cancelled" : "valid",
       blocked: revocation?.blocked ?? false,
+      due: revocation?.due ?? "nothing",
       code_is_old: claim.codeVersion !== (revocation?.codeVersion ?? 1),
       event: known.eventStatus,
       ticket_type_id: attendee?.ticketTypeId ?? null,
@@ -60,10 +61,19 @@ export function seenBy(known: Download, scans: readonly Scan[], ticketId: string
   const own = scans.filter((scan) => scan.listId === known.listId && scan.verdict.ticketId === ticketId && counts(scan));
   const since = own.filter((scan) => !scan.inDownload);
   return since.reduce(
-    (seen, scan) => after(seen, { kind: scan.kind, scanned_at: micros(scan.scannedAt), gate: scan.gate, force: scan.force }),
+    (seen, scan) => after(seen, judged(scan)),
     known.seen[ticketId] ?? NOTHING_SEEN,
   );
 }
+
+/** As the verdict's twin knows it. */
+const judged = ({ kind, scannedAt, gate, force, ignoreUnpaid }: Asked): Judged => ({
+  kind,
+  scanned_at: micros(scannedAt),
+  gate,
+  force,
+  ignore_unpaid: ignoreUnpaid,
+});
 
 const counts = ({ verdict, undo, state }: Scan): boolean => verdict.accepted && undo === null && state !== "rejected";
 

@@ -73,7 +73,7 @@ export class Memory {
 
 /** The oldest scans that nobody waits for, beyond what is kept. */
 export function surplus(scans: readonly Scan[]): Scan[] {
-  const settled = scans.filter(({ state, undo }) => (state === "sent" || state === "kept") && undo !== "asked");
+  const settled = scans.filter(({ state, undo }) => state === "sent" && undo !== "asked");
   return settled.slice(0, Math.max(0, settled.length - MOST_SCANS));
 }
 

@@ -38,12 +38,11 @@ export interface Scan {
   force: boolean;
   /** Why it was forced. */
   why: string | null;
+  /** Let in without having paid, as the list allows. */
+  ignoreUnpaid: boolean;
   verdict: Verdict;
-  /**
-   * `kept`: a refusal by this device, which the server need not know; it might judge otherwise, and count a person who was
-   * not let in. `rejected`: the server does not take it.
-   */
-  state: "queued" | "sent" | "kept" | "rejected";
+  /** `rejected`: the server does not take it. */
+  state: "queued" | "sent" | "rejected";
   /** Refused here, but the server was asked before and may have let it in: it is told to take that back. */
   unsure: boolean;
   /** Let in here, and the server knows better: why it would not have. */

@@ -2,7 +2,7 @@
 
 import { api } from "./api";
 import type { PublicKey } from "./code";
-import type { ListRules, Presented, Reason, Seen } from "./judge";
+import type { Due, ListRules, Presented, Reason, Seen } from "./judge";
 import type { Attendance, Device, ListChoice, Scan, Verdict } from "./model";
 
 /** Nobody answered, or not in time, or the server is not well: another time. */
@@ -53,6 +53,7 @@ export interface Revocation {
   codeVersion: number;
   cancelled: boolean;
   blocked: boolean;
+  due: Due;
 }
 
 /** What became of a scan that was sent later. */

@@ -1,6 +1,6 @@
 // What the server sends, as far as this page reads it.
 
-import type { Kind, Presented } from "./judge";
+import type { Due, Kind, Presented } from "./judge";
 
 export interface ScannerView {
   device: { name: string; gate: string | null } | null;
@@ -24,6 +24,7 @@ export interface DownloadView {
     name: string;
     reentry: boolean;
     multi_entry: boolean;
+    include_pending: boolean;
     ticket_types: { ticket_type_id: string }[];
     opens_at: string | null;
     closes_at: string | null;
@@ -34,7 +35,7 @@ export interface DownloadView {
   event: { title: string; status: Presented["event"]; timezone: string };
   keys: { number: number; public_key: string }[];
   ticket_types: { ticket_type_id: string; name: string; valid_from: string | null; valid_to: string | null }[];
-  revocations: { ticket_id: string; code_version: number; cancelled: boolean; blocked: boolean }[] | null;
+  revocations: { ticket_id: string; code_version: number; cancelled: boolean; blocked: boolean; due: Due }[] | null;
   attendees: [label: string, box: string][];
   seen: SeenView[];
   cursor: string;

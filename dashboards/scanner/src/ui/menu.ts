@@ -98,12 +98,11 @@ function row(scan: Scan, door: Door, undo: (scan: Scan) => void): HTMLElement {
 function stateKey({ state, undo, conflict }: Scan): Key {
   if (undo) return "stateUndone";
   if (conflict) return "stateConflict";
-  return ({ queued: "stateQueued", sent: "stateSent", kept: "stateKept", rejected: "stateRejected" } as const)[state];
+  return ({ queued: "stateQueued", sent: "stateSent", rejected: "stateRejected" } as const)[state];
 }
 
 function pill({ state, conflict, undo }: Scan): string {
   if (undo) return "";
   if (conflict || state === "rejected") return "bad";
-  if (state === "kept") return "";
   return state === "queued" ? "warn" : "good";
 }

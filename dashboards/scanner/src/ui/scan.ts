@@ -3,7 +3,7 @@
 import * as feedback from "../device/feedback";
 import { keepAwake } from "../device/wake";
 import { listenForHandScanner } from "../device/wedge";
-import type { Door } from "../door/door";
+import type { Door, Leave } from "../door/door";
 import type { Kind, Scan } from "../door/model";
 import { Glance } from "../door/glance";
 import { el, icon } from "../dom";
@@ -101,10 +101,12 @@ class VerdictPlace {
     this.scan = scan;
     this.before = document.activeElement;
     const { accepted, forced } = scan.verdict;
+    const mayPayLater = scan.verdict.reason === "unpaid" && !accepted && this.door.includesPending;
     const mayAdmit = !accepted && scan.verdict.reason !== "invalid" && scan.kind === "entry";
     this.view = verdictView(scan, this.door.timezone, {
       next: () => this.close(),
       ...(accepted && { undo: () => void this.undo(scan) }),
+      ...(mayPayLater && { admitUnpaid: () => void this.again(scan, { ignoreUnpaid: true }) }),
       ...(mayAdmit && { admit: () => void this.admit(scan) }),
     });
     document.body.append(this.view);
@@ -137,8 +139,12 @@ class VerdictPlace {
   private async admit(scan: Scan): Promise<void> {
     clearTimeout(this.timer);
     const why = await ask({ title: t("admitWhy"), label: t("why"), yes: t("admitAnyway") });
-    const forced = why && (await this.app.guard(this.door.scan(scan.code, scan.kind, why)).catch(() => null));
-    if (forced) await this.tell(forced);
+    if (why) await this.again(scan, { why });
+  }
+
+  private async again({ code, kind }: Scan, leave: Leave): Promise<void> {
+    const scan = await this.app.guard(this.door.scan(code, kind, leave)).catch(() => null);
+    if (scan) await this.tell(scan);
   }
 }
 

@@ -10,6 +10,8 @@ export interface Actions {
   undo?: () => void;
   /** Missing where no person may overrule the verdict. */
   admit?: () => void;
+  /** Only who has not paid yet, on a list that allows it. */
+  admitUnpaid?: () => void;
 }
 
 export function headline({ verdict, kind }: Pick<Scan, "verdict" | "kind">): string {
@@ -49,6 +51,7 @@ export function verdictView(scan: Scan, timezone: string | undefined, actions: A
       { class: "actions" },
       next,
       actions.undo && el("button", { type: "button", class: "plain", onclick: actions.undo }, icon("undo", "turns"), t("undo")),
+      actions.admitUnpaid && el("button", { type: "button", class: "plain", onclick: actions.admitUnpaid }, t("admitUnpaid")),
       actions.admit && el("button", { type: "button", class: "plain", onclick: actions.admit }, icon("warning"), t("admitAnyway")),
     ),
   );

@@ -1,30 +1,12 @@
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { barriers, sideways } from "./axe";
 import { complaints, doorOf, newPage, next, openDoor, withCamera } from "./world";
 
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const door = doorOf("looks");
 let camera: Awaited<ReturnType<typeof withCamera>>;
 beforeAll(async () => void (camera = await withCamera("not a ticket")));
 afterAll(() => camera?.close());
-
-/** What axe finds that would keep somebody out. */
-async function barriers(page: Page): Promise<string[]> {
-  // Not as a script of the page, which its policy forbids.
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => (globalThis as unknown as { axe: { run(): Promise<Found> } }).axe.run());
-  const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
-  return serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
-}
-
-interface Found {
-  violations: { id: string; impact: string; nodes: { html: string }[] }[];
-}
-
-const sideways = (page: Page): Promise<number> =>
-  page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 
 async function everywhere(page: Page, check: (where: string) => Promise<void>): Promise<void> {
   await page.goto("/scanner");

@@ -20,6 +20,10 @@ interface World {
   url: string;
   admin: string;
   doors: Record<string, DoorWorld>;
+  /** What links in mails lead to, by what is to be seen there. */
+  links: Record<string, string>;
+  /** Somebody of the staff, and what they run. */
+  staff: { email: string; password: string; event: string };
 }
 
 const told = process.env.BILTEN_WORLD;
@@ -64,6 +68,9 @@ export async function withCamera(code: string): Promise<{ browser: Browser; clos
   };
   return { browser, close };
 }
+
+export const browserWithoutCamera = (): Promise<Browser> =>
+  chromium.launch({ executablePath: browserPath(), args: ["--no-sandbox"] });
 
 /** What no page may ever say in its console: an error of its own, or that its policy forbids something. */
 export const complaints: string[] = [];

@@ -26,6 +26,7 @@ const scan: Scan = {
   gate: "north",
   force: false,
   why: null,
+  ignoreUnpaid: false,
   verdict: WELCOME,
   state: "queued",
   unsure: false,
@@ -65,15 +66,24 @@ describe("what an answer means", () => {
 });
 
 it("sends what happened offline as that, and reads an answer for each", async () => {
-  const asked = answers([200, { answers: [{ ...view, forced: true, reason: "already_redeemed" }, { error: {} }, view] }]);
-  const forced = { ...scan, nonce: "n3", force: true };
-  const outcomes = await api(DEVICE).send("list", [scan, { ...scan, nonce: "n2" }, forced]);
+  const turnedAway = { ...view, verdict: "refused", reason: "blocked" };
+  const asked = answers([
+    200,
+    { answers: [{ ...view, forced: true, reason: "already_redeemed" }, { error: {} }, view, turnedAway] },
+  ]);
+  const forced = { ...scan, nonce: "n3", force: true, why: "the singer" };
+  const refused = { ...scan, nonce: "n4", verdict: { ...WELCOME, accepted: false, reason: "blocked" as const } };
+  const outcomes = await api(DEVICE).send("list", [scan, { ...scan, nonce: "n2" }, forced, refused]);
   const { scans } = JSON.parse(asked.mock.calls[0]?.[1]?.body as string) as { scans: object[] };
-  expect(scans[0]).toEqual({ code: "c", kind: "entry", nonce: "n1", gate: "north", force: false, offline: true, scanned_at: scan.scannedAt });
+  const told = { code: "c", kind: "entry", gate: "north", ignore_unpaid: false, offline: true, scanned_at: scan.scannedAt };
+  expect(scans[0]).toEqual({ ...told, nonce: "n1", force: false, note: null, refused: null });
+  expect(scans[2]).toEqual({ ...told, nonce: "n3", force: true, note: "the singer", refused: null });
+  expect(scans[3]).toEqual({ ...told, nonce: "n4", force: false, note: null, refused: "blocked" });
   expect(outcomes.map(({ nonce, state, conflict }) => [nonce, state, conflict])).toEqual([
     ["n1", "sent", "already_redeemed"],
     ["n2", "rejected", "other"],
     ["n3", "sent", null],
+    ["n4", "sent", null],
   ]);
 });
 
@@ -84,6 +94,7 @@ describe("a download", () => {
       name: "Main",
       reentry: true,
       multi_entry: false,
+      include_pending: false,
       ticket_types: [{ ticket_type_id: "t1" }],
       opens_at: "2026-05-01T19:30:00.000001Z",
       closes_at: null,
@@ -104,7 +115,7 @@ describe("a download", () => {
   const entered = { entries: 1, last_at: "2026-05-01T19:30:00Z", last_kind: "entry" as const, first_at: null, first_gate: null, entered_at: null };
 
   it("is put together from its pages, and later from what is new", async () => {
-    const revoked = { ticket_id: "a", code_version: 2, cancelled: false, blocked: false };
+    const revoked = { ticket_id: "a", code_version: 2, cancelled: false, blocked: false, due: "nothing" as const };
     const asked = answers(
       [200, page({ attendees: [["l1", "b1"]], more: true })],
       [200, page({ attendees: [["l2", "b2"]], seen: [{ ticket_id: "a", ...entered }], revocations: [revoked], cursor: "2" })],
@@ -113,7 +124,7 @@ describe("a download", () => {
     const first = await api(DEVICE).download("list", null);
     expect(first.boxes).toEqual({ l1: "b1", l2: "b2" });
     expect(first.rules.opens_at).toBe(Date.parse("2026-05-01T19:30:00Z") * 1_000 + 1);
-    expect(first.revocations).toEqual({ a: { codeVersion: 2, cancelled: false, blocked: false } });
+    expect(first.revocations).toEqual({ a: { codeVersion: 2, cancelled: false, blocked: false, due: "nothing" } });
     const second = await api(DEVICE).download("list", first);
     expect(second.boxes).toBe(first.boxes);
     expect(second.seen.a).toMatchObject({ entries: 0, last_kind: null });

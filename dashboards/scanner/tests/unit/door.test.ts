@@ -49,7 +49,7 @@ describe("with a network", () => {
 
   it("forces with the reason that was given", async () => {
     const { door, told } = await doorWith();
-    await door.scan(ticket(1).code, "entry", "guest of the band");
+    await door.scan(ticket(1).code, "entry", { why: "guest of the band" });
     expect(told.redeem.mock.calls[0]?.[0]).toMatchObject({ force: true, why: "guest of the band" });
   });
 
@@ -81,8 +81,7 @@ describe("without a network", () => {
     expect(first.verdict).toMatchObject({ accepted: true, here: true });
     expect(second.verdict).toMatchObject({ accepted: false, reason: "already_redeemed", first: { gate: "north" } });
     expect(second.verdict.first?.at).toBe(first.scannedAt);
-    expect(second.state).toBe("kept");
-    expect(door.state().queued).toBe(1);
+    expect(door.state().queued).toBe(2);
   });
 
   it("has a server that was asked and did not answer take back what was refused here", async () => {
@@ -93,13 +92,13 @@ describe("without a network", () => {
     told.annul.mockResolvedValue(false);
     await door.sync();
     expect(told.annul).toHaveBeenCalledOnce();
-    expect(door.scans[0]).toMatchObject({ state: "kept", unsure: false, undo: null });
+    expect(door.scans[0]).toMatchObject({ state: "sent", unsure: false, undo: null });
     expect(door.state().queued).toBe(0);
   });
 
   it("knows a forged code, a code of another version and a blocked ticket", async () => {
     const told = offline();
-    const well = { codeVersion: 1, cancelled: false, blocked: false };
+    const well = { codeVersion: 1, cancelled: false, blocked: false, due: "nothing" as const };
     const revocations = {
       [ticket(2).id]: { ...well, codeVersion: 2 },
       [ticket(3).id]: { ...well, blocked: true },
@@ -116,6 +115,23 @@ describe("without a network", () => {
     expect(await reason(ticket(2, 2).code)).toBeNull();
     expect(await reason(ticket(3).code)).toBe("blocked");
     expect(await reason(ticket(4).code)).toBe("cancelled");
+  });
+
+  it("lets in who has not paid only where the list allows it, and nobody whose order waits", async () => {
+    const told = offline();
+    const well = { codeVersion: 1, cancelled: false, blocked: false };
+    const revocations = {
+      [ticket(2).id]: { ...well, due: "payment" as const },
+      [ticket(3).id]: { ...well, due: "approval" as const },
+    };
+    const { rules } = download();
+    told.download.mockResolvedValue(download({ revocations, rules: { ...rules, include_pending: true } }));
+    const { door } = await doorWith(told);
+    const reason = async (number: number, ignoreUnpaid: boolean) =>
+      (await door.scan(ticket(number).code, "entry", { ignoreUnpaid })).verdict.reason;
+    expect(await reason(2, false)).toBe("unpaid");
+    expect(await reason(2, true)).toBeNull();
+    expect(await reason(3, true)).toBe("unapproved");
   });
 
   it("does not ask again at each ticket once the server was silent", async () => {

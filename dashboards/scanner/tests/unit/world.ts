@@ -32,6 +32,7 @@ export function download(changes: Partial<Download> = {}): Download {
     rules: {
       reentry: false,
       multi_entry: false,
+      include_pending: false,
       ticket_types: [],
       opens_at: null,
       closes_at: null,

@@ -13,6 +13,9 @@ record! {
         name: Label,
         reentry: bool,
         multi_entry: bool,
+        /// A scan may let in who has not paid yet.
+        #[serde(default)]
+        include_pending: bool,
         /// Empty: every ticket type of the event.
         ticket_types: Vec<ListedType>,
         opens_at: Option<Timestamp>,
@@ -51,6 +54,8 @@ record! {
         nonce: String,
         scanned_at: Timestamp,
         received_at: Timestamp,
+        /// What was said at the door of a scan that was forced.
+        note: Option<String>,
         /// Of what was shown, if it was refused: SHA-256 as base64url.
         code_hash: Option<String>,
         /// The entry before this one, if nobody went out between them: one ticket has let two people in.

@@ -32,6 +32,12 @@ record! {
         charges: Vec<Charge>,
         /// Until when a buyer may cancel a paid order; none: never.
         refundable_until: Option<Timestamp>,
+        /// Buyers may choose to pay at the door.
+        #[serde(default)]
+        pay_at_door: bool,
+        /// Orders wait for the organizer to approve them.
+        #[serde(default)]
+        approval_required: bool,
         /// Where it came from, for what was imported.
         source: Option<String>,
     }
@@ -76,7 +82,8 @@ record! {
 
 entity!(Venue, "venue", "venues", key: venue_id, money: None, personal: &[], changes: ["created", "updated"]);
 entity!(Event, "event", "events", key: event_id, money: None, personal: &[],
-    changes: ["drafted", "updated", "published", "postponed", "cancelled", "ended", "key_rotated", "key_revoked"]);
+    changes: ["drafted", "updated", "published", "postponed", "cancelled", "ended", "key_rotated", "key_revoked",
+        "refunds_requested"]);
 entity!(Pool, "pool", "pools", key: pool_id, money: None, personal: &[], changes: ["created", "resized"]);
 entity!(TicketType, "ticket_type", "ticket_types", key: ticket_type_id, money: None, personal: &[],
     changes: ["created", "updated"]);

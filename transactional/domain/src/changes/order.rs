@@ -60,6 +60,12 @@ record! {
         #[serde(default)]
         refunded_minor: i64,
         quantity: i64,
+        /// Its tickets were issued before it was paid.
+        #[serde(default)]
+        reserved: bool,
+        /// The organizer has to say yes before it can be paid.
+        #[serde(default)]
+        awaits_approval: bool,
         lines: Vec<Line>,
         promo_code_id: Option<PromoCodeId>,
         placed_at: Timestamp,
@@ -89,7 +95,7 @@ record! {
 entity!(Hold, "hold", "holds", key: hold_id, money: Some("amount_minor"), personal: &[],
     changes: ["placed", "converted", "expired", "released"]);
 entity!(Order, "order", "orders", key: order_id, money: Some("total_minor"), personal: &[],
-    changes: ["placed", "paid", "expired", "cancelled", "refunded", "refund_failed"]);
+    changes: ["placed", "approved", "paid", "expired", "cancelled", "refunded", "refund_failed"]);
 entity!(Ticket, "ticket", "tickets", key: ticket_id, money: Some("price_minor"), personal: &[],
     changes: ["issued", "reissued", "holder_named", "blocked", "unblocked", "cancelled"]);
 

@@ -19,4 +19,4 @@ record! {
 }
 
 entity!(WebhookEndpoint, "webhook_endpoint", "webhook_endpoints", key: webhook_endpoint_id, money: None, personal: &[],
-    changes: ["created", "updated", "disabled"]);
+    changes: ["created", "updated", "secret_rotated", "disabled"]);

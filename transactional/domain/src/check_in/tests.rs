@@ -26,6 +26,7 @@ fn shown() -> Presented {
     Presented {
         ticket: TicketStatus::Valid,
         blocked: false,
+        due: Due::Nothing,
         code_is_old: false,
         event: EventStatus::Published,
         ticket_type_id: None,
@@ -40,6 +41,7 @@ fn scan(kind: ScanKind, at: Timestamp) -> Scan {
         scanned_at: at,
         gate: None,
         force: false,
+        ignore_unpaid: false,
     }
 }
 
@@ -100,6 +102,7 @@ fn the_first_reason_in_order_is_the_one_told() {
     let mut all = Presented {
         ticket: TicketStatus::Cancelled,
         blocked: true,
+        due: Due::Approval,
         code_is_old: true,
         event: EventStatus::Postponed,
         ..shown()
@@ -113,6 +116,8 @@ fn the_first_reason_in_order_is_the_one_told() {
             Refusal::Cancelled => all.ticket = TicketStatus::Valid,
             Refusal::EventClosed => all.event = EventStatus::Published,
             Refusal::Blocked => all.blocked = false,
+            Refusal::Unapproved => all.due = Due::Payment,
+            Refusal::Unpaid => all.due = Due::Nothing,
             Refusal::InvalidTime => rules.closes_at = None,
             Refusal::TicketType => rules.ticket_types.clear(),
             Refusal::Rules => rules.min_gap_minutes = None,
@@ -138,6 +143,33 @@ fn a_list_has_its_hours_for_those_who_come_in() {
     assert_eq!(verdict(&entry(10)), Ok(()));
     assert_eq!(verdict(&entry(20)), Err(Refusal::InvalidTime));
     assert_eq!(verdict(&exit(25)), Ok(()));
+}
+
+#[test]
+fn who_has_not_paid_enters_only_where_the_list_and_the_scan_allow_it() {
+    let owing = |due| Presented { due, ..shown() };
+    for (listed, ignored, paid) in [
+        (false, false, Err(Refusal::Unpaid)),
+        (false, true, Err(Refusal::Unpaid)),
+        (true, false, Err(Refusal::Unpaid)),
+        (true, true, Ok(())),
+    ] {
+        let rules = ListRules {
+            include_pending: listed,
+            ..once()
+        };
+        let scan = Scan {
+            ignore_unpaid: ignored,
+            ..entry(1)
+        };
+        let verdict = |due| judge(&scan, &owing(due), &rules, &Seen::default());
+        assert_eq!(verdict(Due::Payment), paid);
+        assert_eq!(verdict(Due::Approval), Err(Refusal::Unapproved));
+        assert_eq!(
+            judge(&exit(2), &owing(Due::Payment), &rules, &seen(&[entry(1)])),
+            Ok(())
+        );
+    }
 }
 
 #[test]

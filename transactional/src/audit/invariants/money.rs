@@ -36,15 +36,17 @@ const RULES: &[(&str, &str)] = &[
     (
         "of payment {id} the provider has {counted} by the ledger, and {truth} by what came and went",
         "select p.payment_id as id, coalesce(l.counted, 0) as counted,
-             case when p.status in ('succeeded', 'unapplied') then p.amount_minor else 0 end
-                 - coalesce(r.paid, 0) - p.disputed_minor as truth
+             case when p.provider = 'till' then 0 else
+                 case when p.status in ('succeeded', 'unapplied') then p.amount_minor else 0 end
+                 - coalesce(r.paid, 0) - p.disputed_minor end as truth
          from payments p
          left join (select payment_id, cast(sum(provider_minor) as bigint) as counted from ledger_entries
                     where payment_id is not null group by payment_id) l on l.payment_id = p.payment_id
          left join (select payment_id, cast(sum(amount_minor) as bigint) as paid from refunds
                     where status = 'succeeded' group by payment_id) r on r.payment_id = p.payment_id
-         where coalesce(l.counted, 0) <> case when p.status in ('succeeded', 'unapplied') then p.amount_minor else 0 end
-                 - coalesce(r.paid, 0) - p.disputed_minor",
+         where coalesce(l.counted, 0) <> case when p.provider = 'till' then 0 else
+                 case when p.status in ('succeeded', 'unapplied') then p.amount_minor else 0 end
+                 - coalesce(r.paid, 0) - p.disputed_minor end",
     ),
     (
         "of payment {id} the platform keeps {counted} by the ledger, and should keep {truth}",

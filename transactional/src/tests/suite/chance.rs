@@ -45,7 +45,7 @@ fn one<T: Clone>(random: &mut StdRng, of: &[T]) -> Option<T> {
 impl Action {
     fn any(random: &mut StdRng, known: &Known) -> Self {
         Self {
-            what: random.random_range(0..20),
+            what: random.random_range(0..22),
             hold: one(random, &known.holds),
             order: one(random, &known.orders),
             payment: one(random, &known.payments),
@@ -68,18 +68,23 @@ impl Action {
             }
             (4..=6, Some(hold), ..) => {
                 let mut checkout = checkout(&hold, &format!("buyer-{number}@example.org"));
-                checkout.method = if coin { "test_ok" } else { "test_no_refunds" }.into();
+                checkout.how = match (number, coin) {
+                    (5, _) => orders::HowToPay::AtDoor,
+                    (_, true) => paid_now("test_ok"),
+                    (_, false) => paid_now("test_no_refunds"),
+                };
                 let placed = world.write(|tx| Box::pin(orders::checkout(tx, checkout))).await?;
                 let mut known = known.lock().unwrap();
                 known.orders.push(placed.order.order_id);
                 known.payments.extend(placed.payment);
+                known.tickets.extend(placed.tickets);
             }
             (7, Some(hold), ..) => {
                 let id = hold.hold_id;
                 world.write(move |tx| Box::pin(holds::release(tx, id))).await?;
             }
             (8, _, Some(id), _) => {
-                let again = world.write(move |tx| Box::pin(orders::pay_again(tx, id, "test".into(), "test_ok".into())));
+                let again = world.write(move |tx| Box::pin(orders::pay(tx, id, "test".into(), "test_ok".into())));
                 let payment = again.await?;
                 known.lock().unwrap().payments.push(payment);
             }
@@ -101,6 +106,16 @@ impl Action {
                 world.write(|tx| Box::pin(payments::report(tx, report))).await?;
                 let issued = tickets::of_order(&mut world.store.read().await?, payment.order_id).await?;
                 known.lock().unwrap().tickets.extend(issued);
+            }
+            (20, _, Some(id), _) => {
+                let take = world.write(move |tx| Box::pin(orders::take_payment(tx, id, "cash".into())));
+                take.await?;
+            }
+            (21, _, Some(id), _) => {
+                for refund in refunds::of_order(&mut world.store.read().await?, id).await? {
+                    let id = refund.refund_id;
+                    world.write(move |tx| Box::pin(orders::hand_over(tx, id))).await?;
+                }
             }
             _ => return behind_the_scenes(self.what, number, coin, world, second_pool).await,
         }
@@ -183,6 +198,11 @@ async fn whatever_the_order_everything_adds_up() {
         .write(move |tx| {
             Box::pin(async move {
                 organizers::set_platform_fee(tx, organizer, 377).await?;
+                let details = events::EventDetails {
+                    pay_at_door: true,
+                    ..event_details()
+                };
+                events::update(tx, event, details).await?;
                 let early = pools::create(tx, event, early).await?.pool_id;
                 let mut details = type_details(&[first], PRICE);
                 let mut phase = details.prices[0].clone();

@@ -1,5 +1,5 @@
-//! The conformance cases of check-in, by their numbers in the anchor. Cases 17 and 18 ask for tickets of unpaid and
-//! unapproved orders, which don't exist here.
+//! The conformance cases of check-in, by their numbers in the anchor. Those of unpaid and unapproved orders, 17 and 18,
+//! stand in [`super::reserved`].
 
 use super::*;
 use crate::check_ins::{Scan, Scanner, Verdict, redeem, simulate};
@@ -22,6 +22,9 @@ impl World {
             scanned_at: None,
             gate: Some("North".into()),
             force: false,
+            ignore_unpaid: false,
+            refused: None,
+            note: None,
         }
     }
 
@@ -322,9 +325,14 @@ async fn case_14_a_ticket_and_a_list_have_their_time_and_exits_always_pass() {
                 scanned_at: Some(at),
                 ..world.scan(&ticket, "n").await
             };
-            let verdict = simulate(&world.store, list, scan.clone()).await.unwrap();
+            let verdict = simulate(&world.store, scanner(1), list, scan.clone()).await.unwrap();
             assert_eq!(refused(&verdict), wanted, "{distance}");
-            assert!(simulate(&world.store, list, exit(scan)).await.unwrap().accepted);
+            assert!(
+                simulate(&world.store, scanner(1), list, exit(scan))
+                    .await
+                    .unwrap()
+                    .accepted
+            );
         }
     }
 }
@@ -450,7 +458,9 @@ async fn case_27_a_simulation_gives_the_verdict_and_writes_nothing() {
     let ticket = world.buy(1).await.remove(0);
     let scan = world.scan(&ticket, "n1").await;
     let before = world.changes().await.len();
-    let simulated = simulate(&world.store, world.list, scan.clone()).await.unwrap();
+    let simulated = simulate(&world.store, scanner(1), world.list, scan.clone())
+        .await
+        .unwrap();
     assert!(simulated.accepted && simulated.check_in_id.is_none());
     assert_eq!(world.changes().await.len(), before);
     assert_eq!(world.attendance(world.list).await, (0, 0));
@@ -459,7 +469,9 @@ async fn case_27_a_simulation_gives_the_verdict_and_writes_nothing() {
         nonce: "n2".into(),
         ..scan
     };
-    let simulated = simulate(&world.store, world.list, rescan.clone()).await.unwrap();
+    let simulated = simulate(&world.store, scanner(1), world.list, rescan.clone())
+        .await
+        .unwrap();
     let real = world.redeem(rescan).await;
     assert_eq!((simulated.reason, simulated.first), (real.reason, real.first));
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{IdempotencyKey, PersonKeys, erasure, people};
-use domain::{PersonId, changes::entity_named};
+use domain::{PersonId, attendee, changes::entity_named};
 use serde_json::Value;
 
 const EMAIL: &str = "zdzislawa.qx71@forget.example.org";
@@ -137,7 +137,49 @@ async fn an_erased_person_has_no_data_and_no_key_and_keeps_the_orders() {
 }
 
 #[tokio::test]
+async fn doors_are_told_anew_who_comes_when_a_holder_is_named_or_erased() {
+    let world = World::with_capacity(10).await;
+    let ticket = world.buy(1).await.remove(0);
+    let code = world.store.ticket_code(&ticket).await.unwrap().parse().unwrap();
+    let mut cursor = None;
+    let mut news = async || {
+        let download = check_ins::download(&world.store, world.list, cursor.clone())
+            .await
+            .unwrap();
+        cursor = Some(download.cursor);
+        let opened = |(_, sealed): &(String, String)| attendee::open(&code, sealed).unwrap().name;
+        download.attendees.iter().map(opened).collect::<Vec<_>>()
+    };
+    assert_eq!(news().await, [Some("Ada".to_owned())]);
+    assert_eq!(news().await, []);
+    let named = world
+        .write(move |tx| Box::pin(orders::name_holder(tx, ticket.order_id, ticket.ticket_id, NAME.into())))
+        .await
+        .unwrap();
+    assert_eq!(news().await, [Some(NAME.to_owned())]);
+    let asked = world.ask_for_erasure(named.person_id).await.unwrap();
+    erasure::erase(&world.store, &asked).await.unwrap();
+    assert_eq!(news().await, [None]);
+    world.assert_sound().await;
+}
+
+#[tokio::test]
 async fn an_erasure_needs_a_person() {
     let world = World::with_capacity(1).await;
     assert_eq!(code(world.ask_for_erasure(PersonId::new()).await), "not_found");
+}
+
+#[tokio::test]
+async fn an_erased_buyer_is_not_mailed_and_who_asks_for_it_is_told() {
+    let world = World::with_capacity(10).await;
+    let hold = world.hold(1).await.unwrap();
+    let placed = world.checkout(&hold, EMAIL).await.unwrap();
+    let report = world.success(&placed);
+    world.report(report).await;
+    let (order, she) = (placed.order.order_id, placed.order.person_id);
+    let again = || world.write(move |tx| Box::pin(orders::send_link_again(tx, order)));
+    let asked = world.ask_for_erasure(she).await.unwrap();
+    erasure::erase(&world.store, &asked).await.unwrap();
+    assert_eq!(code(again().await), "no_address");
+    world.assert_sound().await;
 }

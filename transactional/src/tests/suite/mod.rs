@@ -2,12 +2,14 @@
 
 use super::*;
 
+mod cancelled_events;
 mod chance;
 mod commands;
 mod doors;
 mod doors_at_random;
 mod doors_offline;
 mod doors_people;
+mod doors_scanners;
 mod erasure;
 mod imports;
 mod log_in;
@@ -19,6 +21,7 @@ mod pricing;
 mod processes;
 mod providers;
 mod reconciliation;
+mod reserved;
 mod sales;
 mod waiting;
 mod webhooks;

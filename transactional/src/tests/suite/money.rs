@@ -24,14 +24,15 @@ impl World {
         self.write(|tx| Box::pin(payments::report(tx, sent))).await.unwrap()
     }
 
-    async fn refund(&self, id: OrderId, request: RefundRequest) -> Result<Stored<Refund>> {
+    async fn refund(&self, id: OrderId, request: RefundRequest) -> Result<Option<Stored<Refund>>> {
         self.write(move |tx| Box::pin(orders::refund(tx, id, request, RefundReason::Staff)))
             .await
     }
 
     pub(super) async fn amount(&self, id: OrderId, amount_minor: i64) -> Result<Stored<Refund>> {
         let amount = Money::new(amount_minor, "EUR".parse().unwrap());
-        self.refund(id, RefundRequest::Amount(amount)).await
+        let refund = self.refund(id, RefundRequest::Amount(amount)).await?;
+        Ok(refund.expect("an amount goes back as money"))
     }
 
     async fn ask(&self) -> usize {
@@ -48,7 +49,7 @@ impl World {
             .collect()
     }
 
-    async fn stored(&self, id: OrderId) -> Stored<Order> {
+    pub(super) async fn stored(&self, id: OrderId) -> Stored<Order> {
         orders::get(&mut self.store.read().await.unwrap(), id).await.unwrap()
     }
 
@@ -102,8 +103,12 @@ async fn refunds_never_exceed_what_was_paid() {
     let id = world.paid(2).await.order.order_id;
     world.amount(id, 2 * PRICE - 1).await.unwrap();
     assert_eq!(code(world.amount(id, 2).await), "refund_too_large");
-    assert_eq!(code(world.amount(id, 0).await), "refund_too_large");
-    assert_eq!(code(world.amount(id, -1).await), "refund_too_large");
+    for nothing in [0, -1, i64::MIN] {
+        let Err(Error::Refused(refusal)) = world.amount(id, nothing).await else {
+            panic!("{nothing} is not too much, but no refund");
+        };
+        assert_eq!(refusal.field.as_deref(), Some("amount/amount_minor"));
+    }
     let tries = futures::future::join_all((0..10).map(|_| world.amount(id, 1))).await;
     assert_eq!(tries.iter().filter(|tried| tried.is_ok()).count(), 1);
     assert_eq!(world.stored(id).await.refunded_minor, 2 * PRICE);
@@ -154,6 +159,43 @@ async fn tickets_go_back_at_what_was_paid_for_them_and_the_last_one_cancels_the_
 }
 
 #[tokio::test]
+async fn tickets_become_void_without_money_where_none_is_left() {
+    let world = World::with_capacity(10).await;
+    let (pool, ticket_type) = (world.pool, world.ticket_type);
+    let tickets = async |id| {
+        tickets::of_order(&mut world.store.read().await.unwrap(), id)
+            .await
+            .unwrap()
+    };
+    let all = async |id| RefundRequest::Tickets(tickets(id).await.iter().map(|ticket| ticket.ticket_id).collect());
+    let id = world.paid(2).await.order.order_id;
+    world.amount(id, 2 * PRICE - 300).await.unwrap();
+    let first = RefundRequest::Tickets(vec![tickets(id).await[0].ticket_id]);
+    let back = world.refund(id, first).await.unwrap();
+    assert_eq!(back.unwrap().amount_minor, 300, "what is left of it");
+    let last = RefundRequest::Tickets(vec![tickets(id).await[1].ticket_id]);
+    assert_eq!(world.refund(id, last).await.unwrap(), None);
+    let order = world.stored(id).await;
+    assert_eq!(
+        (order.status, order.refunded_minor),
+        (OrderStatus::Cancelled, 2 * PRICE)
+    );
+    let free = type_details(&[pool], 0);
+    world
+        .write(move |tx| Box::pin(ticket_types::update(tx, ticket_type, free)))
+        .await
+        .unwrap();
+    let id = world.order(2).await.order.order_id;
+    assert_eq!(code(world.amount(id, 1).await), "nothing_paid");
+    assert_eq!(world.refund(id, all(id).await).await.unwrap(), None);
+    assert_eq!(world.stored(id).await.status, OrderStatus::Cancelled);
+    assert_eq!(code(world.refund(id, all(id).await).await), "ticket_unknown");
+    assert_eq!(world.pool_counts().await, (0, 0));
+    world.ask().await;
+    world.assert_sound().await;
+}
+
+#[tokio::test]
 async fn a_cancelled_order_gives_back_what_is_left() {
     let world = World::with_capacity(10).await;
     let id = world.paid(2).await.order.order_id;
@@ -183,7 +225,12 @@ async fn a_buyer_cancels_by_the_policy_and_not_after_a_ticket_was_used() {
     let (first, second) = (world.paid(1).await, world.paid(1).await);
     let by_buyer = |id| world.write(move |tx| Box::pin(orders::cancel_by_buyer(tx, id)));
     let id = first.order.order_id;
-    assert_eq!(code(by_buyer(id).await), "not_refundable", "the event has no policy");
+    let not_refundable = async |id, why: &str| {
+        let error = by_buyer(id).await.unwrap_err();
+        assert_eq!(error.code(), "not_refundable");
+        assert!(error.to_string().starts_with(why), "{error}");
+    };
+    not_refundable(id, "buyers can't cancel orders of this event").await;
     let event = world.event;
     let until = |until: Timestamp| {
         world.write(move |tx| {
@@ -204,8 +251,9 @@ async fn a_buyer_cancels_by_the_policy_and_not_after_a_ticket_was_used() {
     let scan = world.scan(&ticket, "n").await;
     assert!(world.redeem(scan).await.accepted);
     assert_eq!(code(by_buyer(id).await), "ticket_used");
-    until(Timestamp::now() - Duration::from_secs(1)).await.unwrap();
-    assert_eq!(code(by_buyer(id).await), "not_refundable");
+    let over = Timestamp::now() - Duration::from_secs(1);
+    until(over).await.unwrap();
+    not_refundable(id, &format!("buyers could cancel orders of this event until {over}")).await;
     let pending = world.order(1).await.order.order_id;
     assert_eq!(
         by_buyer(pending).await.unwrap().status,

@@ -186,7 +186,7 @@ async fn a_payment_that_failed_can_be_tried_again() {
     apply(&world, &failure(&placed, "declined", &world)).await;
     let id = placed.order.order_id;
     let payment = world
-        .write(move |tx| Box::pin(orders::pay_again(tx, id, "test".into(), "test_ok".into())))
+        .write(move |tx| Box::pin(orders::pay(tx, id, "test".into(), "test_ok".into())))
         .await
         .unwrap();
     let waiting = pending(&mut world.store.read().await.unwrap(), "test", 10)

@@ -44,7 +44,7 @@ async fn a_text_that_not_every_database_can_store_is_refused() {
     drop(db);
     let hold = world.hold(1).await.unwrap();
     let checkout = orders::Checkout {
-        method: "test\0ok".into(),
+        how: paid_now("test\0ok"),
         ..checkout(&hold, "ada@example.org")
     };
     let placed = world.write(|tx| Box::pin(orders::checkout(tx, checkout))).await;

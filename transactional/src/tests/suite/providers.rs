@@ -27,11 +27,11 @@ impl PaymentProvider for Scripted {
         ""
     }
 
-    fn accepts(&self, _: &str) -> bool {
-        true
+    fn methods(&self) -> &'static [&'static str] {
+        &["any"]
     }
 
-    async fn start(&self, _: &Payment, _: &str) -> Result<NextStep> {
+    async fn start(&self, _: &Payment, _: &str, _: &str) -> Result<NextStep> {
         Ok(NextStep::Wait)
     }
 
