@@ -25,6 +25,7 @@ mod fuzz;
 mod imports;
 mod interactions;
 mod lake;
+mod metrics;
 mod money;
 mod observability;
 mod openapi;
