@@ -4,10 +4,11 @@ mod buyer;
 mod reserved;
 
 pub use buyer::{back_to_buyer, cancel_by_buyer, name_holder, send_link_again};
+pub(crate) use reserved::language;
 pub use reserved::{approve, hand_over, take_payment};
 
 use crate::{
-    Error, Page, PageRequest, Result, Source, Stored, Tx,
+    Error, Page, PageRequest, Result, Source, Stored, Tx, events,
     holds::{self, HeldSale},
     mail::{self, Content, Recipient},
     organizers,
@@ -163,6 +164,7 @@ pub async fn pay(tx: &mut Tx, id: OrderId, provider: String, method: String) -> 
             format!("this order is {}", order.status),
         ));
     }
+    takes_place(tx, &order).await?;
     if order.awaits_approval {
         let message = "this order waits for the organizer; it can be paid when it is approved";
         return Err(Error::conflict("awaits_approval", message));
@@ -180,19 +182,31 @@ pub async fn cancel(tx: &mut Tx, id: OrderId, refund: Option<RefundReason>) -> R
         OrderStatus::Pending | OrderStatus::Paid => {
             let tickets = valid_tickets(tx, id).await?;
             take_back(tx, &order, tickets, true).await?;
-            if let (Some(reason), Some(mut paid)) = (refund, Paid::of_order(tx, id).await?)
-                && paid.room() > 0
-            {
-                let left = paid.room();
-                refunds::request(tx, &mut paid, &mut order, left, reason)?;
+            if let Some(reason) = refund {
+                order = give_back(tx, order, reason).await?;
             }
         }
         OrderStatus::Expired | OrderStatus::Cancelled => return Err(closed(&order)),
     }
     order.status = OrderStatus::Cancelled;
     order.cancelled_at = Some(tx.now());
+    let declined = std::mem::take(&mut order.awaits_approval) && refund == Some(RefundReason::Staff);
     tx.change("order.cancelled", &mut order)?;
+    if declined {
+        reserved::tell_no(tx, &order).await?;
+    }
     waiting_list::offer(tx, order.event_id).await?;
+    Ok(order)
+}
+
+/// Gives back what is left of an order's money, if there is any.
+pub(crate) async fn give_back(tx: &mut Tx, mut order: Stored<Order>, reason: RefundReason) -> Result<Stored<Order>> {
+    if let Some(mut paid) = Paid::of_order(tx, order.order_id).await?
+        && paid.room() > 0
+    {
+        let left = paid.room();
+        refunds::request(tx, &mut paid, &mut order, left, reason)?;
+    }
     Ok(order)
 }
 
@@ -262,6 +276,14 @@ async fn void(tx: &mut Tx, order: &mut Stored<Order>, wanted: Vec<TicketId>) -> 
         tx.change("order.cancelled", order)?;
     }
     Ok(worth)
+}
+
+/// Nobody pays for what is cancelled.
+async fn takes_place(tx: &mut Tx, order: &Order) -> Result<()> {
+    match events::get(tx, order.event_id).await?.status {
+        EventStatus::Cancelled => Err(Error::conflict("event_cancelled", "this event is cancelled")),
+        _ => Ok(()),
+    }
 }
 
 fn closed(order: &Order) -> Error {
@@ -385,11 +407,15 @@ async fn take_back(tx: &mut Tx, order: &Order, tickets: Vec<Stored<Ticket>>, all
 }
 
 /// What a person typed on one line, or nothing.
-fn tidy(text: Option<String>, field: &str) -> Result<Option<String>> {
+pub(crate) fn tidy(text: Option<String>, field: &str) -> Result<Option<String>> {
     let text = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     match &text {
         Some(text) if text.chars().count() > 300 || text.chars().any(is_hidden) => {
             Err(Error::refused("invalid", "this is one line of at most 300 characters").at(field))
+        }
+        // It greets whoever a mail goes to, and anybody may have typed it.
+        Some(text) if text.contains("://") => {
+            Err(Error::refused("invalid", "a name or number is no address of a page").at(field))
         }
         _ => Ok(text),
     }
