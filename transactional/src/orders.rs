@@ -25,7 +25,7 @@ use crate::{
 };
 use domain::{
     Email, EventId, HoldId, Money, OrderId, OrganizerId, PersonId, TicketId, Timestamp,
-    changes::{Event, Hold, Order, Payment, Refund, Ticket},
+    changes::{Event, Hold, Order, Payment, Refund, Ticket, TicketType},
     event::EventStatus,
     is_hidden,
     message::Language,
@@ -91,18 +91,7 @@ pub async fn checkout(tx: &mut Tx, checkout: Checkout) -> Result<Placed> {
     if !event.status.on_sale() {
         return Err(Error::refused("not_on_sale", format!("this event is {}", event.status)));
     }
-    for ticket_type in &types {
-        let lines = hold
-            .lines
-            .iter()
-            .filter(|line| line.ticket_type_id == ticket_type.ticket_type_id);
-        match lines.map(|line| line.quantity).sum() {
-            0 => {}
-            quantity => {
-                quotes::check_quantity_and_window(ticket_type, quantity, now).map_err(|why| why.at("hold_id"))?
-            }
-        }
-    }
+    check_lines(&hold, &types, now)?;
     if let Some(code) = hold.promo_code_id {
         promo_codes::require_audience(tx, code, sale.person.as_ref().map(|person| person.person_id)).await?;
     }
@@ -153,6 +142,23 @@ pub async fn checkout(tx: &mut Tx, checkout: Checkout) -> Result<Placed> {
         payment,
         tickets,
     })
+}
+
+/// Limits and windows as they are now, whatever they were when the hold was placed.
+fn check_lines(hold: &Hold, types: &[Stored<TicketType>], now: Timestamp) -> Result<()> {
+    for ticket_type in types {
+        let lines = hold
+            .lines
+            .iter()
+            .filter(|line| line.ticket_type_id == ticket_type.ticket_type_id);
+        match lines.map(|line| line.quantity).sum() {
+            0 => {}
+            quantity => {
+                quotes::check_quantity_and_window(ticket_type, quantity, now).map_err(|why| why.at("hold_id"))?
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The first payment of an order that was reserved, or another try after one that failed.
