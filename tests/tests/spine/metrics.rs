@@ -1,8 +1,8 @@
 //! Metrics over HTTP: a figure moves when something is sold, and stays within its organizer.
 
-use crate::shared::{eventually, server};
+use crate::shared::server;
 use serde_json::{Value, json};
-use tests::{Buyer, Show, token};
+use tests::{Buyer, Show, load::eventually, token};
 
 #[test]
 fn a_metric_moves_with_sales_and_is_its_organizers_own() {
@@ -18,13 +18,14 @@ fn a_metric_moves_with_sales_and_is_its_organizers_own() {
     let analyst = shared.server.bearer(&token(&admin, &show.organizer_id, "analyst"));
     let query = json!({ "metrics": ["net_sales", "tickets_sold"], "dimensions": ["title"], "grain": "day" });
     let ask = || analyst.post("/v1/metrics/query", &query).expect(200);
-    eventually(|| {
+    eventually("the sale shows", || {
         let rows = ask();
-        rows[0]["net_sales"] == 1_400 && rows[0]["tickets_sold"] == 2 && rows[0]["currency"] == "EUR"
+        let shown = rows[0]["net_sales"] == 1_400 && rows[0]["tickets_sold"] == 2 && rows[0]["currency"] == "EUR";
+        shown.then_some(())
     });
     let cancel = format!("/v1/orders/{}/cancel", purchase.order_id);
     admin.post(&cancel, &json!({})).expect(200);
-    eventually(|| ask()[0]["net_sales"] == 0);
+    eventually("its cancellation shows", || (ask()[0]["net_sales"] == 0).then_some(()));
     let stranger = shared.server.bearer(&token(&admin, &other.organizer_id, "analyst"));
     assert_eq!(stranger.post("/v1/metrics/query", &query).expect(200), json!([]));
     let door = shared.server.bearer(&token(&admin, &show.organizer_id, "door"));
