@@ -27,7 +27,7 @@ pub async fn list(db: &mut impl Source, organizer_id: OrganizerId, page: PageReq
 }
 
 /// The organizer's person with this address, made or filled in with what the buyer says now. Anybody may type another's
-/// address, so what is known stays: it is who tickets of before are for.
+/// address, so a name that is known stays: it is who tickets of before are for. The number is the newest.
 pub(crate) fn register(
     tx: &mut Tx,
     organizer_id: OrganizerId,
@@ -47,7 +47,7 @@ pub(crate) fn register(
         };
         return tx.create(organizer_id, "person.registered", record);
     };
-    let (name, phone) = (person.name.clone().or(name), person.phone.clone().or(phone));
+    let (name, phone) = (person.name.clone().or(name), phone.or_else(|| person.phone.clone()));
     if (&name, &phone) != (&person.name, &person.phone) {
         (person.name, person.phone) = (name, phone);
         tx.change("person.updated", &mut person)?;
