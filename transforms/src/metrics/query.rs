@@ -233,7 +233,9 @@ impl MetricQuery {
                     true => metric.about.expression.as_str(),
                     false => "null",
                 };
-                selected.push(format!("{value} as {column}"));
+                // Said in every part, since a union has the types of its first one.
+                let kind = if is_quotient(metric) { "double" } else { "bigint" };
+                selected.push(format!("cast({value} as {kind}) as {column}"));
             }
         }
         let joins = self.joins(keys, zoned);
@@ -321,6 +323,11 @@ impl Grain {
             Grain::Month => "month",
         }
     }
+}
+
+/// Counts and sums are whole, what is divided is not.
+fn is_quotient(metric: &Metric) -> bool {
+    metric.about.expression.contains(" / ")
 }
 
 fn about_events(metric: &Metric) -> bool {
