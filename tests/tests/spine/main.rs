@@ -23,6 +23,8 @@ mod exports;
 mod faults;
 mod fuzz;
 mod imports;
+mod insights;
+mod insights_kept;
 mod interactions;
 mod lake;
 mod metrics;
