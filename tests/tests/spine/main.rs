@@ -21,6 +21,7 @@ mod doors;
 mod erasure;
 mod exports;
 mod faults;
+mod figures;
 mod fuzz;
 mod imports;
 mod interactions;
