@@ -28,6 +28,16 @@ pub struct Metric {
     pub by_currency: bool,
 }
 
+impl Metric {
+    pub fn may_be_asked_by(&self, dimension: &str) -> bool {
+        match dimension {
+            "organizer_id" | "organizer" => true,
+            "currency" => self.by_currency,
+            name => self.dimensions.iter().any(|dimension| dimension == name),
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AboutMetric {
@@ -52,6 +62,8 @@ pub enum Format {
     Percent,
     /// Seconds.
     Duration,
+    /// A number with some decimals, such as an average of counts.
+    Decimal,
 }
 
 /// Which change of it is good news.
@@ -71,6 +83,8 @@ pub enum Time {
     Instant(String),
     /// A day already.
     Day(String),
+    /// None: its rows are of all time.
+    Whole,
 }
 
 /// What a file may say; anything else in it is an error.
@@ -123,12 +137,12 @@ fn of_file(project: &Project, file: File) -> Result<Vec<Metric>, String> {
     let mart = project.transform(&file.mart).filter(|mart| mart.layer == "marts");
     let mart = mart.ok_or_else(|| format!("there is no mart {}", file.mart))?;
     let columns: BTreeSet<&str> = mart.columns().collect();
-    let (Time::Instant(time) | Time::Day(time)) = &file.time;
-    let needed = file
-        .dimensions
-        .iter()
-        .map(|name| query::column_of(name))
-        .chain([time.as_str()]);
+    let time = match &file.time {
+        Time::Instant(column) | Time::Day(column) => Some(column.as_str()),
+        Time::Whole => None,
+    };
+    let dimensions = file.dimensions.iter().map(|name| query::column_of(name));
+    let needed = dimensions.chain(time);
     if let Some(column) = needed.into_iter().find(|column| !columns.contains(column)) {
         return Err(format!("the mart {} has no column {column}", file.mart));
     }
@@ -165,7 +179,7 @@ mod tests {
                 Format::Money => about.unit == "minor",
                 Format::Percent => about.unit == "ratio",
                 Format::Duration => about.unit == "seconds",
-                Format::Integer => !["minor", "ratio", "seconds"].contains(&about.unit.as_str()),
+                Format::Integer | Format::Decimal => !["minor", "ratio", "seconds"].contains(&about.unit.as_str()),
             };
             assert!(fits, "{name}: {} is no unit of its format", about.unit);
         }
