@@ -24,7 +24,7 @@ use report::Report;
 use std::{path::PathBuf, time::Duration};
 use tests::{Home, cluster::Services};
 
-const USAGE: &str = "--output DIR, --quick, --servers-only, --lake-only, --lake DIR, --order-lines N, --interactions N";
+const USAGE: &str = "--output DIR, --quick, --servers-only, --lake-only, --lake DIR, --order-lines N, --interactions N, --question NAME";
 
 struct Arguments {
     output: PathBuf,
@@ -48,6 +48,7 @@ impl Arguments {
                 order_lines: 1_000_000,
                 interactions: 10_000_000,
                 folder: None,
+                question: String::new(),
             },
         };
         let mut given = std::env::args().skip(1);
@@ -58,6 +59,7 @@ impl Arguments {
                 "--servers-only" => arguments.servers_only = true,
                 "--lake-only" => arguments.lake_only = true,
                 "--lake" => arguments.lake.folder = Some(given.next().expect("--lake names a folder").into()),
+                "--question" => arguments.lake.question = given.next().expect("--question names a part of a name"),
                 "--order-lines" => arguments.lake.order_lines = number(given.next()),
                 "--interactions" => arguments.lake.interactions = number(given.next()),
                 other => panic!("{other} is not known: {USAGE}"),

@@ -2,7 +2,7 @@
 
 use super::{
     chance::{Chance, Id, mix},
-    season::{DAY, DAYS, Event, FIRST_DAY, SECOND, Season, moment},
+    season::{DAY, Event, SECOND, Season, moment},
 };
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -98,7 +98,12 @@ impl Sales {
         for order in self.to_cancel.remove(&day).unwrap_or_default() {
             self.cancel(&order, moment(day, &mut chance), &mut told);
         }
-        for (place, event) in season.events.iter().enumerate().filter(|(_, event)| event.day == day) {
+        for (place, event) in season
+            .events
+            .iter()
+            .enumerate()
+            .filter(|(_, event)| event.has_doors && event.day == day)
+        {
             for (order, placed_at, tickets) in self.admitted.remove(&place).unwrap_or_default() {
                 if !self.cancelled.contains(&order) {
                     self.scan(event, (order, placed_at, tickets), &mut chance, &mut told);
@@ -160,7 +165,8 @@ impl Sales {
             told.push(self.change(order, "ticket.issued", 100 + n, 1, order.paid_at, payload));
         }
         let tickets = order.tickets() as u8;
-        if self.season.events[order.event].day < FIRST_DAY + DAYS {
+        let event = &self.season.events[order.event];
+        if event.has_doors && event.is_over() {
             let admitted = self.admitted.entry(order.event).or_default();
             admitted.push((order.number, order.placed_at, tickets));
         }
@@ -203,11 +209,12 @@ impl Sales {
                 let id = Id::at(at, mix(self.season.seed, mix(order, 300 + 2 * n + again)));
                 let at = at + again as i64 * 20 * SECOND;
                 let payload = format!(
-                    r#"{{"check_in_id":"{id}","check_in_list_id":"{}","event_id":"{}","ticket_id":"{}","kind":"entry","accepted":{},"reason":{reason},"forced":false,"force_sent":false,"gate":"{gate}","nonce":"{id}","scanned_at":{at},"received_at":{at}}}"#,
+                    r#"{{"check_in_id":"{id}","check_in_list_id":"{}","event_id":"{}","ticket_id":"{}","kind":"entry","accepted":{},"reason":{reason},"forced":false,"force_sent":false,"gate":"{gate}","nonce":"{:08x}","scanned_at":{at},"received_at":{at}}}"#,
                     event.list,
                     event.id,
                     self.id(order, placed_at, 100 + n),
                     again == 0,
+                    mix(order, n) as u32,
                 );
                 told.push(Told {
                     at,

@@ -51,6 +51,8 @@ pub(super) struct Event {
     pub(super) types: Vec<TicketType>,
     pub(super) codes: [Id; 2],
     pub(super) list: Id,
+    /// Somebody scans tickets there.
+    pub(super) has_doors: bool,
     /// Lines sold before the end of each day from `on_sale` on.
     sold: Vec<u64>,
 }
@@ -138,6 +140,7 @@ impl Event {
             day,
             codes: [id(1), id(2)],
             list: id(3),
+            has_doors: chance.percent(50),
             sold: Vec::new(),
         }
     }
@@ -168,6 +171,15 @@ impl Event {
             (lines as f64 * before / all.max(f64::MIN_POSITIVE)).round() as u64
         });
         self.sold = sold.collect();
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.day < FIRST_DAY + DAYS
+    }
+
+    /// All that it sells in the season.
+    pub(super) fn lines(&self) -> u64 {
+        self.sold.last().copied().unwrap_or(0)
     }
 
     fn lines_on(&self, day: i64) -> u64 {
