@@ -28,6 +28,7 @@ mod interactions;
 mod lake;
 mod metrics;
 mod money;
+mod notebooks;
 mod observability;
 mod openapi;
 mod organizing;
