@@ -105,7 +105,8 @@ def truncated(at, grain):
 
 def expected(core, metric, dimensions, grain):
     facts, figure = METRICS[metric["name"]]
-    keys = [*dimensions] + (["currency"] if metric["unit"] == "minor" and "currency" not in dimensions else [])
+    by_currency = metric["unit"] == "minor" or facts == "benchmark"
+    keys = [*dimensions] + (["currency"] if by_currency and "currency" not in dimensions else [])
     groups = defaultdict(list)
     for row in core.facts[facts]:
         groups[(truncated(row["at"], grain), *(row[key] for key in keys))].append(row)

@@ -66,20 +66,17 @@ fn every_metric_agrees_with_the_core_on_fees_taxes_codes_doors_and_what_is_over(
     });
 
     let agreed = figures::agree_with_the_core(&home, &server);
-    let lacking: Vec<&String> = agreed
-        .iter()
-        .filter(|(_, count)| **count == 0)
-        .map(|(name, _)| name)
-        .collect();
-    let not_here = [
-        "checkout_rate",
-        "checkouts",
-        "disputed",
-        "exits",
-        "hold_rate",
-        "holds",
-        "orders_expired",
+    let seldom = [
+        "fees",
+        "taxes",
+        "platform_fees",
+        "discounts",
+        "no_show_rate",
+        "door_conflicts",
+        "seconds_to_payment",
     ];
-    assert_eq!(lacking, not_here);
+    for metric in seldom {
+        assert!(agreed[metric] > 0, "{metric}: {agreed:?}");
+    }
     server.stop();
 }

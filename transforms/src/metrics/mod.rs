@@ -94,6 +94,9 @@ struct File {
     mart: String,
     time: Time,
     dimensions: Vec<String>,
+    /// Its figures are of one currency each, also those that are no money themselves.
+    #[serde(default)]
+    by_currency: bool,
     metrics: BTreeMap<String, AboutMetric>,
 }
 
@@ -147,9 +150,9 @@ fn of_file(project: &Project, file: File) -> Result<Vec<Metric>, String> {
         return Err(format!("the mart {} has no column {column}", file.mart));
     }
     let metric = |(name, about): (String, AboutMetric)| {
-        let by_currency = about.unit == "minor";
+        let by_currency = file.by_currency || about.unit == "minor";
         if by_currency && !columns.contains("currency") {
-            return Err(format!("{name} is money, and the mart has no column currency"));
+            return Err(format!("{name} is by currency, and the mart has no column currency"));
         }
         Ok(Metric {
             name,
