@@ -6,6 +6,7 @@ pub mod audit;
 pub mod audit_log;
 pub mod buyer;
 pub mod check_ins;
+pub mod dashboards;
 pub mod devices;
 pub mod downloads;
 pub mod erasure;

@@ -32,7 +32,7 @@ impl Metric {
     pub fn may_be_asked_by(&self, dimension: &str) -> bool {
         match dimension {
             "organizer_id" | "organizer" => true,
-            "currency" => self.by_currency,
+            "currency" if self.by_currency => true,
             name => self.dimensions.iter().any(|dimension| dimension == name),
         }
     }

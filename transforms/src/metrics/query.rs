@@ -297,7 +297,9 @@ impl MetricQuery {
         for key in keys {
             let value = match *key {
                 // What is no money is of no currency.
-                "currency" if !own.iter().any(|metric| metric.by_currency) => "cast(null as varchar)".to_owned(),
+                "currency" if !own.iter().any(|metric| metric.may_be_asked_by("currency")) => {
+                    "cast(null as varchar)".to_owned()
+                }
                 key => expression(key),
             };
             selected.push(format!("{value} as {}", quoted_name(key)));
