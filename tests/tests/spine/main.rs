@@ -24,6 +24,8 @@ mod faults;
 mod figures;
 mod fuzz;
 mod imports;
+mod insights;
+mod insights_kept;
 mod interactions;
 mod lake;
 mod metrics;

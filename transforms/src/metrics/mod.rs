@@ -6,7 +6,7 @@
 
 mod query;
 
-pub use query::{Compare, Filter, Grain, MetricQuery, QueryError};
+pub use query::{Compare, Filter, Grain, MetricQuery, QueryError, Span};
 
 use crate::Project;
 use rust_embed::RustEmbed;

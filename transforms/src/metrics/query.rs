@@ -1,6 +1,10 @@
 //! From what is asked to SQL. Each mart answers in a part of its own, once for the range and once more for what it is
 //! compared to; the parts are put one below the other and joined by what they are grouped by.
 
+mod spans;
+
+pub use spans::Span;
+
 use super::{Metric, Time, metric};
 use chrono::{Days, NaiveDate, NaiveTime, TimeDelta};
 use serde::Deserialize;
@@ -420,6 +424,13 @@ impl Grain {
             Grain::Week => "week",
             Grain::Month => "month",
         }
+    }
+}
+
+impl Metric {
+    /// Whether it is 0 where there is nothing; what is divided is nothing there.
+    pub fn is_counted(&self) -> bool {
+        !is_quotient(self)
     }
 }
 
