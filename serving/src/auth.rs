@@ -6,7 +6,7 @@ use crate::{
 };
 use axum::{
     extract::{FromRequestParts, Request},
-    http::{HeaderMap, Method, header, request::Parts},
+    http::{HeaderMap, HeaderValue, Method, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -202,20 +202,28 @@ pub async fn refuse_devices(request: Request, next: Next) -> Response {
     }
 }
 
+/// Who an Authorization header names, for whoever has to ask again later.
+pub async fn of_header(app: &App, value: &HeaderValue) -> Result<Identity> {
+    bearer(app, secret_in(value)?).await
+}
+
 /// What the Authorization header holds.
 fn secret(headers: &HeaderMap) -> Option<Result<&str>> {
-    let value = headers.get(header::AUTHORIZATION)?;
+    headers.get(header::AUTHORIZATION).map(secret_in)
+}
+
+fn secret_in(value: &HeaderValue) -> Result<&str> {
     let secret = value
         .to_str()
         .ok()
         .and_then(|text| text.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    Some(secret.map(|(_, secret)| secret.trim()).ok_or_else(|| {
+    secret.map(|(_, secret)| secret.trim()).ok_or_else(|| {
         Problem::new(
             "unauthenticated",
             "the Authorization header is not of the form Bearer <token>",
         )
-    }))
+    })
 }
 
 async fn identify(parts: &Parts, app: &App) -> Result<Option<Identity>> {

@@ -5,6 +5,7 @@ pub mod audit_log;
 pub mod auth;
 pub mod cli;
 pub mod config;
+pub mod dashboards;
 pub mod demo;
 pub mod exports;
 pub mod extract;

@@ -7,10 +7,10 @@ use crate::{
     problem::{PROBLEM_JSON, Problem},
     roles::ProcessRole,
     routes::{
-        access, account, alert_rules, audit, audit_log, buyer, check_ins, dashboard_shares, devices, downloads,
-        erasure, event_refunds, events, exports, gates, health, holds, imports, interactions, metrics, money, orders,
-        organizers, pages, payments, promo_codes, questions, reports, saved_questions, scanner, scans, session, sql,
-        status, ticket_types, tickets, till, transforms, venues, waiting_list, webhooks,
+        access, account, alert_rules, audit, audit_log, buyer, check_ins, dashboard_shares, dashboards, devices,
+        downloads, erasure, event_refunds, events, exports, gates, health, holds, imports, interactions, metrics,
+        money, orders, organizers, pages, payments, promo_codes, questions, reports, saved_questions, scanner, scans,
+        session, sql, status, ticket_types, tickets, till, transforms, venues, waiting_list, webhooks,
     },
     wiring::App,
 };
@@ -127,7 +127,8 @@ pub fn build(app: &Arc<App>) -> Router {
     let role: Arc<str> = app.roles.to_string().into();
     let compress = SizeAbove::new(1024)
         .and(NotForContentType::new("application/vnd.apache.parquet"))
-        .and(NotForContentType::const_new(crate::exports::XLSX));
+        .and(NotForContentType::const_new(crate::exports::XLSX))
+        .and(NotForContentType::SSE);
     routes
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
         .route("/", get(pages::start_page))
@@ -139,6 +140,7 @@ pub fn build(app: &Arc<App>) -> Router {
         .route("/scanner", get(pages::scanner))
         .route("/scanner/", get(pages::scanner))
         .route("/scanner/{*path}", get(pages::scanner_asset))
+        .merge(dashboards::router())
         .fallback(async || Problem::not_found("address; see /docs"))
         .method_not_allowed_fallback(async || Problem::new("method_not_allowed", "see /docs"))
         .layer(CatchPanicLayer::custom(|_| {

@@ -4,6 +4,7 @@
 use crate::{
     auth::TokenMemory,
     config::{Config, ServeOptions},
+    dashboards::Dashboards,
     figures,
     home::OwnProcess,
     jobs::{announce, erasure, insights, mail, money, sweep, transforms as marts, webhooks},
@@ -32,6 +33,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
+use tokio_util::sync::CancellationToken;
 use transactional::{IdempotencyKey, Store, StoreOptions, Tx};
 use transforms::{Project, Runner};
 
@@ -57,6 +59,9 @@ pub struct App {
     /// What links in mails begin with.
     pub public_url: String,
     pub last_audit: ArcSwapOption<(String, bool, i64)>,
+    pub dashboards: Dashboards,
+    /// Answers that go on for as long as somebody listens end with it.
+    pub stopping: CancellationToken,
     running_keys: Mutex<HashSet<(&'static str, String)>>,
 }
 
@@ -108,6 +113,8 @@ impl Wiring {
             data_folder: (!shared).then(|| config.home.clone()),
             public_url: options.public_url.clone().unwrap_or_else(|| own.url.clone()),
             last_audit: ArcSwapOption::empty(),
+            dashboards: Dashboards::open(options.dashboards.clone()),
+            stopping: CancellationToken::new(),
             running_keys: Mutex::default(),
             roles,
             store,

@@ -8,6 +8,7 @@ pub mod audit_log;
 pub mod buyer;
 pub mod check_ins;
 pub mod dashboard_shares;
+pub mod dashboards;
 pub mod devices;
 pub mod downloads;
 pub mod erasure;

@@ -28,6 +28,16 @@ pub struct Metric {
     pub by_currency: bool,
 }
 
+impl Metric {
+    pub fn may_be_asked_by(&self, dimension: &str) -> bool {
+        match dimension {
+            "organizer_id" | "organizer" => true,
+            "currency" if self.by_currency => true,
+            name => self.dimensions.iter().any(|dimension| dimension == name),
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AboutMetric {
@@ -52,6 +62,8 @@ pub enum Format {
     Percent,
     /// Seconds.
     Duration,
+    /// A number with some decimals, such as an average of counts.
+    Decimal,
 }
 
 /// Which change of it is good news.
@@ -71,6 +83,8 @@ pub enum Time {
     Instant(String),
     /// A day already.
     Day(String),
+    /// None: its rows are of all time.
+    Whole,
 }
 
 /// What a file may say; anything else in it is an error.
@@ -80,6 +94,9 @@ struct File {
     mart: String,
     time: Time,
     dimensions: Vec<String>,
+    /// Its figures are of one currency each, also those that are no money themselves.
+    #[serde(default)]
+    by_currency: bool,
     metrics: BTreeMap<String, AboutMetric>,
 }
 
@@ -123,19 +140,19 @@ fn of_file(project: &Project, file: File) -> Result<Vec<Metric>, String> {
     let mart = project.transform(&file.mart).filter(|mart| mart.layer == "marts");
     let mart = mart.ok_or_else(|| format!("there is no mart {}", file.mart))?;
     let columns: BTreeSet<&str> = mart.columns().collect();
-    let (Time::Instant(time) | Time::Day(time)) = &file.time;
-    let needed = file
-        .dimensions
-        .iter()
-        .map(|name| query::column_of(name))
-        .chain([time.as_str()]);
+    let time = match &file.time {
+        Time::Instant(column) | Time::Day(column) => Some(column.as_str()),
+        Time::Whole => None,
+    };
+    let dimensions = file.dimensions.iter().map(|name| query::column_of(name));
+    let needed = dimensions.chain(time);
     if let Some(column) = needed.into_iter().find(|column| !columns.contains(column)) {
         return Err(format!("the mart {} has no column {column}", file.mart));
     }
     let metric = |(name, about): (String, AboutMetric)| {
-        let by_currency = about.unit == "minor";
+        let by_currency = file.by_currency || about.unit == "minor";
         if by_currency && !columns.contains("currency") {
-            return Err(format!("{name} is money, and the mart has no column currency"));
+            return Err(format!("{name} is by currency, and the mart has no column currency"));
         }
         Ok(Metric {
             name,
@@ -165,7 +182,7 @@ mod tests {
                 Format::Money => about.unit == "minor",
                 Format::Percent => about.unit == "ratio",
                 Format::Duration => about.unit == "seconds",
-                Format::Integer => !["minor", "ratio", "seconds"].contains(&about.unit.as_str()),
+                Format::Integer | Format::Decimal => !["minor", "ratio", "seconds"].contains(&about.unit.as_str()),
             };
             assert!(fits, "{name}: {} is no unit of its format", about.unit);
         }

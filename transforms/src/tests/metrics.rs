@@ -47,7 +47,11 @@ fn grains(metric: &Metric) -> Vec<Option<Grain>> {
         Some(Grain::Hour),
         Some(Grain::Minute),
     ];
-    let finest = if matches!(metric.time, Time::Day(_)) { 4 } else { 6 };
+    let finest = match metric.time {
+        Time::Whole => 1,
+        Time::Day(_) => 4,
+        Time::Instant(_) => 6,
+    };
     all[..finest].to_vec()
 }
 
