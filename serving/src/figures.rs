@@ -147,10 +147,7 @@ pub const FIGURES: &[Figure] = &[
         "Attempts to deliver a change to a webhook endpoint {outcome}",
     ),
     counter("bilten_mails_total", "Attempts to send a mail {outcome}"),
-    counter(
-        "bilten_reports_total",
-        "Reports of dashboards that were due {outcome}",
-    ),
+    counter("bilten_reports_total", "Reports of dashboards that were due {outcome}"),
     counter("bilten_alert_looks_total", "Looks of alert rules at metrics {outcome}"),
     seconds(
         "bilten_query_duration_seconds",

@@ -129,6 +129,7 @@ fn spans(metric: &Metric, window: TimeWindow, at: Timestamp, timezone: &str) -> 
     let spans = match metric.time {
         Time::Instant(_) => window.spans(at, timezone)?,
         Time::Day(_) => window.spans_of_days(at, timezone)?,
+        Time::Whole => return Err(domain::Invalid::new("this metric is of all time, and knows no windows")),
     };
     let utc = |at: Timestamp| DateTime::<Utc>::from_timestamp_micros(at.as_micros()).unwrap_or_default();
     Ok(spans.into_iter().map(|(from, to)| (utc(from), utc(to))).collect())
