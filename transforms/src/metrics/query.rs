@@ -103,7 +103,7 @@ impl MetricQuery {
         }
         let mut marts: BTreeMap<&str, Vec<&Metric>> = BTreeMap::new();
         for metric in &metrics {
-            marts.entry(&metric.mart).or_default().push(metric);
+            marts.entry(metric.source(self.grain).0).or_default().push(metric);
         }
         let mut parts = Vec::new();
         for of_mart in marts.values() {
@@ -204,8 +204,8 @@ impl MetricQuery {
 
     /// What one mart knows of its metrics, with nulls in the places of the others'.
     fn part(&self, own: &[&Metric], all: &[&Metric], keys: &[&str], days_before: Option<u64>) -> String {
-        let Metric { mart, time, .. } = own[0];
-        let (at, zoned) = match time {
+        let (mart, time) = own[0].source(self.grain);
+        let (at, zoned) = match &time {
             Time::Day(column) => (format!("cast(m.{column} as timestamp)"), false),
             Time::Instant(column) if about_events(own[0]) => {
                 (format!("local_time(m.{column}, coalesce(zones.timezone, 'UTC'))"), true)
