@@ -74,8 +74,8 @@ const MOST_ROWS: usize = 50_000;
 const NAMES: [(&str, &str, &str, &str); 5] = [
     ("title", "event_id", "staging.stg_events", "title"),
     ("category", "event_id", "staging.stg_events", "category"),
-    ("ticket_type", "ticket_type_id", "lake.ticket_types", "name"),
-    ("promo_code", "promo_code_id", "lake.promo_codes", "code"),
+    ("ticket_type", "ticket_type_id", "staging.stg_ticket_types", "name"),
+    ("promo_code", "promo_code_id", "staging.stg_promo_codes", "code"),
     ("check_in_list", "check_in_list_id", "lake.check_in_lists", "name"),
 ];
 
