@@ -234,7 +234,7 @@ async fn spans_answer_what_whole_ranges_do_one_by_one() {
     }
     assert!(!wanted.is_empty());
     assert_eq!(answer, wanted);
-    for metric in metrics() {
+    for metric in metrics().iter().filter(|metric| metric.time != Time::Whole) {
         rows(&moment, &of(&metric.name).spans_sql(&spans, Some("EUR")).unwrap()).await;
     }
     let many: Vec<_> = (0..9)
