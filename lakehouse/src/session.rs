@@ -133,10 +133,6 @@ impl Engine {
         let settings = config.options_mut();
         // One type for text in files, tails and answers.
         settings.execution.parquet.schema_force_view_types = false;
-        if std::env::var_os("X_PUSH").is_some() {
-            settings.execution.parquet.pushdown_filters = true;
-            settings.execution.parquet.reorder_filters = true;
-        }
         settings.sql_parser.map_string_types_to_utf8view = false;
         settings.execution.time_zone = Some("UTC".to_owned());
         let mut state = SessionStateBuilder::new()

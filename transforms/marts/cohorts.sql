@@ -1,8 +1,7 @@
 with months as (
-    select * from {{ ref('person_months') }}
+    select * from {{ ref('int_person_months') }}
 ),
 
--- Everybody has a row of the first month.
 sizes as (
     select organizer_id, cohort_month, count(*) as cohort_people
     from months

@@ -6,7 +6,7 @@
 
 mod query;
 
-pub use query::{Compare, Filter, Grain, MetricQuery, QueryError};
+pub use query::{Compare, Filter, Grain, MetricQuery, QueryError, Span};
 
 use crate::Project;
 use rust_embed::RustEmbed;
@@ -28,6 +28,26 @@ pub struct Metric {
     pub by_day: Option<ByDay>,
     /// Amounts of different currencies don't add up: it is always by currency too.
     pub by_currency: bool,
+}
+
+impl Metric {
+    pub fn may_be_asked_by(&self, dimension: &str) -> bool {
+        match dimension {
+            "organizer_id" | "organizer" => true,
+            "currency" if self.by_currency => true,
+            name => self.dimensions.iter().any(|dimension| dimension == name),
+        }
+    }
+
+    /// The mart that answers at a grain (or for a whole range), and its time.
+    pub(crate) fn source(&self, grain: Option<Grain>) -> (&str, Time) {
+        match &self.by_day {
+            Some(by_day) if grain.is_none_or(|grain| grain >= Grain::Day) => {
+                (&by_day.mart, Time::Day(by_day.day.clone()))
+            }
+            _ => (&self.mart, self.time.clone()),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -54,6 +74,8 @@ pub enum Format {
     Percent,
     /// Seconds.
     Duration,
+    /// A number with some decimals, such as an average of counts.
+    Decimal,
 }
 
 /// Which change of it is good news.
@@ -73,6 +95,17 @@ pub enum Time {
     Instant(String),
     /// A day already.
     Day(String),
+    /// None: its rows are of all time.
+    Whole,
+}
+
+impl Time {
+    fn column(&self) -> Option<&str> {
+        match self {
+            Time::Instant(column) | Time::Day(column) => Some(column),
+            Time::Whole => None,
+        }
+    }
 }
 
 /// A mart with the same columns, and its column that says on which day.
@@ -92,6 +125,9 @@ struct File {
     #[serde(default)]
     by_day: Option<ByDay>,
     dimensions: Vec<String>,
+    /// Its figures are of one currency each, also those that are no money themselves.
+    #[serde(default)]
+    by_currency: bool,
     metrics: BTreeMap<String, AboutMetric>,
 }
 
@@ -132,15 +168,14 @@ fn load() -> Result<Vec<Metric>, String> {
 }
 
 fn of_file(project: &Project, file: File) -> Result<Vec<Metric>, String> {
-    let (Time::Instant(time) | Time::Day(time)) = &file.time;
-    let columns = columns_of(project, &file.mart, time, &file.dimensions)?;
+    let columns = columns_of(project, &file.mart, file.time.column(), &file.dimensions)?;
     if let Some(by_day) = &file.by_day {
-        columns_of(project, &by_day.mart, &by_day.day, &file.dimensions)?;
+        columns_of(project, &by_day.mart, Some(&by_day.day), &file.dimensions)?;
     }
     let metric = |(name, about): (String, AboutMetric)| {
-        let by_currency = about.unit == "minor";
+        let by_currency = file.by_currency || about.unit == "minor";
         if by_currency && !columns.contains("currency") {
-            return Err(format!("{name} is money, and the mart has no column currency"));
+            return Err(format!("{name} is by currency, and the mart has no column currency"));
         }
         Ok(Metric {
             name,
@@ -159,28 +194,16 @@ fn of_file(project: &Project, file: File) -> Result<Vec<Metric>, String> {
 fn columns_of<'a>(
     project: &'a Project,
     name: &str,
-    time: &str,
+    time: Option<&str>,
     dimensions: &[String],
 ) -> Result<BTreeSet<&'a str>, String> {
     let mart = project.transform(name).filter(|mart| mart.layer == "marts");
     let mart = mart.ok_or_else(|| format!("there is no mart {name}"))?;
     let columns: BTreeSet<&str> = mart.columns().collect();
-    let needed = dimensions.iter().map(|name| query::column_of(name)).chain([time]);
+    let needed = dimensions.iter().map(|name| query::column_of(name)).chain(time);
     match needed.into_iter().find(|column| !columns.contains(column)) {
         Some(column) => Err(format!("the mart {name} has no column {column}")),
         None => Ok(columns),
-    }
-}
-
-impl Metric {
-    /// The mart that answers at a grain (or for a whole range), and its time.
-    pub(crate) fn source(&self, grain: Option<Grain>) -> (&str, Time) {
-        match &self.by_day {
-            Some(by_day) if grain.is_none_or(|grain| grain >= Grain::Day) => {
-                (&by_day.mart, Time::Day(by_day.day.clone()))
-            }
-            _ => (&self.mart, self.time.clone()),
-        }
     }
 }
 
@@ -200,7 +223,7 @@ mod tests {
                 Format::Money => about.unit == "minor",
                 Format::Percent => about.unit == "ratio",
                 Format::Duration => about.unit == "seconds",
-                Format::Integer => !["minor", "ratio", "seconds"].contains(&about.unit.as_str()),
+                Format::Integer | Format::Decimal => !["minor", "ratio", "seconds"].contains(&about.unit.as_str()),
             };
             assert!(fits, "{name}: {} is no unit of its format", about.unit);
         }
