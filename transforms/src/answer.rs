@@ -8,7 +8,7 @@
 //! Rows that another version of the transform has kept, and rows from sources that this process has not seen yet, are left
 //! aside: then the answer is computed as a whole, which is slow and right.
 
-use crate::project::{Materialized, Named, Overwrite, Project, Rollup, Template, Transform, between};
+use crate::project::{Materialized, Named, Overwrite, Project, Rollup, Source, Template, Transform, between};
 use lakehouse::{
     Result,
     arrow::{array::AsArray, datatypes::Int64Type},
@@ -102,9 +102,24 @@ impl Project {
         format!("select {} from ({sql})", transform.column_list())
     }
 
-    /// The query that finds which keys of an overwrite rows between two positions touch, once a row.
-    fn touching(&self, transform: &Transform, overwrite: &Overwrite, after: &Position, up_to: &Position) -> String {
-        let queries = transform.sources.iter().map(|source| {
+    /// The query that finds which keys of an overwrite rows between two positions touch, once a row. None if nothing has
+    /// come between them: most answers end here, without a look into any table.
+    fn touching(
+        &self,
+        transform: &Transform,
+        overwrite: &Overwrite,
+        after: &Position,
+        up_to: &Position,
+    ) -> Option<String> {
+        let (changes, interactions) = after.behind(up_to);
+        let is_new = |source: &&Source| {
+            if source.has_seq() {
+                changes != 0
+            } else {
+                interactions != 0
+            }
+        };
+        let queries = transform.sources.iter().filter(is_new).map(|source| {
             let fresh = |table: &str, has_seq| format!("lake.{table} where {}", between(has_seq, after, up_to));
             match overwrite.touched.get(&source.table) {
                 Some(query) => match Template::parse(query) {
@@ -124,7 +139,8 @@ impl Project {
                 ),
             }
         });
-        queries.collect::<Vec<_>>().join(" union all ")
+        let queries: Vec<String> = queries.collect();
+        (!queries.is_empty()).then(|| queries.join(" union all "))
     }
 
     /// The queries that together compute all rows of a transform. One whose key has a day is computed some days at a time:
@@ -137,7 +153,9 @@ impl Project {
         let Some(day) = overwrite.key.iter().find(|column| column.ends_with("_on")) else {
             return Ok(whole);
         };
-        let all = self.touching(transform, overwrite, &Position::default(), &moment.position());
+        let Some(all) = self.touching(transform, overwrite, &Position::default(), &moment.position()) else {
+            return Ok(whole);
+        };
         let sql =
             format!("select arrow_cast({day}, 'Utf8') as day, count(*) as rows from ({all}) group by 1 order by 1");
         let mut parts: Vec<(Vec<String>, i64)> = Vec::new();
@@ -174,8 +192,10 @@ impl Project {
         after: &Position,
         moment: &Moment,
     ) -> Result<Touched> {
-        let all = self.touching(transform, overwrite, after, &moment.position());
         let mut columns = BTreeMap::new();
+        let Some(all) = self.touching(transform, overwrite, after, &moment.position()) else {
+            return Ok(Touched { columns });
+        };
         for column in &overwrite.key {
             let sql = format!("select distinct arrow_cast({column}, 'Utf8') from ({all}) where {column} is not null");
             let values: BTreeSet<String> = moment.texts(&sql).await?.into_iter().collect();
@@ -205,7 +225,7 @@ struct TouchedColumn {
 impl Touched {
     /// True of the rows whose keys were touched; None if there can't be any.
     pub(crate) fn predicate(&self) -> Option<String> {
-        if self.columns.values().any(|column| column.values.is_empty()) {
+        if self.columns.is_empty() || self.columns.values().any(|column| column.values.is_empty()) {
             return None;
         }
         let all = self.columns.iter().map(|(name, column)| {

@@ -96,14 +96,14 @@ const NAMES: [Names; 5] = [
     },
     Names {
         alias: "ticket_types",
-        table: "lake.ticket_types",
+        table: "staging.stg_ticket_types",
         key: "ticket_type_id",
         column: "ticket_type_id",
         shown: &[("ticket_type", "name")],
     },
     Names {
         alias: "promo_codes",
-        table: "lake.promo_codes",
+        table: "staging.stg_promo_codes",
         key: "promo_code_id",
         column: "promo_code_id",
         shown: &[("promo_code", "code")],
