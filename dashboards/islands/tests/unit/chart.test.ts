@@ -67,6 +67,12 @@ describe("facets", () => {
     expect(marks.map(({ x, label, href }) => [x, label, href])).toEqual([["Late Quartet", "5", "/e1"], ["none", "1", "/e2"]]);
   });
 
+  it("two events of one name are two bars, and two lines", () => {
+    const rows = ["e1", "e2"].map((id) => ({ title: "Choir", event_id: id, days_to_event: 3, tickets_sold: 5 }));
+    expect(only(panel({ kind: "bar", columns: [title, eventId, tickets], rows })).marks.map(({ x }) => x)).toEqual(["Choir", "Choir (2)"]);
+    expect(only(panel({ columns: [daysLeft, title, eventId, tickets], grain: null, rows })).series).toEqual(["Choir", "Choir (2)"]);
+  });
+
   it("steps of a funnel say which part of the first has come so far", () => {
     const steps = [["visits", "Visits"], ["holds", "Holds"], ["paid", "Paid"]].map(([name, label]) => ({ ...tickets, name: name as string, label: label as string }));
     const { marks } = only(panel({ kind: "funnel", columns: steps, rows: [{ visits: 200, holds: 50, paid: 20 }] }));
