@@ -16,7 +16,8 @@ export interface Shape {
   decimals: number;
   series: string[];
   compares: boolean;
-  dots: boolean;
+  /** How large the points of a line are, if there are few enough for points. */
+  dots: number;
   negative: boolean;
   links: boolean;
   small: boolean;
@@ -43,7 +44,7 @@ export function shapeOf(kind: Kind, facet: Facet, small: boolean): Shape {
     kind, overTime, along, format, series, small, compares: compares && series.length <= (kind === "area" ? 1 : 4),
     currency: context.currency,
     decimals: context.currency === null ? 0 : (context.decimals[context.currency] ?? 2),
-    dots: overTime && marks.length / Math.max(series.length, 1) <= FEW,
+    dots: dotsOf(marks.length / Math.max(series.length, 1)),
     negative: marks.some(({ y }) => y < 0),
     links: marks.some(({ href }) => href !== null),
     names: Math.min(longest, MOST_LETTERS),
@@ -51,6 +52,9 @@ export function shapeOf(kind: Kind, facet: Facet, small: boolean): Shape {
     written: marks.length <= MOST_WRITTEN,
   };
 }
+
+/** A line of one or two points is hardly a line. */
+const dotsOf = (points: number): number => (points <= 2 ? 90 : points <= FEW ? 26 : 0);
 
 type Part = Record<string, unknown>;
 
@@ -109,14 +113,16 @@ function hover(shape: Shape, theme: Theme): Part {
 }
 
 function lines(shape: Shape, theme: Theme): Part {
+  // What has been counted so far stays until it is counted again; axes that fall are walked from their end.
+  const interpolate = !shape.along ? "monotone" : shape.along.falls ? "step-before" : "step-after";
   const area = shape.kind === "area";
   const encoding = { x: place(shape), color: colour(shape, theme) };
   const y = { field: "y", type: "quantitative", ...yAxis(shape) };
   const flat = { ...y, stack: null };
   const single = shape.series.length === 1;
-  const wash = single && !area ? [{ mark: { type: "area", interpolate: "monotone", opacity: 0.09 }, encoding: { ...encoding, y: flat } }] : [];
+  const wash = single && !area ? [{ mark: { type: "area", interpolate, opacity: 0.09 }, encoding: { ...encoding, y: flat } }] : [];
   const before = shape.compares
-    ? [{ mark: { type: "line", interpolate: "monotone", strokeDash: [4, 4], strokeWidth: 1.5, opacity: 0.75 },
+    ? [{ mark: { type: "line", interpolate, strokeDash: [4, 4], strokeWidth: 1.5, opacity: 0.75 },
         encoding: { ...encoding, y: { ...flat, field: "before" }, ...(single && { color: { value: theme.muted } }) } }]
     : [];
   const stacked = {
@@ -125,7 +131,7 @@ function lines(shape: Shape, theme: Theme): Part {
     encoding: { ...encoding, y: { ...flat, field: "base" }, y2: { field: "top" } },
   };
   const line = {
-    mark: { type: "line", interpolate: "monotone", strokeWidth: 2, ...(shape.dots && { point: { size: 26, filled: true } }) },
+    mark: { type: "line", interpolate, strokeWidth: 2, ...(shape.dots > 0 && { point: { size: shape.dots, filled: true } }) },
     encoding: { ...encoding, y: flat },
   };
   return { height: shape.small ? 140 : 240, layer: [...before, ...wash, area ? stacked : line, hover(shape, theme)] };

@@ -6,6 +6,8 @@ import { el } from "../dom";
 
 const NUMBERS = new Set(["integer", "decimal", "money", "percent", "duration"]);
 
+const TIMES = new Set(["minute", "hour", "day", "week", "month", "moment"]);
+
 export const isNumber = ({ format }: Column): boolean => NUMBERS.has(format);
 
 /**
@@ -65,7 +67,7 @@ function line(panel: PanelData, columns: Column[], row: Row, href: string | null
     const text = shown(row[column.name], column.format, context);
     const link = leads !== null && column.role === "dimension" && column.name !== "currency" ? el("a", { href: leads }, text) : text;
     if (link !== text) leads = null;
-    const own = el("td", { class: isNumber(column) && "number" }, link);
+    const own = el("td", { class: isNumber(column) ? "number" : TIMES.has(column.format) && "when" }, link);
     if (!column.before) return [own];
     const before = numberIn(row, column.before);
     const moved = change(numberIn(row, column.name), before, column.good);

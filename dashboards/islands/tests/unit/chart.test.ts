@@ -116,7 +116,8 @@ describe("specifications", () => {
   });
 
   it("new marks of the same form leave the chart as it is", () => {
-    const [one, other] = [only(panel({ rows })), only(panel({ rows: [...rows, { ...rows[1]!, at: "2026-05-03T00:00:00" }] }))];
+    const days = (count: number) => panel({ rows: Array.from({ length: count }, (_, day) => ({ ...rows[0]!, at: `2026-05-${String(day + 1).padStart(2, "0")}T00:00:00` })) });
+    const [one, other] = [only(days(10)), only(days(11))];
     expect(shapeOf("line", one, false)).toEqual(shapeOf("line", other, false));
   });
 });
