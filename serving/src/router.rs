@@ -10,7 +10,7 @@ use crate::{
         access, account, alert_rules, audit, audit_log, buyer, check_ins, dashboard_shares, dashboards, devices,
         downloads, erasure, event_refunds, events, exports, gates, health, holds, imports, interactions, metrics,
         money, orders, organizers, pages, payments, promo_codes, questions, reports, saved_questions, scanner, scans,
-        session, sql, status, ticket_types, tickets, till, transforms, venues, waiting_list, webhooks,
+        session, shared, sql, status, ticket_types, tickets, till, transforms, venues, waiting_list, webhooks,
     },
     wiring::App,
 };
@@ -141,6 +141,7 @@ pub fn build(app: &Arc<App>) -> Router {
         .route("/scanner/", get(pages::scanner))
         .route("/scanner/{*path}", get(pages::scanner_asset))
         .merge(dashboards::router())
+        .merge(shared::router().layer(middleware::from_fn_with_state(app.clone(), limit_strangers)))
         .fallback(async || Problem::not_found("address; see /docs"))
         .method_not_allowed_fallback(async || Problem::new("method_not_allowed", "see /docs"))
         .layer(CatchPanicLayer::custom(|_| {

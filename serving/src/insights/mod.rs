@@ -1,12 +1,12 @@
 //! What is mailed of an organizer's figures: reports of dashboards, and alerts on metrics. Both are computed by who answers
 //! queries, as the organizer sees its rows and without anybody's personal data, and queued as words.
 
-mod page;
 mod report;
+mod tables;
 mod watch;
 mod words;
 
-pub use report::figures;
+pub use report::{check_page, figures};
 pub use watch::{check, look};
 
 use domain::OrganizerId;

@@ -264,11 +264,11 @@ mod tests {
         let filled = fill(&content, &places, Language::English, Some("Ada"), "https://x.org").unwrap();
         let (text, html) = (text(&filled.blocks), html(&filled.blocks, Language::English));
         assert!(
-            text.contains("\n           Now           Before\nNet sales  1,250.00 EUR       –\n"),
+            text.contains("\n                    Now  Before\nNet sales  1,250.00 EUR       –\n"),
             "{text}"
         );
         assert!(
-            text.contains("Tickets sold\nLate <b>Quartet</b>    7\nJazz                  12\n"),
+            text.contains("Tickets sold\nLate <b>Quartet</b>   7\nJazz                 12\n"),
             "{text}"
         );
         assert!(

@@ -2,6 +2,7 @@ use super::insights::Maker;
 use crate::{
     auth::Identity,
     extract::{Body, Id, Params},
+    insights,
     problem::{Problem, Result},
     view::{Moment, Page, PageQuery, page_of},
     wiring::App,
@@ -80,6 +81,7 @@ pub async fn create_share(
     Body(input): Body<DashboardShareInput>,
 ) -> Result<(StatusCode, Json<NewDashboardShare>)> {
     identity.require(organizer_id, Permission::ShareDashboards)?;
+    insights::check_page(&app, &input.page, &input.state)?;
     let details = ShareDetails {
         page: input.page,
         state: input.state,

@@ -34,6 +34,7 @@ pub mod saved_questions;
 pub mod scanner;
 pub mod scans;
 pub mod session;
+pub mod shared;
 pub mod sql;
 pub mod status;
 pub mod ticket_types;

@@ -2,6 +2,7 @@ use super::insights::{RecipientView, language, recipients};
 use crate::{
     auth::Identity,
     extract::{Body, Id, Once, Params, Spoken},
+    insights,
     problem::{Problem, Result},
     view::{Moment, Page, PageQuery, page_of},
     wiring::App,
@@ -133,6 +134,7 @@ pub async fn create_report(
 ) -> Result<(StatusCode, Json<ReportView>)> {
     identity.require(organizer_id, Permission::ReadLake)?;
     let home = organizers::get(&mut app.store.read().await?, organizer_id).await?;
+    insights::check_page(&app, &input.page, &input.state)?;
     let details = input.details(&home.timezone, spoken)?;
     let created = app.store.write(identity.actor(), move |tx| {
         Box::pin(async move { reports::create(tx, organizer_id, details).await })
@@ -192,6 +194,7 @@ pub async fn update_report(
     Body(input): Body<ReportInput>,
 ) -> Result<Json<ReportView>> {
     let report = readable(&app, &identity, id).await?;
+    insights::check_page(&app, &input.page, &input.state)?;
     let details = input.details(&report.timezone, report.language)?;
     let updated = app.store.write(identity.actor(), move |tx| {
         Box::pin(async move { reports::update(tx, id, details).await })
