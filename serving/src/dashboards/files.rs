@@ -46,6 +46,9 @@ struct Built {
     file: String,
     #[serde(default)]
     css: Vec<String>,
+    /// Other lines, whose styles it needs as well.
+    #[serde(default)]
+    imports: Vec<String>,
 }
 
 pub struct Files {
@@ -135,12 +138,28 @@ impl Loaded {
         found.cloned().ok_or_else(|| Problem::not_found("dashboard"))
     }
 
-    /// The addresses of a script of ours and of its styles.
+    /// The addresses of a script of ours and of the styles that it and what it imports need.
     pub fn island(&self, name: &str) -> (Option<&str>, Vec<&str>) {
-        match self.islands.get(name) {
-            Some(built) => (Some(&built.file), built.css.iter().map(String::as_str).collect()),
-            None => (None, Vec::new()),
+        let Some(built) = self.islands.get(name) else {
+            return (None, Vec::new());
+        };
+        let mut needed = vec![built];
+        let mut place = 0;
+        while let Some(next) = needed.get(place) {
+            let imported = next.imports.iter().filter_map(|name| self.islands.get(name));
+            let new: Vec<&Built> = imported
+                .filter(|other| needed.iter().all(|known| known.file != other.file))
+                .collect();
+            needed.extend(new);
+            place += 1;
         }
+        let mut styles = Vec::new();
+        for style in needed.iter().rev().flat_map(|built| &built.css) {
+            if !styles.contains(&style.as_str()) {
+                styles.push(style);
+            }
+        }
+        (Some(&built.file), styles)
     }
 }
 
@@ -255,6 +274,18 @@ mod tests {
             "Overview",
             "the others go on"
         );
+    }
+
+    #[test]
+    fn a_page_has_the_styles_of_what_its_script_imports() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join(ISLANDS)).unwrap();
+        let manifest = r#"{ "src/a.ts": { "file": "a-1.js", "css": ["a-1.css"], "imports": ["_b.js"] },
+                            "_b.js": { "file": "b-2.js", "css": ["b-2.css"], "imports": ["_b.js"] } }"#;
+        fs::write(folder.path().join(ISLANDS).join(MANIFEST), manifest).unwrap();
+        let loaded = Loaded::read(Some(folder.path()));
+        assert_eq!(loaded.island("src/a.ts"), (Some("a-1.js"), vec!["b-2.css", "a-1.css"]));
+        assert_eq!(loaded.island("src/other.ts"), (None, Vec::new()));
     }
 
     #[test]

@@ -30,8 +30,8 @@ pub type StillValid = Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
 const LIVE_EVERY: Duration = Duration::from_millis(250);
 /// …and the others after this.
 const OTHERS_EVERY: Duration = Duration::from_secs(5);
-/// Asking takes at most one part in so many of the time: many open pages leave room for everything else.
-const SHARE: u32 = 4;
+/// After asking it rests so many times as long as that took: many open pages leave room for everything else.
+const REST: u32 = 2;
 const HEARTBEAT: Duration = Duration::from_secs(15);
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 const COME_AGAIN: Duration = Duration::from_secs(2);
@@ -53,6 +53,7 @@ type Feed = Arc<watch::Sender<Arc<Shown>>>;
 struct Key {
     organizer: Option<String>,
     personal_data: bool,
+    drills: bool,
     /// Of a page for the platform, which may show what each principal does.
     principal: Option<String>,
     page: usize,
@@ -97,6 +98,7 @@ impl Live {
         let key = Key {
             organizer: asking.principal.organizer.map(|id| id.to_string()),
             personal_data: asking.principal.personal_data,
+            drills: asking.drills,
             principal: (asking.page.audience == Audience::Platform).then(|| asking.principal.id.clone()),
             page: Arc::as_ptr(&asking.page) as usize,
             state: asking.state.query(),
@@ -156,10 +158,10 @@ async fn run(asking: &Asking, feed: &Feed, mut moved: watch::Receiver<u64>, dese
         tell(feed, &asking.lake, answers);
         let took = started.elapsed();
         if others {
-            all_at = Instant::now() + OTHERS_EVERY.max(took * SHARE);
+            all_at = Instant::now() + OTHERS_EVERY.max(took * REST);
         }
         stale = !others;
-        sleep(LIVE_EVERY.max(took * SHARE)).await;
+        sleep(LIVE_EVERY.max(took * REST)).await;
         let change = async {
             match stale {
                 // Something has come since the others were asked; they are due later.

@@ -8,6 +8,7 @@
 //! To add a page: a file in `dashboards/pages/`, or in `pages/` of the folder that `--dashboards` names.
 
 mod columns;
+mod drawn;
 mod export;
 mod files;
 mod live;
@@ -117,6 +118,7 @@ pub async fn asking(app: &App, principal: Principal, page: Arc<Page>, state: Sta
         state,
         zone: zone.parse().unwrap_or(Tz::UTC),
         has_events,
+        drills: true,
     })
 }
 
@@ -141,7 +143,11 @@ pub async fn shared(app: &App, shared: &Shared) -> Result<Asking> {
         personal_data: false,
         ..shared.principal.clone()
     };
-    asking(app, principal, page, state).await
+    let asking = asking(app, principal, page, state).await?;
+    Ok(Asking {
+        drills: false,
+        ..asking
+    })
 }
 
 /// The one that is asked for, or the first that the identity may read; None for the platform, which sees all of them.

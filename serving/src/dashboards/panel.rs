@@ -29,6 +29,8 @@ pub struct Asking {
     pub zone: Tz,
     /// There is an event that something could have happened at.
     pub has_events: bool,
+    /// Rows lead elsewhere; not for who may see this page alone.
+    pub drills: bool,
 }
 
 /// A chart has more points than a table has lines that anybody reads.
@@ -48,6 +50,7 @@ impl Asking {
     /// What a panel shows. What goes wrong is part of it.
     pub async fn answer(&self, panel: &Panel) -> PanelData {
         let mut data = PanelData::of(panel);
+        data.drill = data.drill.filter(|_| self.drills);
         if let Err(problem) = self.fill(panel, &mut data).await {
             data.rows.clear();
             data.passing = ["busy", "unavailable", "timeout"].contains(&problem.code.as_ref());

@@ -45,6 +45,12 @@ pub fn check(
         return Err(Problem::invalid(pointer, &error.message));
     }
     let metric = metric_of(metric)?;
+    if metric.time == Time::Whole {
+        return Err(Problem::invalid(
+            "/metric",
+            "this metric is of all time, and has no last hour or day",
+        ));
+    }
     spans(metric, window, Timestamp::from_micros(0), "UTC")
         .map_err(|invalid| Problem::invalid("/time_window", invalid))?;
     match (metric.by_currency, currency) {
@@ -128,8 +134,7 @@ fn query(metric: &str, filters: &[RuleFilter]) -> MetricQuery {
 fn spans(metric: &Metric, window: TimeWindow, at: Timestamp, timezone: &str) -> Result<Vec<Span>, domain::Invalid> {
     let spans = match metric.time {
         Time::Instant(_) => window.spans(at, timezone)?,
-        Time::Day(_) => window.spans_of_days(at, timezone)?,
-        Time::Whole => return Err(domain::Invalid::new("this metric is of all time, and knows no windows")),
+        Time::Day(_) | Time::Whole => window.spans_of_days(at, timezone)?,
     };
     let utc = |at: Timestamp| DateTime::<Utc>::from_timestamp_micros(at.as_micros()).unwrap_or_default();
     Ok(spans.into_iter().map(|(from, to)| (utc(from), utc(to))).collect())
@@ -159,6 +164,7 @@ mod tests {
             pointer("net_sales", &[filter("gate")], hour, None),
             Err("/filters/0/dimension".into())
         );
+        assert_eq!(pointer("buyers", &[], TimeWindow::Week, None), Err("/metric".into()));
         assert_eq!(pointer("net_revenue", &[], hour, None), Err("/time_window".into()));
         assert_eq!(pointer("net_revenue", &[], TimeWindow::Week, None), Ok(Some(home)));
     }

@@ -16,6 +16,7 @@ mod check_ins;
 mod commands;
 mod consistency;
 mod crash;
+mod dashboards;
 mod demo;
 mod doors;
 mod erasure;

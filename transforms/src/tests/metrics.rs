@@ -224,7 +224,7 @@ async fn spans_answer_what_whole_ranges_do_one_by_one() {
         let sql = format!(
             "select {place} as span, cast(sum(sold_minor - cancelled_minor) as double) as value
              from marts.sales join staging.stg_events using (event_id)
-             where title in ('Event 0', 'Event 1', 'Event 2') and currency = 'EUR'
+             where title in ('Event 0', 'Event 1', 'Event 2') and sales.currency = 'EUR'
                  and minute_at >= {} and minute_at < {}
              having count(*) > 0",
             bound(from),

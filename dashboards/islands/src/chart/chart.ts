@@ -4,7 +4,7 @@ import type { PanelData } from "../data/panel";
 import { el } from "../dom";
 import { heightOf, shapeOf } from "./spec";
 import { SERIES, type Theme, themeOf } from "./theme";
-import { type Facet, type Options, facets } from "./tidy";
+import { type Facet, type Options, facets, summary } from "./tidy";
 import type { FacetView } from "./view";
 
 /** Charts that are shown at once; a reader asks for more. */
@@ -42,7 +42,7 @@ export class Chart {
 
   private async draw(): Promise<void> {
     this.waiting = false;
-    const found = facets(this.panel, this.options).filter(({ marks }) => marks.length > 0).map(fewer);
+    const found = facets(this.panel, this.options).map(fewer);
     const shown = this.all ? found : found.slice(0, AT_ONCE);
     this.host.classList.toggle("several", shown.length > 2);
     const keys = new Set(shown.map(({ key }) => key));
@@ -60,6 +60,8 @@ export class Chart {
   private async facet(facet: Facet, theme: Theme, small: boolean): Promise<void> {
     const shape = shapeOf(this.panel.kind, facet, small);
     const known = this.views.get(facet.key) ?? this.place(facet);
+    known.host.setAttribute("aria-label", summary(facet, this.panel));
+    this.name(known.place, facet.title);
     if (known.view?.fits(shape, theme)) return known.view.show(facet);
     known.host.style.minHeight = `${heightOf(facet.marks, shape)}px`;
     known.view?.gone();
@@ -69,12 +71,19 @@ export class Chart {
   }
 
   private place(facet: Facet) {
-    const host = el("div", { class: "drawn" });
-    const place = el("div", { class: "facet" }, facet.title && el("p", { class: "facet-name" }, facet.title), host);
+    const host = el("div", { class: "drawn", role: "img" });
+    const place = el("div", { class: "facet" }, host);
     this.host.append(place);
     const made = { place, host, view: null };
     this.views.set(facet.key, made);
     return made;
+  }
+
+  private name(place: HTMLElement, title: string | null): void {
+    const known = place.querySelector(".facet-name");
+    if (title === null) known?.remove();
+    else if (known) known.textContent = title;
+    else place.prepend(el("p", { class: "facet-name" }, title));
   }
 
   private more(left: number): void {

@@ -16,33 +16,45 @@ export interface Shape {
   decimals: number;
   series: string[];
   compares: boolean;
-  dots: boolean;
+  /** How large the points of a line are, if there are few enough for points. */
+  dots: number;
   negative: boolean;
   links: boolean;
   small: boolean;
   names: number;
+  axis: string | null;
+  /** Few enough marks for each to have its value written in it. */
+  written: boolean;
 }
 
 export const MARKS = "rows";
 export const STOPS = "stops";
+/** The signal with the width that all of the chart has, names and axes too. */
+export const ROOM = "room";
 
 const FEW = 45;
 const MOST_LETTERS = 34;
+const MOST_WRITTEN = 160;
 
 export function shapeOf(kind: Kind, facet: Facet, small: boolean): Shape {
-  const { marks, series, compares, format, context, along } = facet;
+  const { marks, series, compares, format, context, along, axis } = facet;
   const overTime = typeof marks[0]?.x === "number";
   const longest = overTime ? 0 : Math.max(4, ...marks.map(({ x }) => String(x).length));
   return {
-    kind, overTime, along, format, series, small, compares: compares && series.length <= 4,
+    kind, overTime, along, format, series, small, compares: compares && series.length <= (kind === "area" ? 1 : 4),
     currency: context.currency,
     decimals: context.currency === null ? 0 : (context.decimals[context.currency] ?? 2),
-    dots: overTime && marks.length / Math.max(series.length, 1) <= FEW,
+    dots: dotsOf(marks.length / Math.max(series.length, 1)),
     negative: marks.some(({ y }) => y < 0),
     links: marks.some(({ href }) => href !== null),
     names: Math.min(longest, MOST_LETTERS),
+    axis,
+    written: marks.length <= MOST_WRITTEN,
   };
 }
+
+/** A line of one or two points is hardly a line. */
+const dotsOf = (points: number): number => (points <= 2 ? 90 : points <= FEW ? 26 : 0);
 
 type Part = Record<string, unknown>;
 
@@ -50,7 +62,7 @@ export function specOf(shape: Shape, theme: Theme, width: number): TopLevelSpec 
   const body = bodyOf(shape, theme);
   const spec: Part = {
     $schema: "https://vega.github.io/schema/vega-lite/v6.json",
-    width, autosize: { type: "fit-x", contains: "padding" }, data: { name: MARKS }, ...body,
+    width, autosize: { type: "fit-x", contains: "padding" }, data: { name: MARKS }, params: [{ name: ROOM, value: width }], ...body,
   };
   // Checked when it is compiled: the types of Vega-Lite's own pieces are larger than this file.
   return spec as unknown as TopLevelSpec;
@@ -101,14 +113,16 @@ function hover(shape: Shape, theme: Theme): Part {
 }
 
 function lines(shape: Shape, theme: Theme): Part {
+  // What has been counted so far stays until it is counted again; axes that fall are walked from their end.
+  const interpolate = !shape.along ? "monotone" : shape.along.falls ? "step-before" : "step-after";
   const area = shape.kind === "area";
   const encoding = { x: place(shape), color: colour(shape, theme) };
   const y = { field: "y", type: "quantitative", ...yAxis(shape) };
   const flat = { ...y, stack: null };
   const single = shape.series.length === 1;
-  const wash = single && !area ? [{ mark: { type: "area", interpolate: "monotone", opacity: 0.09 }, encoding: { ...encoding, y: flat } }] : [];
+  const wash = single && !area ? [{ mark: { type: "area", interpolate, opacity: 0.09 }, encoding: { ...encoding, y: flat } }] : [];
   const before = shape.compares
-    ? [{ mark: { type: "line", interpolate: "monotone", strokeDash: [4, 4], strokeWidth: 1.5, opacity: 0.75 },
+    ? [{ mark: { type: "line", interpolate, strokeDash: [4, 4], strokeWidth: 1.5, opacity: 0.75 },
         encoding: { ...encoding, y: { ...flat, field: "before" }, ...(single && { color: { value: theme.muted } }) } }]
     : [];
   const stacked = {
@@ -117,7 +131,7 @@ function lines(shape: Shape, theme: Theme): Part {
     encoding: { ...encoding, y: { ...flat, field: "base" }, y2: { field: "top" } },
   };
   const line = {
-    mark: { type: "line", interpolate: "monotone", strokeWidth: 2, ...(shape.dots && { point: { size: 26, filled: true } }) },
+    mark: { type: "line", interpolate, strokeWidth: 2, ...(shape.dots > 0 && { point: { size: shape.dots, filled: true } }) },
     encoding: { ...encoding, y: flat },
   };
   return { height: shape.small ? 140 : 240, layer: [...before, ...wash, area ? stacked : line, hover(shape, theme)] };
@@ -146,15 +160,16 @@ function bars(shape: Shape, theme: Theme): Part {
   const step = grouped ? Math.max(16, 34 / series.length) : 30;
   const y = {
     field: "x", type: "nominal", sort: null, scale: { paddingInner: grouped ? 0.2 : 0.28, paddingOuter: 0.08 },
-    axis: { labelLimit: { signal: `min(${names * 7.2 + 12}, max(90, width * 0.42))` }, labelColor: theme.ink, labelFontSize: 12.5, grid: false },
+    axis: { labelLimit: { signal: `min(${names * 7.4 + 12}, ${ROOM} * 0.44)` }, labelColor: theme.ink, labelFontSize: 12.5, grid: false },
   };
-  const x = { field: "y", type: "quantitative", stack: null, axis: null, scale: { padding: 86, ...(negative ? {} : { domainMin: 0 }), zero: true } };
+  const x = { field: "y", type: "quantitative", stack: null, axis: null, scale: { zero: true, nice: false, range: [negative ? 60 : 0, { expr: `max(40, width - ${kind === "funnel" ? 110 : 88})` }] } };
   const offset = grouped ? { yOffset: { field: "series", sort: null, scale: { domain: series } } } : {};
   const color = kind === "funnel" ? { value: theme.series[0] } : colour(shape, theme);
   const bar = { mark: { type: "bar", cornerRadiusEnd: 3, ...pointer(shape) }, encoding: { y, x, ...offset, color, tooltip: { field: "tip" } } };
   const value = {
+    transform: [{ calculate: shape.compares ? "max(datum.y, datum.before)" : "datum.y", as: "edge" }],
     mark: { type: "text", align: "left", dx: 6, color: theme.ink, fontSize: 12, ...pointer(shape) },
-    encoding: { y, x, ...offset, text: { field: "label" }, tooltip: { field: "tip" } },
+    encoding: { y, x: { ...x, field: "edge" }, ...offset, text: { field: "label" }, tooltip: { field: "tip" } },
   };
   const before = {
     mark: { type: "tick", thickness: 2, size: grouped ? 10 : 18, color: theme.ink, opacity: 0.65 },
@@ -164,17 +179,23 @@ function bars(shape: Shape, theme: Theme): Part {
 }
 
 function heatmap(shape: Shape, theme: Theme): Part {
-  return {
-    height: { step: 30 },
-    mark: { type: "rect", cornerRadius: 3, xOffset: 1, x2Offset: -1, yOffset: 1, y2Offset: -1, ...pointer(shape) },
-    encoding: {
-      x: { field: "series", type: "ordinal", sort: null, axis: { labelAngle: 0, labelLimit: 60, orient: "bottom", grid: false } },
-      y: { field: "x", type: "ordinal", sort: null, axis: { labelLimit: 140, labelColor: theme.ink, grid: false } },
-      color: { field: "y", type: "quantitative", scale: { range: theme.ramp, zero: true },
-        legend: { labelExpr: brief(shape), gradientLength: 160, gradientThickness: 8, orient: "bottom", direction: "horizontal" } },
-      tooltip: { field: "tip" },
-    },
+  const place = {
+    x: { field: "series", type: "ordinal", sort: null, scale: { paddingInner: 0.04, paddingOuter: 0 }, axis: { labelAngle: 0, labelLimit: 60, grid: false, title: shape.axis } },
+    y: { field: "x", type: "ordinal", sort: null, scale: { paddingInner: 0.08, paddingOuter: 0 }, axis: { labelLimit: 140, labelColor: theme.ink, grid: false } },
+    tooltip: { field: "tip" },
   };
+  const legend = { labelExpr: brief(shape), gradientLength: 160, gradientThickness: 8, orient: "top", direction: "horizontal", offset: 6 };
+  const cells = {
+    mark: { type: "rect", cornerRadius: 3, ...pointer(shape) },
+    encoding: { ...place, color: { field: "y", type: "quantitative", scale: { range: theme.ramp, zero: true }, legend } },
+  };
+  // Each value in the colour that stands out from its cell.
+  const half = { test: "datum.y > 0.5 * datum.most", value: theme.card };
+  const values = {
+    transform: [{ joinaggregate: [{ op: "max", field: "y", as: "most" }] }],
+    mark: { type: "text", fontSize: 11, ...pointer(shape) }, encoding: { ...place, text: { field: "label" }, color: { condition: half, value: theme.ink } },
+  };
+  return { height: { step: 30 }, layer: [cells, ...(shape.written ? [values] : [])] };
 }
 
 /** The height that a chart will take, so that what is below it does not jump when it comes. */

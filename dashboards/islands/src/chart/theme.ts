@@ -38,7 +38,7 @@ export const config = ({ ink, muted, line, font, series }: Theme) => ({
   aria: false,
   background: "transparent",
   font,
-  padding: 0,
+  padding: { left: 0, right: 12, top: 7, bottom: 2 },
   view: { stroke: null },
   axis: {
     labelColor: muted, labelFontSize: 12, labelPadding: 6, titleColor: muted, titleFontWeight: 500 as const, titleFontSize: 12,

@@ -1,7 +1,7 @@
 // Rows as a chart wants them: one mark a row, in facets that are never added to each other.
 
 import { type Context, major, quantity, shown, span, instant } from "../data/format";
-import { type Column, type Format, type PanelData, type Row, currencies, currencyOf, dimensions, metrics, numberIn, timeOf } from "../data/panel";
+import { type Column, type Format, type PanelData, type Row, currencies, currencyOf, dimensions, hasCurrency, metrics, numberIn, timeOf } from "../data/panel";
 
 export interface Mark {
   /** Where it stands: a time in milliseconds, or a name. */
@@ -36,6 +36,8 @@ export interface Facet {
   compares: boolean;
   /** The marks stand along a count, and not a time; it falls from left to right if the rows do. */
   along: { label: string; falls: boolean } | null;
+  /** What the columns of a heatmap are. */
+  axis: string | null;
 }
 
 export interface Options {
@@ -56,15 +58,34 @@ export function next(at: number, grain: PanelData["grain"]): number {
 /** Every facet of a panel: each currency, and in it each kind of unit, has axes of its own. */
 export function facets(panel: PanelData, options: Options): Facet[] {
   const groups = byUnit(metrics(panel));
-  return currencies(panel).flatMap((currency) => {
-    const rows = panel.rows.filter((row) => currencyOf(row) === currency);
+  const found = currencies(panel).flatMap((currency) => {
+    const rows = hasCurrency(panel) ? panel.rows.filter((row) => currencyOf(row) === currency) : panel.rows;
     return groups.map((group) => facet(panel, rows, group, currency, groups.length > 1, options));
   });
+  const told = found.filter(({ marks }) => marks.length > 0);
+  // One alone is called what the panel is called.
+  return told.length === 1 ? told.map((each) => ({ ...each, title: null })) : told;
+}
+
+/** A facet in a sentence, for who can't see it. */
+export function summary({ title, marks, series, format, context, along }: Facet, panel: PanelData): string {
+  const [first, last] = [marks[0], marks.at(-1)];
+  if (!first || !last) return panel.title;
+  const say = (y: number) => quantity(y, format, context);
+  const place = ({ x }: Mark) => (typeof x === "number" && !along ? span(x, panel.grain ?? "day", context.locale) : String(x));
+  const [least, most] = [...marks].sort((one, other) => one.y - other.y).filter((_, index, all) => index === 0 || index === all.length - 1);
+  const parts = [`${[panel.title, title].filter(Boolean).join(", ")}.`, `${marks.length} values from ${place(first)} to ${place(last)}.`];
+  if (series.length > 1) parts.push(`${series.length} series: ${series.join(", ")}.`);
+  if (most) parts.push(`Highest: ${say(most.y)}, ${place(most)}.`);
+  if (least && most) parts.push(`Lowest: ${say(least.y)}, ${place(least)}.`);
+  return parts.join(" ");
 }
 
 function byUnit(columns: Column[]): Column[][] {
+  // An average of counts is a count to whoever compares the two.
+  const unit = ({ format }: Column) => (format === "decimal" ? "integer" : format);
   const groups = new Map<Format, Column[]>();
-  for (const column of columns) groups.set(column.format, [...(groups.get(column.format) ?? []), column]);
+  for (const column of columns) groups.set(unit(column), [...(groups.get(unit(column)) ?? []), column]);
   return [...groups.values()];
 }
 
@@ -74,24 +95,57 @@ function facet(panel: PanelData, rows: Row[], group: Column[], currency: string 
   const title = [currency, mixed ? group.map(({ label }) => label).join(", ") : null].filter(Boolean).join(" · ");
   const made: Facet = {
     key: `${currency ?? ""} ${first.format}`, title: title === "" ? null : title, format: first.format, context,
-    marks: [], stops: [], series: [], along: null, compares: group.some(({ before }) => before),
+    marks: [], stops: [], series: [], along: null, axis: null, compares: group.some(({ before }) => before && rows.some((row) => numberIn(row, before) !== null)),
   };
   const time = timeOf(panel);
   const drawsLines = panel.kind === "line" || panel.kind === "area";
   const count = !time && drawsLines ? dimensions(panel).find(({ format: each }) => each === "integer") : undefined;
   if (panel.kind === "funnel") made.marks = funnel(panel, rows, group, context, options);
-  else made.marks = rows.flatMap((row) => group.flatMap((column) => mark(panel, row, column, group.length > 1, time ?? count, context, options)));
+  else {
+    const marking = { panel, several: group.length > 1, along: time ?? count, context, options, names: new Names(panel) };
+    made.marks = rows.flatMap((row) => group.flatMap((column) => mark(row, column, marking)));
+  }
+  if (panel.kind === "heatmap") made.axis = dimensions(panel).at(time ? 0 : 1)?.label ?? null;
   if (time && panel.kind !== "heatmap") Object.assign(made, overTime(panel, made));
   if (count) Object.assign(made, alongCount(count, made));
   made.series = [...new Set(made.marks.map(({ series }) => series))];
   return made;
 }
 
+/** Two things of one name are two: the second one gets a number. Ids tell them apart, and are nothing to read. */
+class Names {
+  private readonly known = new Map<string, Map<string, string>>();
+  private readonly ids: string[];
+
+  constructor({ columns }: PanelData) {
+    this.ids = columns.filter(({ role, name }) => role === "dimension" && name.endsWith("_id")).map(({ name }) => name);
+  }
+
+  unique(name: string, row: Row): string {
+    const id = this.ids.map((each) => row[each]).join();
+    const same = this.known.get(name) ?? new Map<string, string>();
+    this.known.set(name, same);
+    const found = same.get(id) ?? (same.size === 0 ? name : `${name} (${same.size + 1})`);
+    same.set(id, found);
+    return found;
+  }
+}
+
 const nameOf = (row: Row, columns: Column[], context: Context): string =>
   columns.map(({ name, format }) => (row[name] === null || row[name] === "" ? "none" : shown(row[name], format, context))).join(" · ");
 
-/** `along` is the column of an axis with distances: times, or counts such as days that are left. */
-function mark(panel: PanelData, row: Row, column: Column, several: boolean, along: Column | undefined, context: Context, options: Options): Mark[] {
+interface Marking {
+  panel: PanelData;
+  /** There are several metrics, so each mark says which one it shows. */
+  several: boolean;
+  /** The column of an axis with distances: times, or counts such as days that are left. */
+  along: Column | undefined;
+  context: Context;
+  options: Options;
+  names: Names;
+}
+
+function mark(row: Row, column: Column, { panel, several, along, context, options, names }: Marking): Mark[] {
   const value = numberIn(row, column.name);
   if (value === null) return [];
   const scale = (minor: number) => (column.format === "money" ? major(minor, context) : minor);
@@ -101,11 +155,11 @@ function mark(panel: PanelData, row: Row, column: Column, several: boolean, alon
   const named = panel.kind === "heatmap" && along ? along : along ? undefined : apart[0];
   const rest = along ? apart : apart.slice(1);
   const text = quantity(y, column.format, context);
-  const labels = [...(rest.length > 0 ? [nameOf(row, rest, context)] : []), ...(several && (along || named) ? [column.label] : [])];
+  const labels = [...(rest.length > 0 ? [named ? nameOf(row, rest, context) : names.unique(nameOf(row, rest, context), row)] : []), ...(several && (along || named) ? [column.label] : [])];
   const series = labels.join(" · ") || (along || named ? column.label : panel.title);
   const place = along ? placeOf(row, along) : null;
   if (along && place === null) return [];
-  const x = named ? nameOf(row, [named], context) : (place ?? column.label);
+  const x = named ? names.unique(nameOf(row, [named], context), row) : (place ?? column.label);
   const then = before === null ? [] : [`Before\t${quantity(before, column.format, context)}`];
   const called = labels.length > 0 ? series : column.label;
   return [{ x, y, base: 0, series, before, label: text, tip: [x, `${called}\t${text}`, ...then].join("\n"), href: options.hrefOf(row) }];

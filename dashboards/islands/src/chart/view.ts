@@ -4,7 +4,7 @@ import { Error as ERRORS, View, changeset, logger, parse, truthy } from "vega";
 import { expressionInterpreter } from "vega-interpreter";
 import { compile } from "vega-lite";
 import "./functions";
-import { MARKS, STOPS, type Shape, specOf } from "./spec";
+import { MARKS, ROOM, STOPS, type Shape, specOf } from "./spec";
 import { type Theme, config } from "./theme";
 import type { Facet, Mark } from "./tidy";
 import { hideTip, showTip } from "./tooltip";
@@ -35,6 +35,8 @@ export class FacetView {
   static async draw(host: HTMLElement, shape: Shape, facet: Facet, theme: Theme, follow: (href: string) => void): Promise<FacetView> {
     const made = new FacetView(host, shape, theme, follow);
     await made.show(facet);
+    // The host says what is drawn, in words.
+    host.querySelector("svg")?.setAttribute("aria-hidden", "true");
     return made;
   }
 
@@ -51,7 +53,7 @@ export class FacetView {
   async resize(width: number): Promise<void> {
     if (width === this.width || width === 0) return;
     this.width = width;
-    await this.view.width(width).runAsync();
+    await this.view.width(width).signal(ROOM, width).runAsync();
   }
 
   canvas(): Promise<HTMLCanvasElement> {

@@ -35,7 +35,7 @@ function money(value: number, context: Context, short: boolean): string {
   const options = { ...places, ...compact };
   if (context.currency === null) return numbers(context.locale, options).format(value);
   try {
-    const how = { style: "currency", currency: context.currency, currencyDisplay: "narrowSymbol", ...options } as const;
+    const how = { style: "currency", currency: context.currency, currencyDisplay: short ? "narrowSymbol" : "symbol", ...options } as const;
     return numbers(context.locale, how).format(value);
   } catch {
     return `${numbers(context.locale, options).format(value)} ${context.currency}`;

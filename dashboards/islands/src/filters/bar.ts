@@ -6,6 +6,8 @@ import { tidyState } from "../data/state";
 /** Lists longer than this get a field to search in. */
 const LONG = 8;
 const DAY = 86_400_000;
+/** The range that the days beside it name. */
+const CUSTOM = "custom";
 
 const moved = (day: string, days: number): string => new Date(Date.parse(`${day}T00:00:00Z`) + days * DAY).toISOString().slice(0, 10);
 
@@ -19,8 +21,15 @@ export function startFilters(form: HTMLFormElement, go: (href: string) => void):
   });
   for (const field of all<HTMLInputElement>("input[type=radio], select", form)) {
     field.addEventListener("change", () => {
+      if (field.value === CUSTOM) return one("input[type=date]", form)?.focus();
       if (field.name === "range") for (const day of all<HTMLInputElement>("input[type=date]", form)) day.value = "";
       submit();
+    });
+  }
+  for (const day of all("input[type=date]", form)) {
+    day.addEventListener("input", () => {
+      const own = one<HTMLInputElement>(`input[value=${CUSTOM}]`, form);
+      if (own) own.checked = true;
     });
   }
   for (const menu of all<HTMLDetailsElement>("details", form)) startMenu(form, menu, submit);
@@ -42,7 +51,10 @@ export function stateOf(form: HTMLFormElement): URLSearchParams {
     const inclusive = name === "to" && one("input[name=to]", form)?.dataset.inclusive !== undefined;
     return [name, inclusive && value ? moved(String(value), 1) : String(value)];
   });
-  return tidyState(pairs);
+  // What is filtered by and has no field here, such as the event of a page, stays as it is.
+  const fields = new Set(all<HTMLInputElement>("[name]", form).map(({ name }) => name));
+  const kept = [...new URLSearchParams(location.search)].filter(([name]) => name.startsWith("filter.") && !fields.has(name));
+  return tidyState([...pairs, ...kept]);
 }
 
 const closeAll = (form: HTMLFormElement): void => {
@@ -53,13 +65,13 @@ function startMenu(form: HTMLFormElement, menu: HTMLDetailsElement, submit: () =
   const summary = one("summary", menu);
   const chosen = () => all<HTMLInputElement>("input", menu).map(({ checked, value, type }) => (type === "date" ? value : checked)).join();
   let before = chosen();
-  const boxes = all<HTMLInputElement>("input[type=checkbox]", menu);
-  if (boxes.length > LONG) search(menu, boxes);
+  const entries = all("fieldset label, li", menu);
+  if (entries.length > LONG && menu.dataset.name !== "range") search(menu, entries);
   menu.addEventListener("toggle", () => {
     if (menu.open) {
       before = chosen();
       for (const other of all<HTMLDetailsElement>("details[open]", form)) if (other !== menu) other.open = false;
-      one<HTMLInputElement>("input", menu)?.focus();
+      one("input, a", menu)?.focus();
     } else if (before !== chosen()) submit();
   });
   menu.addEventListener("keydown", (event) => {
@@ -72,25 +84,20 @@ function startMenu(form: HTMLFormElement, menu: HTMLDetailsElement, submit: () =
   });
 }
 
-function search(menu: HTMLDetailsElement, boxes: HTMLInputElement[]): void {
-  const nothing = el("p", { class: "nothing", hidden: true }, "No value is called that.");
+function search(menu: HTMLDetailsElement, entries: HTMLElement[]): void {
+  const nothing = el("p", { class: "nothing", hidden: true }, "Nothing is called that.");
   const name = one("summary", menu)?.dataset.name ?? "values";
   const field = el("input", {
     type: "search", placeholder: "Search", "aria-label": `Search in ${name}`, autocomplete: "off",
     oninput: () => {
       const wanted = field.value.trim().toLocaleLowerCase();
-      let found = 0;
-      for (const box of boxes) {
-        const label = box.closest("label") as HTMLElement;
-        label.hidden = !(label.textContent ?? "").toLocaleLowerCase().includes(wanted);
-        if (!label.hidden) found += 1;
-      }
-      nothing.hidden = found > 0;
+      for (const entry of entries) entry.hidden = !(entry.textContent ?? "").toLocaleLowerCase().includes(wanted);
+      nothing.hidden = entries.some(({ hidden }) => !hidden);
     },
   });
   // Enter in a search field would send the form off.
   field.addEventListener("keydown", (event) => event.key === "Enter" && event.preventDefault());
-  const list = one("fieldset", menu) ?? menu;
-  list.before(field);
-  list.append(nothing);
+  const list = one("fieldset, ul", menu);
+  list?.before(field);
+  list?.after(nothing);
 }

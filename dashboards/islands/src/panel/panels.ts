@@ -33,8 +33,6 @@ export class Panels {
     const [place, pivot] = [one("[data-chart]", section), one("[data-pivot]", section)];
     const hrefOf = (row: Row) => this.hrefOf(data, row);
     if (place && !data.error) {
-      place.setAttribute("role", "group");
-      place.setAttribute("aria-label", data.description || data.title);
       panel.chart = new Chart(place, data, { hrefOf, follow: this.follow });
       const png = one("[data-png]", section);
       if (png) png.hidden = false;

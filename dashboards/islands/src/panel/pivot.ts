@@ -3,7 +3,8 @@
 import perspective from "@perspective-dev/client";
 import clientWasm from "@perspective-dev/client/dist/wasm/perspective-js.wasm?url";
 import serverWasm from "@perspective-dev/server/dist/wasm/perspective-server.wasm?url";
-import viewerModule from "@perspective-dev/viewer";
+import viewerLoader from "@perspective-dev/viewer";
+import * as viewerModule from "@perspective-dev/viewer/dist/wasm/perspective-viewer.js";
 import viewerWasm from "@perspective-dev/viewer/dist/wasm/perspective-viewer.wasm?url";
 import "@perspective-dev/viewer-datagrid";
 import "@perspective-dev/viewer/themes/pro.css";
@@ -12,26 +13,36 @@ import { isDark } from "../theme";
 import { el } from "../dom";
 
 type Viewer = HTMLElement & {
-  load(table: unknown): Promise<void>;
+  load(client: unknown): Promise<void>;
   restore(settings: Record<string, unknown>): Promise<void>;
   delete(): Promise<void>;
 };
 type Client = Awaited<ReturnType<typeof perspective.worker>>;
 type Table = Awaited<ReturnType<Client["table"]>>;
 
+let count = 0;
 let started: Promise<Client> | undefined;
 
 function start(): Promise<Client> {
   started ??= (async () => {
     perspective.init_server(fetch(serverWasm));
     perspective.init_client(fetch(clientWasm));
-    await viewerModule.init_client(fetch(viewerWasm));
+    // Left to itself, the viewer imports its module from a blob, which the page's policy forbids.
+    await viewerLoader.init_client(fetch(viewerWasm), viewerModule);
     return perspective.worker();
   })();
   return started;
 }
 
 const theme = () => (isDark() ? "Pro Dark" : "Pro Light");
+
+/** Its button for columns, groups and filters has a picture and no name. */
+function named(viewer: Viewer): void {
+  const tab = viewer.querySelector("perspective-viewer-tab");
+  for (const root of [tab, tab?.shadowRoot, viewer.shadowRoot]) {
+    root?.querySelector(".psp-tab-settings")?.setAttribute("aria-label", "Columns, groups and filters");
+  }
+}
 
 export class Pivot {
   private constructor(private readonly viewer: Viewer, private readonly table: Table, private readonly address: string | null) {}
@@ -46,11 +57,14 @@ export class Pivot {
   /** Shows rows that are here already. */
   static async of(host: HTMLElement, arrow: ArrayBuffer, address: string | null = null): Promise<Pivot> {
     const client = await start();
-    const table = await client.table(arrow);
+    const name = `rows-${(count += 1)}`;
+    const table = await client.table(arrow, { name });
     const viewer = el("perspective-viewer" as "div", { class: "pivot" }) as unknown as Viewer;
     host.replaceChildren(viewer);
-    await viewer.load(table);
-    await viewer.restore({ theme: theme(), settings: innerWidth > 900 && host.dataset.settings === "open" });
+    await viewer.load(client);
+    const settings = innerWidth > 900 && host.dataset.settings === "open";
+    await viewer.restore({ table: name, plugin: "Datagrid", title: host.dataset.title ?? "Rows", theme: theme(), settings });
+    named(viewer);
     return new Pivot(viewer, table, address);
   }
 

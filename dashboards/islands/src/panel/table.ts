@@ -1,18 +1,26 @@
 // Rows as a table: the panel of kind table, and what each chart says in numbers.
 
 import { change, contextOf, shown } from "../data/format";
-import { type Column, type PanelData, type Row, numberIn } from "../data/panel";
+import { type Column, type PanelData, type Row, currencyOf, numberIn } from "../data/panel";
 import { el } from "../dom";
 
 const NUMBERS = new Set(["integer", "decimal", "money", "percent", "duration"]);
 
+const TIMES = new Set(["minute", "hour", "day", "week", "month", "moment"]);
+
 export const isNumber = ({ format }: Column): boolean => NUMBERS.has(format);
 
-/** Ids lead somewhere, and are nothing to read where the name stands beside them. */
-export function readable({ columns }: PanelData): Column[] {
+/**
+ * Ids lead somewhere, and are nothing to read where the name stands beside them. Nor is the one currency there is, where
+ * amounts have its sign.
+ */
+export function readable({ columns, rows }: PanelData): Column[] {
+  const isTold = columns.some(({ format }) => format === "money") && new Set(rows.map(currencyOf)).size === 1;
   const names = new Set(columns.map(({ name }) => name));
   const told = (name: string) => name.endsWith("_id") && names.has(name === "event_id" ? "title" : name.slice(0, -"_id".length));
-  return columns.filter(({ name }) => !told(name));
+  const found = columns.filter(({ name }) => !told(name) && !(isTold && name === "currency"));
+  // Where nothing was before, nothing has changed.
+  return found.map((column) => (column.before && rows.every((row) => numberIn(row, column.before ?? "") === null) ? { ...column, before: null } : column));
 }
 
 /** A page holds so many rows as text; the files have all. */
@@ -37,7 +45,9 @@ export function showTable(table: HTMLTableElement, shownPanel: PanelData, hrefOf
   const columns = readable(panel);
   const head = columns.flatMap((column) => {
     const own = el("th", { scope: "col", class: isNumber(column) && "number" }, column.label);
-    return column.before ? [own, el("th", { scope: "col", class: "number" }, "Before"), el("th", { scope: "col", class: "number" }, "Change")] : [own];
+    if (!column.before) return [own];
+    const [before, moved] = ["Before", "Change"].map((label) => el("th", { scope: "col", class: "number" }, label));
+    return panel.kind === "table" ? [own, moved as HTMLElement] : [own, before as HTMLElement, moved as HTMLElement];
   });
   const key = head.map(({ textContent }) => textContent).join("|");
   const body = table.tBodies[0] ?? table.createTBody();
@@ -57,12 +67,13 @@ function line(panel: PanelData, columns: Column[], row: Row, href: string | null
     const text = shown(row[column.name], column.format, context);
     const link = leads !== null && column.role === "dimension" && column.name !== "currency" ? el("a", { href: leads }, text) : text;
     if (link !== text) leads = null;
-    const own = el("td", { class: isNumber(column) && "number" }, link);
+    const own = el("td", { class: isNumber(column) ? "number" : TIMES.has(column.format) && "when" }, link);
     if (!column.before) return [own];
     const before = numberIn(row, column.before);
     const moved = change(numberIn(row, column.name), before, column.good);
-    return [own, el("td", { class: "number" }, shown(before, column.format, context)),
-      el("td", { class: "number" }, moved && el("span", { class: `change ${moved.mood}` }, moved.text))];
+    const was = shown(before, column.format, context);
+    const far = el("td", { class: "number", title: `Before: ${was}` }, moved && el("span", { class: `change ${moved.mood}` }, moved.text));
+    return panel.kind === "table" ? [own, far] : [own, el("td", { class: "number" }, was), far];
   });
   return el("tr", {}, ...cells);
 }

@@ -67,6 +67,12 @@ describe("facets", () => {
     expect(marks.map(({ x, label, href }) => [x, label, href])).toEqual([["Late Quartet", "5", "/e1"], ["none", "1", "/e2"]]);
   });
 
+  it("two events of one name are two bars, and two lines", () => {
+    const rows = ["e1", "e2"].map((id) => ({ title: "Choir", event_id: id, days_to_event: 3, tickets_sold: 5 }));
+    expect(only(panel({ kind: "bar", columns: [title, eventId, tickets], rows })).marks.map(({ x }) => x)).toEqual(["Choir", "Choir (2)"]);
+    expect(only(panel({ columns: [daysLeft, title, eventId, tickets], grain: null, rows })).series).toEqual(["Choir", "Choir (2)"]);
+  });
+
   it("steps of a funnel say which part of the first has come so far", () => {
     const steps = [["visits", "Visits"], ["holds", "Holds"], ["paid", "Paid"]].map(([name, label]) => ({ ...tickets, name: name as string, label: label as string }));
     const { marks } = only(panel({ kind: "funnel", columns: steps, rows: [{ visits: 200, holds: 50, paid: 20 }] }));
@@ -110,7 +116,8 @@ describe("specifications", () => {
   });
 
   it("new marks of the same form leave the chart as it is", () => {
-    const [one, other] = [only(panel({ rows })), only(panel({ rows: [...rows, { ...rows[1]!, at: "2026-05-03T00:00:00" }] }))];
+    const days = (count: number) => panel({ rows: Array.from({ length: count }, (_, day) => ({ ...rows[0]!, at: `2026-05-${String(day + 1).padStart(2, "0")}T00:00:00` })) });
+    const [one, other] = [only(days(10)), only(days(11))];
     expect(shapeOf("line", one, false)).toEqual(shapeOf("line", other, false));
   });
 });

@@ -8,7 +8,7 @@ describe("numbers", () => {
   it("money is in the currency's own unit and the reader's own language", () => {
     expect(shown(125_000, "money", en)).toBe("€1,250.00");
     expect(plain(shown(125_000, "money", { ...en, locale: "de-AT" }))).toBe("€ 1.250,00");
-    expect(shown(125_000, "money", { ...en, currency: "JPY" })).toBe("¥125,000");
+    expect(shown(125_000, "money", { ...en, currency: "JPY" })).toBe("JP¥125,000");
     expect(plain(shown(125_000, "money", { ...en, currency: "KWD" }))).toBe("KWD 125.000");
   });
 

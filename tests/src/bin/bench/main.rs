@@ -20,9 +20,14 @@ mod production;
 mod report;
 mod visibility;
 
+use mimalloc::MiMalloc;
 use report::Report;
 use std::{path::PathBuf, time::Duration};
 use tests::{Home, cluster::Services};
+
+/// As the program has it: what is asked in this process has to take as long as there.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 const USAGE: &str = "--output DIR, --quick, --servers-only, --lake-only, --lake DIR, --order-lines N, --interactions N, --question NAME";
 

@@ -16,27 +16,21 @@ impl MetricQuery {
         let ([metric], Some(first), Some(last)) = (&metrics[..], spans.first(), spans.last()) else {
             return wrong("/metrics", "spans are of one metric, and at least one");
         };
-        if metric.time == Time::Whole {
-            return wrong(
-                "/metrics/0",
-                format!("{} is of all time, and knows no spans", metric.name),
-            );
-        }
-        let inside = |(from, to): &Span| match &metric.time {
-            Time::Instant(column) => format!("m.{column} >= {} and m.{column} < {}", instant(from), instant(to)),
-            Time::Day(column) => {
-                let day = |at: &DateTime<Utc>| format!("date '{}'", at.date_naive());
-                format!("m.{column} >= {} and m.{column} < {}", day(from), day(to))
-            }
-            Time::Whole => String::new(),
+        let Some(column) = metric.time.column() else {
+            return wrong("/metrics/0", "this metric is of all time, and not of a span");
         };
+        let bound = |at: &DateTime<Utc>| match metric.time {
+            Time::Day(_) => format!("date '{}'", at.date_naive()),
+            _ => instant(at),
+        };
+        let inside = |(from, to): &Span| format!("m.{column} >= {} and m.{column} < {}", bound(from), bound(to));
         let cases = spans.iter().enumerate();
         let cases: Vec<String> = cases
             .map(|(place, span)| format!("when {} then {place}", inside(span)))
             .collect();
         // The newest comes first. The whole from end to end lets files be left out; what lies between spans goes after.
         let mut conditions = vec![inside(&(last.0.min(first.0), first.1.max(last.1)))];
-        conditions.extend(self.conditions(&metric.time, None, None));
+        conditions.extend(self.conditions(&Time::Whole, None, None));
         if let Some(currency) = currency.filter(|_| metric.by_currency) {
             conditions.push(format!("m.currency = {}", quoted(currency)));
         }
