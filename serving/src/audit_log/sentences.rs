@@ -91,8 +91,8 @@ fn verb<'t>(change_type: &str, last: &'t str) -> Option<&'t str> {
         "dashboard_share.updated" => "changed a link to",
         "dashboard_share.revoked" => "withdrew a link to",
         "report.sent" => "mailed",
-        "alert_rule.fired" => "reported the beginning of what is watched for by",
-        "alert_rule.settled" => "reported the end of what is watched for by",
+        "alert_rule.fired" => "raised an alert by",
+        "alert_rule.settled" => "ended an alert by",
         "membership.granted" => "gave a role to",
         "membership.revoked" => "took the role from",
         _ if VERBS.contains(&last) => last,
@@ -199,7 +199,7 @@ mod tests {
             (
                 "alert_rule.fired",
                 Some("Sales stand still"),
-                "Phone 1 (device) reported the beginning of what is watched for by alert rule Sales stand still",
+                "Phone 1 (device) raised an alert by alert rule Sales stand still",
             ),
             ("api_token.created", None, "Phone 1 (device) created an API token"),
         ] {

@@ -108,3 +108,74 @@ fn say(value: f64, column: &Column, row: &Row, language: Language) -> String {
 fn row_value<'r>(row: &'r Row, name: &str) -> &'r Value {
     row.get(name).unwrap_or(&Value::Null)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn column(name: &str, role: Role, format: Format, before: bool) -> Column {
+        Column {
+            name: name.into(),
+            label: format!("The {name}"),
+            role,
+            format,
+            good: None,
+            before: before.then(|| format!("{name}_before")),
+        }
+    }
+
+    fn panel(kind: &str, columns: Vec<Column>, rows: Value) -> PanelData {
+        let page = format!("title: T\npanels:\n  - {{ id: p, title: P, kind: {kind}, metrics: [net_sales] }}\n");
+        let page = crate::dashboards::Page::read("p", "p.yml", &page).unwrap();
+        let mut data = PanelData::of(&page.panels[0]);
+        data.columns = columns;
+        data.rows = serde_json::from_value(rows).unwrap();
+        data
+    }
+
+    fn table(panel: &PanelData) -> Option<Vec<Vec<String>>> {
+        of_panel(panel, "EUR".parse().unwrap(), Language::German).map(|table| table.rows)
+    }
+
+    #[test]
+    fn money_has_a_line_a_currency_and_what_nobody_bought_is_0() {
+        let columns = || {
+            vec![
+                column("currency", Role::Dimension, Format::Text, false),
+                column("net_sales", Role::Metric, Format::Money, true),
+                column("tickets_sold", Role::Metric, Format::Integer, true),
+                column("average_ticket", Role::Metric, Format::Money, true),
+            ]
+        };
+        let rows = json!([
+            { "currency": "EUR", "net_sales": 150_000, "net_sales_before": 100_000, "tickets_sold": null },
+            { "currency": "JPY", "net_sales": 7, "net_sales_before": null, "tickets_sold": null },
+            { "currency": null, "net_sales": null, "tickets_sold": 3, "tickets_sold_before": 4 },
+        ]);
+        let rows = table(&panel("figures", columns(), rows)).unwrap();
+        assert_eq!(rows[0], ["The net_sales", "1.500,00 EUR", "1.000,00 EUR", "+50,0 %"]);
+        assert_eq!(rows[1], ["The net_sales", "7 JPY", "0 JPY", ""]);
+        assert_eq!(rows[2], ["The tickets_sold", "3", "4", "-25,0 %"]);
+        assert_eq!(rows[3], ["The average_ticket", "–", "–", ""]);
+        let nothing = table(&panel("figures", columns(), json!([]))).unwrap();
+        assert_eq!(nothing[0][1], "0,00 EUR");
+    }
+
+    #[test]
+    fn a_list_is_cut_and_has_no_ids_and_what_is_drawn_is_left_out() {
+        let columns = || {
+            vec![
+                column("title", Role::Dimension, Format::Text, false),
+                column("event_id", Role::Dimension, Format::Text, false),
+                column("net_sales", Role::Metric, Format::Money, false),
+            ]
+        };
+        let row = |n: i32| json!({ "title": format!("E{n}"), "event_id": "0190", "currency": "EUR", "net_sales": n });
+        let rows: Vec<Value> = (0..20).map(row).collect();
+        let shown = table(&panel("bar", columns(), rows.clone().into())).unwrap();
+        assert_eq!((shown.len(), shown[1].join("|").as_str()), (10, "E1|0,01 EUR"));
+        assert_eq!(table(&panel("line", columns(), rows.into())), None);
+        assert_eq!(table(&panel("bar", columns(), json!([]))), None);
+    }
+}

@@ -2,7 +2,7 @@
 
 use crate::shared::{server, until};
 use serde_json::{Value, json};
-use tests::{Client, Show, token};
+use tests::{Buyer, Client, Show, token};
 
 struct World {
     server: std::sync::Arc<crate::shared::Shared>,
@@ -29,7 +29,7 @@ impl World {
 fn a_dashboard_is_shared_by_a_link_that_is_shown_once() {
     let world = World::new();
     let (marketer, shares) = (world.as_a("marketer"), world.show.path("dashboard-shares"));
-    let share = json!({ "page": "money", "state": "range=30d&filter.channel=online", "may_embed": true });
+    let share = json!({ "page": "money", "state": "range=30d&filter.title=Late+Quartet", "may_embed": true });
     let made = marketer.post(&shares, &share).expect(201);
     let (token, id) = (
         made["token"].as_str().unwrap(),
@@ -47,7 +47,54 @@ fn a_dashboard_is_shared_by_a_link_that_is_shown_once() {
     );
     assert!(!listed.to_string().contains(token) && one.get("token").is_none());
 
+    let shown = || world.server.server.public().get(&format!("/shared/{token}"));
+    let page = shown();
+    assert_eq!(page.status, 200, "{}", page.text());
+    assert!(
+        page.header("content-security-policy")
+            .unwrap()
+            .ends_with("frame-ancestors *")
+    );
+    assert!(
+        !page.text().contains("/dashboards/sql"),
+        "there is no way to anywhere else"
+    );
+
     let own = format!("/v1/dashboard-shares/{id}");
+    let later = json!({ "expires_at": made["expires_at"], "may_embed": false });
+    assert_eq!(marketer.put(&own, &later).expect(200)["may_embed"], false);
+    assert!(
+        shown()
+            .header("content-security-policy")
+            .unwrap()
+            .ends_with("frame-ancestors 'none'")
+    );
+    assert_eq!(marketer.delete(&own).status, 204);
+    let over = shown();
+    assert_eq!(
+        (over.status, over.header("content-type")),
+        (404, Some("text/html; charset=utf-8"))
+    );
+    assert!(over.text().contains("expired or was revoked"), "{}", over.text());
+    marketer.put(&own, &later).problem(409, "share_over");
+    assert_eq!(marketer.get(&shares).expect(200)["items"], json!([]));
+    let log = format!("{}?entity=dashboard_share", world.show.path("audit-log"));
+    let until_day = &made["expires_at"].as_str().unwrap()[..10];
+    let sentence = format!("a marketer (API token) shared the dashboard money, open until {until_day}");
+    until("the audit log tells of it", || {
+        let entries = world.admin.get(&log).expect(200);
+        let told = entries["items"].as_array().unwrap();
+        told.len() == 3 && told[2]["sentence"] == sentence
+    });
+}
+
+#[test]
+fn who_may_not_share_is_refused_and_what_is_no_link_names_the_field() {
+    let world = World::new();
+    let (marketer, shares) = (world.as_a("marketer"), world.show.path("dashboard-shares"));
+    let share = json!({ "page": "money" });
+    let made = marketer.post(&shares, &share).expect(201);
+    let own = format!("/v1/dashboard-shares/{}", made["dashboard_share_id"].as_str().unwrap());
     world.as_a("analyst").post(&shares, &share).problem(403, "forbidden");
     world.as_a("analyst").delete(&own).problem(403, "forbidden");
     world.as_a("door").get(&shares).problem(403, "forbidden");
@@ -63,20 +110,44 @@ fn a_dashboard_is_shared_by_a_link_that_is_shown_once() {
     assert_eq!(wrong("expires_at", json!("tomorrow")), "/expires_at");
     assert_eq!(wrong("state", json!("range=30d&x=1")), "/state");
     assert_eq!(wrong("page", json!("Money")), "/page");
+    assert_eq!(wrong("page", json!("health")), "/page", "it is the platform's");
+    assert_eq!(wrong("page", json!("event")), "/state", "it is about one event");
+}
 
-    let later = json!({ "expires_at": made["expires_at"], "may_embed": false });
-    assert_eq!(marketer.put(&own, &later).expect(200)["may_embed"], false);
-    assert_eq!(marketer.delete(&own).status, 204);
-    marketer.put(&own, &later).problem(409, "share_over");
-    assert_eq!(marketer.get(&shares).expect(200)["items"], json!([]));
-    let log = format!("{}?entity=dashboard_share", world.show.path("audit-log"));
-    let until_day = &made["expires_at"].as_str().unwrap()[..10];
-    let sentence = format!("a marketer (API token) shared the dashboard money, open until {until_day}");
-    until("the audit log tells of it", || {
-        let entries = world.admin.get(&log).expect(200);
-        let told = entries["items"].as_array().unwrap();
-        told.len() == 3 && told[2]["sentence"] == sentence
+#[test]
+fn who_has_a_link_sees_its_organizers_figures_alone() {
+    let world = World::new();
+    let other = Show::open_for(&world.admin, World::new().show.organizer_id, None, 900);
+    for (show, quantity) in [(&world.show, 3), (&other, 5)] {
+        let client = world.server.server.public();
+        Buyer { client, show }.buy(quantity);
+    }
+    let share = json!({ "page": "overview", "state": "range=7d&compare=none" });
+    let made = world
+        .admin
+        .post(&world.show.path("dashboard-shares"), &share)
+        .expect(201);
+    let panel = format!("/shared/{}/panels/headline", made["token"].as_str().unwrap());
+    let public = world.server.server.public();
+    until("the sale shows", || {
+        let rows = public.get(&panel).expect(200)["rows"].clone();
+        let sold = |row: &Value| row["tickets_sold"] == 3;
+        rows.as_array().is_some_and(|rows| rows.iter().any(sold))
     });
+    let rows = public
+        .get(&format!(
+            "{panel}?filter.title=&range=all&organizer_id={}",
+            other.organizer_id
+        ))
+        .expect(200);
+    assert!(
+        rows["rows"].to_string().contains("2100") && !rows["rows"].to_string().contains("4500"),
+        "{rows}"
+    );
+    public.get(&format!("{panel}x")).problem(404, "not_found");
+    public
+        .get("/shared/bilten_share_x/panels/headline")
+        .problem(404, "not_found");
 }
 
 #[test]
