@@ -3,12 +3,13 @@
 import "./style/main.css";
 import { one } from "./dom";
 import { placeToSay } from "./live";
-import { closable } from "./menus";
+import { closable, startClosing } from "./menus";
 import { Page } from "./page";
 import { onTheme, startTheme } from "./theme";
 
 placeToSay();
 startTheme();
+startClosing();
 for (const menu of document.querySelectorAll<HTMLDetailsElement>("body > header details.menu")) closable(menu);
 
 const manage = one("#manage");

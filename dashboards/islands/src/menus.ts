@@ -45,7 +45,13 @@ export function closable(menu: HTMLDetailsElement): void {
   menu.addEventListener("focusout", (event) => {
     if (event.relatedTarget instanceof Node && !menu.contains(event.relatedTarget)) menu.open = false;
   });
-  document.addEventListener("pointerdown", (event) => {
-    if (menu.open && event.target instanceof Node && !menu.contains(event.target)) menu.open = false;
+}
+
+/** A click elsewhere closes what is open. Once for the whole page: menus come and go with its states. */
+export function startClosing(): void {
+  document.addEventListener("pointerdown", ({ target }) => {
+    for (const menu of all<HTMLDetailsElement>("details:is(.menu, .filter)[open]")) {
+      if (target instanceof Node && !menu.contains(target)) menu.open = false;
+    }
   });
 }

@@ -12,6 +12,8 @@ export class Page {
   private panels: Panels | null = null;
   private live: Live | null = null;
   private going = new AbortController();
+  /** Where it is going, until it is there. */
+  private next: string | null = null;
 
   start(): void {
     this.mount();
@@ -51,11 +53,12 @@ export class Page {
 
   private go(href: string): void {
     if (!this.isSame(href)) location.assign(href);
-    else void this.fetch(href, true);
+    else if (href !== this.next) void this.fetch(href, true);
   }
 
   private async fetch(href: string, isNew: boolean): Promise<void> {
     this.going.abort();
+    this.next = href;
     const going = (this.going = new AbortController());
     const main = one("main");
     const busy = setTimeout(() => main?.setAttribute("aria-busy", "true"), BUSY_AFTER);
@@ -69,7 +72,10 @@ export class Page {
       if (!going.signal.aborted) throw error;
     } finally {
       clearTimeout(busy);
-      if (!going.signal.aborted) one("main")?.removeAttribute("aria-busy");
+      if (!going.signal.aborted) {
+        this.next = null;
+        one("main")?.removeAttribute("aria-busy");
+      }
     }
   }
 

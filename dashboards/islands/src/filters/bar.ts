@@ -12,7 +12,8 @@ const CUSTOM = "custom";
 const moved = (day: string, days: number): string => new Date(Date.parse(`${day}T00:00:00Z`) + days * DAY).toISOString().slice(0, 10);
 
 export function startFilters(form: HTMLFormElement, go: (href: string) => void): void {
-  const submit = () => go(`${new URL(form.action).pathname}?${stateOf(form)}`);
+  // A form that has been taken away, with a menu that closes late, asks for nothing.
+  const submit = () => form.isConnected && go(`${new URL(form.action).pathname}?${stateOf(form)}`);
   form.classList.add("enhanced");
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -78,9 +79,6 @@ function startMenu(form: HTMLFormElement, menu: HTMLDetailsElement, submit: () =
     if (event.key !== "Escape" || !menu.open) return;
     menu.open = false;
     summary?.focus();
-  });
-  document.addEventListener("pointerdown", (event) => {
-    if (menu.open && event.target instanceof Node && !menu.contains(event.target)) menu.open = false;
   });
 }
 

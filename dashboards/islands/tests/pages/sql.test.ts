@@ -57,8 +57,8 @@ it("an answer becomes a chart, a pivot and files", async () => {
   await run(COUNTED);
   await page.getByRole("tab", { name: "Chart" }).click();
   await page.locator(".answer .drawn svg").waitFor();
-  await page.getByLabel("Mark").selectOption("line");
-  await page.getByLabel("Mark").selectOption("bar");
+  await page.getByLabel("Mark", { exact: true }).selectOption("line");
+  await page.getByLabel("Mark", { exact: true }).selectOption("bar");
   await page.locator(".answer .drawn svg").waitFor();
   await page.getByRole("tab", { name: "Pivot" }).click();
   await page.locator("perspective-viewer-datagrid td").first().waitFor();
