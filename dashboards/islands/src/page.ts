@@ -48,7 +48,12 @@ export class Page {
 
   private isSame(href: string): boolean {
     const url = new URL(href, location.href);
-    return url.origin === location.origin && url.pathname === location.pathname && url.search !== location.search && document.body.dataset.shared === undefined;
+    return (
+      url.origin === location.origin &&
+      url.pathname === location.pathname &&
+      url.search !== location.search &&
+      document.body.dataset.shared === undefined
+    );
   }
 
   private go(href: string): void {
@@ -104,7 +109,9 @@ function whereFocusIs(main: HTMLElement): ((main: HTMLElement) => void) | null {
   const menu = active.closest("details")?.dataset.name;
   const { id } = active;
   return (next) => {
-    const named = name ? all<HTMLInputElement>(`[name="${CSS.escape(name)}"]`, next).find((each) => value === null || each.value === value) : null;
+    const named = name
+      ? all<HTMLInputElement>(`[name="${CSS.escape(name)}"]`, next).find((each) => value === null || each.value === value)
+      : null;
     const inMenu = menu ? one(`details[data-name="${CSS.escape(menu)}"] > summary`, next) : null;
     const found = inMenu ?? (id ? next.querySelector<HTMLElement>(`#${CSS.escape(id)}`) : null) ?? named ?? next;
     found.focus({ preventScroll: true });

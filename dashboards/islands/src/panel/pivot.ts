@@ -47,7 +47,11 @@ function named(viewer: Viewer, looks = LOOKS): void {
 }
 
 export class Pivot {
-  private constructor(private readonly viewer: Viewer, private readonly table: Table, private readonly address: string | null) {}
+  private constructor(
+    private readonly viewer: Viewer,
+    private readonly table: Table,
+    private readonly address: string | null,
+  ) {}
 
   /** Shows the rows of an address that answers Arrow. */
   static async open(host: HTMLElement, address: string): Promise<Pivot> {
