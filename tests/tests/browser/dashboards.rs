@@ -33,9 +33,8 @@ fn events(server: &Server, admin: &Client) -> (String, Value) {
         let seen = interaction(&first.organizer_id, Some(&first.event_id));
         buyer.client.post("/v1/interactions", &seen).expect(200);
     }
-    let told = [&first, &second].map(|show| {
-        json!({ "id": show.event_id, "title": "Late Quartet", "ticket_type": show.ticket_type_id })
-    });
+    let told = [&first, &second]
+        .map(|show| json!({ "id": show.event_id, "title": "Late Quartet", "ticket_type": show.ticket_type_id }));
     (first.organizer_id, json!(told))
 }
 
@@ -66,7 +65,11 @@ fn dashboards_are_live_and_keep_nobody_out() {
         "events": events,
         "own": { "name": "ours", "title": "Ours" },
     });
-    vitest("islands", "vitest.pages.config.ts", ("BILTEN_WORLD", &world.to_string()));
+    vitest(
+        "islands",
+        "vitest.pages.config.ts",
+        ("BILTEN_WORLD", &world.to_string()),
+    );
     eventually("the lake has caught up", || {
         (admin.get("/v1/status").expect(200)["behind"] == 0).then_some(())
     });
