@@ -44,7 +44,7 @@ test: export TESTS = 1
 test: build python
 	$(call with_services,BILTEN_PYTHON=$(PYTHON)/bin/python $(CARGO) test $(WORKSPACE) $(ARGS))
 
-bench: build python
+bench: build $(PYTHON)/engines
 	$(CARGO) build $(WORKSPACE) --bin bench
 	$(call with_services,BILTEN_PYTHON=$(PYTHON)/bin/python $(CARGO_TARGET_DIR)/debug/bench --output $(CARGO_TARGET_DIR)/bench $(ARGS))
 
@@ -102,8 +102,13 @@ needs:
 
 python: $(PYTHON)/ready
 
-# The tests read the lake with other people's readers, at pinned versions.
-$(PYTHON)/ready: tests/python/requirements.txt | needs
+# The tests read the lake with other people's readers, at pinned versions, and run the notebooks.
+$(PYTHON)/ready: tests/python/requirements.txt notebooks/requirements.txt | needs
 	python3 -m venv $(PYTHON)
+	$(PYTHON)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+# What the benchmarks compare with is large, so the tests do without.
+$(PYTHON)/engines: tests/python/bench.txt $(PYTHON)/ready
 	$(PYTHON)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@

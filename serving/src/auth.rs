@@ -10,7 +10,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use domain::{EventId, OrganizerId, Role, role::Permission};
+use domain::{EventId, OrganizerId, Role, changes::DashboardShare, role::Permission};
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
@@ -18,6 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 use transactional::{
+    Stored,
     access::{self, SessionHolder, TokenHolder},
     check_ins::Scanner,
     devices::{self, DeviceHolder},
@@ -274,6 +275,15 @@ impl From<TokenHolder> for Identity {
             },
             None => Identity::Platform { id: holder.id },
         }
+    }
+}
+
+/// Whoever has a link to a dashboard: the organizer's figures, and nobody's name.
+pub fn share_principal(share: &Stored<DashboardShare>) -> lakehouse::Principal {
+    lakehouse::Principal {
+        id: format!("share:{}", share.dashboard_share_id),
+        organizer: Some(share.organizer_id),
+        personal_data: false,
     }
 }
 

@@ -12,6 +12,7 @@ pub mod extract;
 pub mod figures;
 pub mod home;
 pub mod import;
+pub mod insights;
 pub mod jobs;
 pub mod limits;
 pub mod mail;

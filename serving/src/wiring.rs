@@ -7,7 +7,7 @@ use crate::{
     dashboards::Dashboards,
     figures,
     home::OwnProcess,
-    jobs::{announce, erasure, mail, money, sweep, transforms as marts, webhooks},
+    jobs::{announce, erasure, insights, mail, money, sweep, transforms as marts, webhooks},
     limits::Limits,
     mail::Mailer,
     outgoing::Outgoing,
@@ -199,6 +199,23 @@ fn start_transforms(stages: &mut Stages, app: &App, own: &OwnProcess) {
     }
 }
 
+/// One process at a time makes reports and looks at alert rules, of those that answer queries.
+fn start_insights(stages: &mut Stages, app: &Arc<App>, own: &OwnProcess) {
+    if app.roles.has(ProcessRole::Query) {
+        let asking = app.clone();
+        stages.lead("insights", app.store.clone(), own.process_id.clone(), move |stop| {
+            let app = asking.clone();
+            async move {
+                tokio::join!(
+                    insights::send_reports(app.clone(), stop.clone()),
+                    insights::watch_metrics(app, stop)
+                );
+                Ok(())
+            }
+        });
+    }
+}
+
 /// Starts what the process's roles ask for.
 fn start(stages: &mut Stages, app: &Arc<App>, reports: PaymentReports, mailer: Option<Mailer>, own: &OwnProcess) {
     let (roles, store) = (&app.roles, &app.store);
@@ -235,6 +252,7 @@ fn start(stages: &mut Stages, app: &Arc<App>, reports: PaymentReports, mailer: O
         });
     }
     start_transforms(stages, app, own);
+    start_insights(stages, app, own);
     let relay = Arc::new(Relay::new(store.clone(), app.log.clone(), RelayOptions::default()));
     let relayed = relay.position();
     if roles.has(ProcessRole::Relay) {

@@ -318,7 +318,7 @@ fn log_in(next: &str) -> Response {
     Redirect::to(&format!("/?next={next}")).into_response()
 }
 
-fn html_page(html: String, may_embed: bool) -> Response {
+pub(super) fn html_page(html: String, may_embed: bool) -> Response {
     let ancestors = if may_embed { "*" } else { "'none'" };
     let headers: [(HeaderName, String); 4] = [
         (

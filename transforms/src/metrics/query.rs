@@ -1,6 +1,10 @@
 //! From what is asked to SQL. Each mart answers in a part of its own, once for the range and once more for what it is
 //! compared to; the parts are put one below the other and joined by what they are grouped by.
 
+mod spans;
+
+pub use spans::Span;
+
 use super::{Metric, Time, metric};
 use chrono::{Days, NaiveDate, NaiveTime, TimeDelta};
 use serde::Deserialize;
@@ -92,14 +96,14 @@ const NAMES: [Names; 5] = [
     },
     Names {
         alias: "ticket_types",
-        table: "lake.ticket_types",
+        table: "staging.stg_ticket_types",
         key: "ticket_type_id",
         column: "ticket_type_id",
         shown: &[("ticket_type", "name")],
     },
     Names {
         alias: "promo_codes",
-        table: "lake.promo_codes",
+        table: "staging.stg_promo_codes",
         key: "promo_code_id",
         column: "promo_code_id",
         shown: &[("promo_code", "code")],
@@ -157,7 +161,7 @@ impl MetricQuery {
         }
         let mut marts: BTreeMap<&str, Vec<&Metric>> = BTreeMap::new();
         for metric in &metrics {
-            marts.entry(&metric.mart).or_default().push(metric);
+            marts.entry(metric.source(self.grain).0).or_default().push(metric);
         }
         let mut parts = Vec::new();
         for of_mart in marts.values() {
@@ -278,9 +282,9 @@ impl MetricQuery {
 
     /// What one mart knows of its metrics, with nulls in the places of the others'.
     fn part(&self, own: &[&Metric], all: &[&Metric], keys: &[&str], days_before: Option<u64>) -> String {
-        let Metric { mart, time, .. } = own[0];
+        let (mart, time) = own[0].source(self.grain);
         let mut zoned = self.grain.is_some() || self.from.is_some() || self.to.is_some();
-        let at = match time {
+        let at = match &time {
             Time::Day(column) => Some(format!("cast(m.{column} as timestamp)")),
             Time::Instant(column) if about_events(own[0]) => {
                 Some(format!("local_time(m.{column}, coalesce({EVENTS}.timezone, 'UTC'))"))
@@ -318,7 +322,7 @@ impl MetricQuery {
             }
         }
         let joins = self.joins(keys, zoned);
-        let conditions = self.conditions(time, at.as_deref(), days_before);
+        let conditions = self.conditions(&time, at.as_deref(), days_before);
         let mut sql = format!("select {} from marts.{mart} m{joins}", selected.join(", "));
         if !conditions.is_empty() {
             sql += &format!(" where {}", conditions.join(" and "));
@@ -420,6 +424,13 @@ impl Grain {
             Grain::Week => "week",
             Grain::Month => "month",
         }
+    }
+}
+
+impl Metric {
+    /// Whether it is 0 where there is nothing; what is divided is nothing there.
+    pub fn is_counted(&self) -> bool {
+        !is_quotient(self)
     }
 }
 
