@@ -10,7 +10,9 @@ export function startMenus(main: HTMLElement): void {
   on("[data-report]", main, async () => (await import("./dialogs/report")).report(organizer, page, title));
   on("[data-alert]", main, async (button) => {
     const codes = all("[data-currency]", main).map(({ dataset }) => dataset.currency ?? "");
-    await (await import("./dialogs/alert")).alertRule(organizer, button.dataset.alert || null, [...new Set(codes)]);
+    await (
+      await import("./dialogs/alert")
+    ).alertRule(organizer, button.dataset.alert || (one(".figure", main)?.dataset.metric ?? null), [...new Set(codes)]);
   });
   for (const menu of all<HTMLDetailsElement>("details.menu", main)) closable(menu);
 }
@@ -36,7 +38,7 @@ function sayTrouble(error: unknown): void {
   setTimeout(() => note.remove(), 8_000);
 }
 
-export function closable(menu: HTMLDetailsElement): void {
+function closable(menu: HTMLDetailsElement): void {
   menu.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !menu.open) return;
     menu.open = false;

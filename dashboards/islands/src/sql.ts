@@ -2,14 +2,12 @@
 
 import "./style/main.css";
 import "./style/sql.css";
-import { all, one } from "./dom";
-import { closable, startClosing } from "./menus";
+import { one } from "./dom";
+import { startFrame } from "./frame";
 import { Workbench } from "./sql/workbench";
-import { onTheme, startTheme } from "./theme";
+import { onTheme } from "./theme";
 
-startTheme();
-startClosing();
-for (const menu of all<HTMLDetailsElement>("body > header details.menu")) closable(menu);
+startFrame();
 const host = one("#sql");
 if (host) {
   void Workbench.open(host, document.body.dataset.organizer ?? "").then((workbench) => onTheme(() => workbench.repaint()));

@@ -109,13 +109,16 @@ function place({ along }: Shape): Part {
   };
 }
 
-const colour = ({ series, small }: Shape, { series: colours }: Theme): Part => ({
-  field: "series",
-  type: "nominal",
-  scale: { domain: series, range: colours },
-  sort: null,
-  legend: series.length > 1 ? { columns: small ? 2 : { signal: "max(1, floor(width / 190))" }, labelLimit: 180 } : null,
-});
+/** A legend's entry is as wide as its name, and not wider than this. */
+const MOST_OF_ENTRY = 180;
+
+function colour({ series }: Shape, { series: colours }: Theme): Part {
+  const entry = Math.min(MOST_OF_ENTRY, Math.max(...series.map((name) => name.length)) * 7.2) + 34;
+  // Not by the width of the plot, which is known only when the legend has its place.
+  const columns = { signal: `max(1, floor(${ROOM} / ${entry}))` };
+  const legend = series.length > 1 ? { columns, labelLimit: MOST_OF_ENTRY } : null;
+  return { field: "series", type: "nominal", scale: { domain: series, range: colours }, sort: null, legend };
+}
 
 const pointer = ({ links }: Shape): Part => (links ? { cursor: "pointer" } : {});
 
