@@ -68,7 +68,7 @@ pub(crate) struct Inner {
     /// Held while a new view is made from the old one; readers never wait for it.
     changing: Mutex<()>,
     watermark: watch::Sender<i64>,
-    /// Counts publishes that brought rows.
+    /// Counts publishes that brought rows, or after which more of them count.
     moved: watch::Sender<u64>,
     even: watch::Sender<bool>,
     /// A tail has shrunk.
@@ -215,9 +215,9 @@ impl Lake {
                 () = self.inner.stop.cancelled() => return Err(Error::Closed),
             }
         }
-        let brings_rows = !batch.rows.is_empty();
+        let (brings_rows, before) = (!batch.rows.is_empty(), self.watermark());
         self.inner.change(|view| apply(&self.inner.tables, view, batch))?;
-        if brings_rows {
+        if brings_rows || self.watermark() != before {
             self.inner.moved.send_modify(|moved| *moved += 1);
         }
         let view = self.view();

@@ -77,6 +77,7 @@ impl Home {
             "MAIL_URL",
             "BILTEN_WEBHOOKS_ALLOW_PRIVATE",
             "BILTEN_PUBLIC_URL",
+            "BILTEN_DASHBOARDS",
             "BILTEN_HOME",
             "BILTEN_LISTEN",
             "BILTEN_LOG",

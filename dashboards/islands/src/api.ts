@@ -2,7 +2,12 @@
 
 /** The server refused, and said why. */
 export class Refused extends Error {
-  constructor(why: string, readonly status: number, readonly code?: string, readonly pointer?: string) {
+  constructor(
+    why: string,
+    readonly status: number,
+    readonly code?: string,
+    readonly pointer?: string,
+  ) {
     super(why);
   }
 }
@@ -27,13 +32,27 @@ interface Ask {
   signal?: AbortSignal;
 }
 
-export async function call(method: string, path: string, { body, accept = "application/json", signal }: Ask = {}): Promise<Response> {
+export async function call(
+  method: string,
+  path: string,
+  { body, accept = "application/json", signal }: Ask = {},
+): Promise<Response> {
   const headers: Record<string, string> = { Accept: accept };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (method !== "GET") headers["X-CSRF-Token"] = (await whoIsHere()).csrf_token;
-  const response = await fetch(path, { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }), ...(signal && { signal }) });
+  const response = await fetch(path, {
+    method,
+    headers,
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+    ...(signal && { signal }),
+  });
   if (response.ok) return response;
-  const problem = (await response.json().catch(() => ({}))) as { detail?: string; title?: string; code?: string; pointer?: string };
+  const problem = (await response.json().catch(() => ({}))) as {
+    detail?: string;
+    title?: string;
+    code?: string;
+    pointer?: string;
+  };
   const why = sentence(problem.detail ?? problem.title ?? `the server answered ${response.status}`);
   throw new Refused(why, response.status, problem.code, problem.pointer);
 }
@@ -49,7 +68,10 @@ export async function list<Item>(path: string, most = 1_000): Promise<Item[]> {
   let cursor: string | null = null;
   do {
     const query: string = `limit=200${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`;
-    const page: { items: Item[]; next_cursor?: string | null } = await json("GET", `${path}${path.includes("?") ? "&" : "?"}${query}`);
+    const page: { items: Item[]; next_cursor?: string | null } = await json(
+      "GET",
+      `${path}${path.includes("?") ? "&" : "?"}${query}`,
+    );
     found.push(...page.items);
     cursor = page.next_cursor ?? null;
   } while (cursor && found.length < most);

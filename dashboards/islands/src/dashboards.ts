@@ -2,14 +2,13 @@
 
 import "./style/main.css";
 import { one } from "./dom";
+import { startFrame } from "./frame";
 import { placeToSay } from "./live";
-import { closable } from "./menus";
 import { Page } from "./page";
-import { onTheme, startTheme } from "./theme";
+import { onTheme } from "./theme";
 
 placeToSay();
-startTheme();
-for (const menu of document.querySelectorAll<HTMLDetailsElement>("body > header details.menu")) closable(menu);
+startFrame();
 
 const manage = one("#manage");
 if (manage) {

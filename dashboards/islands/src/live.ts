@@ -7,7 +7,8 @@ export type LiveState = "connecting" | "live" | "reconnecting" | "paused";
 
 /** What the pill says. Seconds count from what was last heard of, since all was current then. */
 export function told(state: LiveState, seconds: number): string {
-  const age = seconds < 60 ? `${seconds} s` : seconds < 3_600 ? `${Math.floor(seconds / 60)} min` : `${Math.floor(seconds / 3_600)} h`;
+  const age =
+    seconds < 60 ? `${seconds} s` : seconds < 3_600 ? `${Math.floor(seconds / 60)} min` : `${Math.floor(seconds / 3_600)} h`;
   switch (state) {
     case "connecting":
       return "connecting…";
@@ -33,7 +34,11 @@ export class Live {
   private readonly clock = setInterval(() => this.tick(), 1_000);
   private readonly onVisible = () => (document.hidden ? this.pause() : this.open());
 
-  constructor(private readonly address: string, private readonly take: (data: PanelData) => string[], private readonly pill: HTMLElement | null) {
+  constructor(
+    private readonly address: string,
+    private readonly take: (data: PanelData) => string[],
+    private readonly pill: HTMLElement | null,
+  ) {
     document.addEventListener("visibilitychange", this.onVisible);
     if (!document.hidden) this.open();
   }
@@ -50,7 +55,8 @@ export class Live {
     source.addEventListener("error", () => {
       this.become("reconnecting");
       // An answer that is no stream closes it for good: then it is for us to ask again.
-      if (source.readyState === EventSource.CLOSED) setTimeout(() => this.source === source && !document.hidden && this.open(), 5_000);
+      if (source.readyState === EventSource.CLOSED)
+        setTimeout(() => this.source === source && !document.hidden && this.open(), 5_000);
     });
   }
 

@@ -10,7 +10,9 @@ export function startMenus(main: HTMLElement): void {
   on("[data-report]", main, async () => (await import("./dialogs/report")).report(organizer, page, title));
   on("[data-alert]", main, async (button) => {
     const codes = all("[data-currency]", main).map(({ dataset }) => dataset.currency ?? "");
-    await (await import("./dialogs/alert")).alertRule(organizer, button.dataset.alert || null, [...new Set(codes)]);
+    await (
+      await import("./dialogs/alert")
+    ).alertRule(organizer, button.dataset.alert || (one(".figure", main)?.dataset.metric ?? null), [...new Set(codes)]);
   });
   for (const menu of all<HTMLDetailsElement>("details.menu", main)) closable(menu);
 }
@@ -36,7 +38,7 @@ function sayTrouble(error: unknown): void {
   setTimeout(() => note.remove(), 8_000);
 }
 
-export function closable(menu: HTMLDetailsElement): void {
+function closable(menu: HTMLDetailsElement): void {
   menu.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !menu.open) return;
     menu.open = false;
@@ -45,7 +47,13 @@ export function closable(menu: HTMLDetailsElement): void {
   menu.addEventListener("focusout", (event) => {
     if (event.relatedTarget instanceof Node && !menu.contains(event.relatedTarget)) menu.open = false;
   });
-  document.addEventListener("pointerdown", (event) => {
-    if (menu.open && event.target instanceof Node && !menu.contains(event.target)) menu.open = false;
+}
+
+/** A click elsewhere closes what is open. Once for the whole page: menus come and go with its states. */
+export function startClosing(): void {
+  document.addEventListener("pointerdown", ({ target }) => {
+    for (const menu of all<HTMLDetailsElement>("details:is(.menu, .filter)[open]")) {
+      if (target instanceof Node && !menu.contains(target)) menu.open = false;
+    }
   });
 }

@@ -12,6 +12,8 @@ export class Page {
   private panels: Panels | null = null;
   private live: Live | null = null;
   private going = new AbortController();
+  /** Where it is going, until it is there. */
+  private next: string | null = null;
 
   start(): void {
     this.mount();
@@ -46,16 +48,22 @@ export class Page {
 
   private isSame(href: string): boolean {
     const url = new URL(href, location.href);
-    return url.origin === location.origin && url.pathname === location.pathname && url.search !== location.search && document.body.dataset.shared === undefined;
+    return (
+      url.origin === location.origin &&
+      url.pathname === location.pathname &&
+      url.search !== location.search &&
+      document.body.dataset.shared === undefined
+    );
   }
 
   private go(href: string): void {
     if (!this.isSame(href)) location.assign(href);
-    else void this.fetch(href, true);
+    else if (href !== this.next) void this.fetch(href, true);
   }
 
   private async fetch(href: string, isNew: boolean): Promise<void> {
     this.going.abort();
+    this.next = href;
     const going = (this.going = new AbortController());
     const main = one("main");
     const busy = setTimeout(() => main?.setAttribute("aria-busy", "true"), BUSY_AFTER);
@@ -69,7 +77,10 @@ export class Page {
       if (!going.signal.aborted) throw error;
     } finally {
       clearTimeout(busy);
-      if (!going.signal.aborted) one("main")?.removeAttribute("aria-busy");
+      if (!going.signal.aborted) {
+        this.next = null;
+        one("main")?.removeAttribute("aria-busy");
+      }
     }
   }
 
@@ -98,7 +109,9 @@ function whereFocusIs(main: HTMLElement): ((main: HTMLElement) => void) | null {
   const menu = active.closest("details")?.dataset.name;
   const { id } = active;
   return (next) => {
-    const named = name ? all<HTMLInputElement>(`[name="${CSS.escape(name)}"]`, next).find((each) => value === null || each.value === value) : null;
+    const named = name
+      ? all<HTMLInputElement>(`[name="${CSS.escape(name)}"]`, next).find((each) => value === null || each.value === value)
+      : null;
     const inMenu = menu ? one(`details[data-name="${CSS.escape(menu)}"] > summary`, next) : null;
     const found = inMenu ?? (id ? next.querySelector<HTMLElement>(`#${CSS.escape(id)}`) : null) ?? named ?? next;
     found.focus({ preventScroll: true });

@@ -30,6 +30,8 @@ pub type StillValid = Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
 const LIVE_EVERY: Duration = Duration::from_millis(250);
 /// …and the others after this.
 const OTHERS_EVERY: Duration = Duration::from_secs(5);
+/// Without a change all is asked after this: days end, and what was an hour ago is so no more.
+const AT_LEAST_EVERY: Duration = Duration::from_secs(30);
 /// After asking it rests so many times as long as that took: many open pages leave room for everything else.
 const REST: u32 = 2;
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -169,7 +171,10 @@ async fn run(asking: &Asking, feed: &Feed, mut moved: watch::Receiver<u64>, dese
                     _ = moved.changed() => {}
                     () = sleep_until(all_at) => {}
                 },
-                false => drop(moved.changed().await),
+                false => tokio::select! {
+                    _ = moved.changed() => {}
+                    () = sleep(AT_LEAST_EVERY) => {}
+                },
             }
         };
         let deserted_by_all = async {

@@ -67,6 +67,10 @@ fn every_page_answers_for_a_world_with_something_of_everything() {
     let home = Home::new();
     let server = home.demo();
     let admin = server.admin();
+    for orders in [3_000, 9_000] {
+        let filled = || admin.count("select count(*) from orders") >= orders;
+        eventually("the world is being filled", || filled().then_some(()));
+    }
     eventually("the world is filled", || {
         let file = std::fs::read_to_string(home.path().join("demo.json")).ok()?;
         file.contains("\"filled\": true").then_some(())

@@ -19,7 +19,11 @@ export class Chart {
   private drawing: Promise<void> = Promise.resolve();
   private waiting = false;
 
-  constructor(private readonly host: HTMLElement, panel: PanelData, private readonly options: Options & { follow: (href: string) => void }) {
+  constructor(
+    private readonly host: HTMLElement,
+    panel: PanelData,
+    private readonly options: Options & { follow: (href: string) => void },
+  ) {
     this.panel = panel;
     this.watched = new ResizeObserver(() => {
       for (const { host: each, view } of this.views.values()) void view?.resize(each.clientWidth);
@@ -115,6 +119,15 @@ function fewer(facet: Facet): Facet {
   if (facet.series.length <= SERIES || typeof facet.marks[0]?.x !== "number") return facet;
   const size = new Map<string, number>();
   for (const { series, y } of facet.marks) size.set(series, (size.get(series) ?? 0) + y);
-  const kept = new Set([...size].sort(([, one], [, other]) => other - one).slice(0, SERIES).map(([name]) => name));
-  return { ...facet, marks: facet.marks.filter(({ series }) => kept.has(series)), series: facet.series.filter((name) => kept.has(name)) };
+  const kept = new Set(
+    [...size]
+      .sort(([, one], [, other]) => other - one)
+      .slice(0, SERIES)
+      .map(([name]) => name),
+  );
+  return {
+    ...facet,
+    marks: facet.marks.filter(({ series }) => kept.has(series)),
+    series: facet.series.filter((name) => kept.has(name)),
+  };
 }

@@ -33,5 +33,14 @@ export async function savePicture(chart: Chart, host: HTMLElement, title: string
     y += each.height + GAP;
   }
   const content = await new Promise<Blob | null>((done) => canvas.toBlob(done, "image/png"));
-  if (content) save(content, `${title.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "") || "chart"}.png`);
+  if (content)
+    save(
+      content,
+      `${
+        title
+          .toLowerCase()
+          .replace(/[^\p{L}\p{N}]+/gu, "-")
+          .replace(/^-|-$/g, "") || "chart"
+      }.png`,
+    );
 }

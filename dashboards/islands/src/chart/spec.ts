@@ -41,10 +41,16 @@ export function shapeOf(kind: Kind, facet: Facet, small: boolean): Shape {
   const overTime = typeof marks[0]?.x === "number";
   const longest = overTime ? 0 : Math.max(4, ...marks.map(({ x }) => String(x).length));
   return {
-    kind, overTime, along, format, series, small, compares: compares && series.length <= (kind === "area" ? 1 : 4),
+    kind,
+    overTime,
+    along,
+    format,
+    series,
+    small,
+    compares: compares && series.length <= (kind === "area" ? 1 : 4),
     currency: context.currency,
     decimals: context.currency === null ? 0 : (context.decimals[context.currency] ?? 2),
-    dots: dotsOf(marks.length / Math.max(series.length, 1)),
+    dots: dotsOf(marks.length / Math.max(series.length, 1), along !== null),
     negative: marks.some(({ y }) => y < 0),
     links: marks.some(({ href }) => href !== null),
     names: Math.min(longest, MOST_LETTERS),
@@ -54,7 +60,7 @@ export function shapeOf(kind: Kind, facet: Facet, small: boolean): Shape {
 }
 
 /** A line of one or two points is hardly a line. */
-const dotsOf = (points: number): number => (points <= 2 ? 90 : points <= FEW ? 26 : 0);
+const dotsOf = (points: number, isSteps: boolean): number => (points <= 2 ? 90 : points <= FEW && !isSteps ? 26 : 0);
 
 type Part = Record<string, unknown>;
 
@@ -62,7 +68,11 @@ export function specOf(shape: Shape, theme: Theme, width: number): TopLevelSpec 
   const body = bodyOf(shape, theme);
   const spec: Part = {
     $schema: "https://vega.github.io/schema/vega-lite/v6.json",
-    width, autosize: { type: "fit-x", contains: "padding" }, data: { name: MARKS }, params: [{ name: ROOM, value: width }], ...body,
+    width,
+    autosize: { type: "fit-x", contains: "padding" },
+    data: { name: MARKS },
+    params: [{ name: ROOM, value: width }],
+    ...body,
   };
   // Checked when it is compiled: the types of Vega-Lite's own pieces are larger than this file.
   return spec as unknown as TopLevelSpec;
@@ -85,18 +95,30 @@ const yAxis = (shape: Shape): Part => ({
   scale: { zero: true, nice: true },
 });
 
-const tickCount = { signal: "max(2, floor(width / 95))" };
+const tickCount = { signal: "max(3, floor(width / 90))" };
 
 function place({ along }: Shape): Part {
-  if (!along) return { field: "x", type: "temporal", scale: { type: "utc" }, axis: { labelExpr: "ticked(datum.value)", tickCount } };
+  if (!along)
+    return { field: "x", type: "temporal", scale: { type: "utc" }, axis: { labelExpr: "ticked(datum.value)", tickCount } };
   const scale = { zero: false, nice: false, reverse: along.falls };
-  return { field: "x", type: "quantitative", scale, axis: { title: along.label, tickCount, tickMinStep: 1, labelExpr: 'briefly(datum.value, "integer", "", 0)' } };
+  return {
+    field: "x",
+    type: "quantitative",
+    scale,
+    axis: { title: along.label, tickCount, tickMinStep: 1, labelExpr: 'briefly(datum.value, "integer", "", 0)' },
+  };
 }
 
-const colour = ({ series, small }: Shape, { series: colours }: Theme): Part => ({
-  field: "series", type: "nominal", scale: { domain: series, range: colours }, sort: null,
-  legend: series.length > 1 ? { columns: small ? 2 : { signal: "max(1, floor(width / 150))" }, labelLimit: 180 } : null,
-});
+/** A legend's entry is as wide as its name, and not wider than this. */
+const MOST_OF_ENTRY = 180;
+
+function colour({ series }: Shape, { series: colours }: Theme): Part {
+  const entry = Math.min(MOST_OF_ENTRY, Math.max(...series.map((name) => name.length)) * 7.2) + 34;
+  // Not by the width of the plot, which is known only when the legend has its place.
+  const columns = { signal: `max(1, floor(${ROOM} / ${entry}))` };
+  const legend = series.length > 1 ? { columns, labelLimit: MOST_OF_ENTRY } : null;
+  return { field: "series", type: "nominal", scale: { domain: series, range: colours }, sort: null, legend };
+}
 
 const pointer = ({ links }: Shape): Part => (links ? { cursor: "pointer" } : {});
 
@@ -104,9 +126,12 @@ function hover(shape: Shape, theme: Theme): Part {
   return {
     data: { name: STOPS },
     mark: { type: "rule", color: theme.muted, strokeWidth: 1 },
-    params: [{ name: "near", select: { type: "point", encodings: ["x"], nearest: true, on: "pointermove", clear: "pointerout" } }],
+    params: [
+      { name: "near", select: { type: "point", encodings: ["x"], nearest: true, on: "pointermove", clear: "pointerout" } },
+    ],
     encoding: {
-      x: place(shape), tooltip: { field: "tip" },
+      x: place(shape),
+      tooltip: { field: "tip" },
       opacity: { condition: { param: "near", empty: false, value: 0.6 }, value: 0 },
     },
   };
@@ -120,10 +145,15 @@ function lines(shape: Shape, theme: Theme): Part {
   const y = { field: "y", type: "quantitative", ...yAxis(shape) };
   const flat = { ...y, stack: null };
   const single = shape.series.length === 1;
-  const wash = single && !area ? [{ mark: { type: "area", interpolate, opacity: 0.09 }, encoding: { ...encoding, y: flat } }] : [];
+  const wash =
+    single && !area ? [{ mark: { type: "area", interpolate, opacity: 0.09 }, encoding: { ...encoding, y: flat } }] : [];
   const before = shape.compares
-    ? [{ mark: { type: "line", interpolate, strokeDash: [4, 4], strokeWidth: 1.5, opacity: 0.75 },
-        encoding: { ...encoding, y: { ...flat, field: "before" }, ...(single && { color: { value: theme.muted } }) } }]
+    ? [
+        {
+          mark: { type: "line", interpolate, strokeDash: [4, 4], strokeWidth: 1.5, opacity: 0.75 },
+          encoding: { ...encoding, y: { ...flat, field: "before" }, ...(single && { color: { value: theme.muted } }) },
+        },
+      ]
     : [];
   const stacked = {
     transform: [{ calculate: "datum.base + datum.y", as: "top" }],
@@ -143,14 +173,23 @@ function columns(shape: Shape, theme: Theme): Part {
   const bar = {
     transform: [{ calculate: "datum.base + datum.y", as: "top" }],
     mark: { type: "rect", cornerRadiusTopLeft: 2, cornerRadiusTopRight: 2, xOffset: 0.5, x2Offset: -0.5, ...pointer(shape) },
-    encoding: { x: time, x2: { field: "end" }, y: { field: "base", type: "quantitative", ...yAxis(shape) }, y2: { field: "top" },
-      color: colour(shape, theme), tooltip: { field: "tip" } },
+    encoding: {
+      x: time,
+      x2: { field: "end" },
+      y: { field: "base", type: "quantitative", ...yAxis(shape) },
+      y2: { field: "top" },
+      color: colour(shape, theme),
+      tooltip: { field: "tip" },
+    },
   };
   const before = {
     mark: { type: "rule", strokeWidth: 2, color: theme.muted, opacity: 0.8 },
     encoding: { x: time, x2: { field: "end" }, y: { field: "before", type: "quantitative" } },
   };
-  return { height: shape.small ? 140 : 240, layer: [bar, ...(shape.compares && shape.series.length === 1 ? [before] : []), hover(shape, theme)] };
+  return {
+    height: shape.small ? 140 : 240,
+    layer: [bar, ...(shape.compares && shape.series.length === 1 ? [before] : []), hover(shape, theme)],
+  };
 }
 
 /** Bars that lie, with their names beside them and their values behind them. */
@@ -159,13 +198,30 @@ function bars(shape: Shape, theme: Theme): Part {
   const grouped = series.length > 1;
   const step = grouped ? Math.max(16, 34 / series.length) : 30;
   const y = {
-    field: "x", type: "nominal", sort: null, scale: { paddingInner: grouped ? 0.2 : 0.28, paddingOuter: 0.08 },
-    axis: { labelLimit: { signal: `min(${names * 7.4 + 12}, ${ROOM} * 0.44)` }, labelColor: theme.ink, labelFontSize: 12.5, grid: false },
+    field: "x",
+    type: "nominal",
+    sort: null,
+    scale: { paddingInner: grouped ? 0.2 : 0.28, paddingOuter: 0.08 },
+    axis: {
+      labelLimit: { signal: `min(${names * 7.4 + 12}, ${ROOM} * 0.44)` },
+      labelColor: theme.ink,
+      labelFontSize: 12.5,
+      grid: false,
+    },
   };
-  const x = { field: "y", type: "quantitative", stack: null, axis: null, scale: { zero: true, nice: false, range: [negative ? 60 : 0, { expr: `max(40, width - ${kind === "funnel" ? 110 : 88})` }] } };
+  const x = {
+    field: "y",
+    type: "quantitative",
+    stack: null,
+    axis: null,
+    scale: { zero: true, nice: false, range: [negative ? 60 : 0, { expr: `max(40, width - ${kind === "funnel" ? 110 : 88})` }] },
+  };
   const offset = grouped ? { yOffset: { field: "series", sort: null, scale: { domain: series } } } : {};
   const color = kind === "funnel" ? { value: theme.series[0] } : colour(shape, theme);
-  const bar = { mark: { type: "bar", cornerRadiusEnd: 3, ...pointer(shape) }, encoding: { y, x, ...offset, color, tooltip: { field: "tip" } } };
+  const bar = {
+    mark: { type: "bar", cornerRadiusEnd: 3, ...pointer(shape) },
+    encoding: { y, x, ...offset, color, tooltip: { field: "tip" } },
+  };
   const value = {
     transform: [{ calculate: shape.compares ? "max(datum.y, datum.before)" : "datum.y", as: "edge" }],
     mark: { type: "text", align: "left", dx: 6, color: theme.ink, fontSize: 12, ...pointer(shape) },
@@ -180,11 +236,30 @@ function bars(shape: Shape, theme: Theme): Part {
 
 function heatmap(shape: Shape, theme: Theme): Part {
   const place = {
-    x: { field: "series", type: "ordinal", sort: null, scale: { paddingInner: 0.04, paddingOuter: 0 }, axis: { labelAngle: 0, labelLimit: 60, grid: false, title: shape.axis } },
-    y: { field: "x", type: "ordinal", sort: null, scale: { paddingInner: 0.08, paddingOuter: 0 }, axis: { labelLimit: 140, labelColor: theme.ink, grid: false } },
+    x: {
+      field: "series",
+      type: "ordinal",
+      sort: null,
+      scale: { paddingInner: 0.04, paddingOuter: 0 },
+      axis: { labelAngle: 0, labelLimit: 60, grid: false, title: shape.axis },
+    },
+    y: {
+      field: "x",
+      type: "ordinal",
+      sort: null,
+      scale: { paddingInner: 0.08, paddingOuter: 0 },
+      axis: { labelLimit: 140, labelColor: theme.ink, grid: false },
+    },
     tooltip: { field: "tip" },
   };
-  const legend = { labelExpr: brief(shape), gradientLength: 160, gradientThickness: 8, orient: "top", direction: "horizontal", offset: 6 };
+  const legend = {
+    labelExpr: brief(shape),
+    gradientLength: 160,
+    gradientThickness: 8,
+    orient: "top",
+    direction: "horizontal",
+    offset: 6,
+  };
   const cells = {
     mark: { type: "rect", cornerRadius: 3, ...pointer(shape) },
     encoding: { ...place, color: { field: "y", type: "quantitative", scale: { range: theme.ramp, zero: true }, legend } },
@@ -193,7 +268,8 @@ function heatmap(shape: Shape, theme: Theme): Part {
   const half = { test: "datum.y > 0.5 * datum.most", value: theme.card };
   const values = {
     transform: [{ joinaggregate: [{ op: "max", field: "y", as: "most" }] }],
-    mark: { type: "text", fontSize: 11, ...pointer(shape) }, encoding: { ...place, text: { field: "label" }, color: { condition: half, value: theme.ink } },
+    mark: { type: "text", fontSize: 11, ...pointer(shape) },
+    encoding: { ...place, text: { field: "label" }, color: { condition: half, value: theme.ink } },
   };
   return { height: { step: 30 }, layer: [cells, ...(shape.written ? [values] : [])] };
 }

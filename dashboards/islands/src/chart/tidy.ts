@@ -1,7 +1,19 @@
 // Rows as a chart wants them: one mark a row, in facets that are never added to each other.
 
 import { type Context, major, quantity, shown, span, instant } from "../data/format";
-import { type Column, type Format, type PanelData, type Row, currencies, currencyOf, dimensions, hasCurrency, metrics, numberIn, timeOf } from "../data/panel";
+import {
+  type Column,
+  type Format,
+  type PanelData,
+  type Row,
+  currencies,
+  currencyOf,
+  dimensions,
+  hasCurrency,
+  metrics,
+  numberIn,
+  timeOf,
+} from "../data/panel";
 
 export interface Mark {
   /** Where it stands: a time in milliseconds, or a name. */
@@ -73,8 +85,13 @@ export function summary({ title, marks, series, format, context, along }: Facet,
   if (!first || !last) return panel.title;
   const say = (y: number) => quantity(y, format, context);
   const place = ({ x }: Mark) => (typeof x === "number" && !along ? span(x, panel.grain ?? "day", context.locale) : String(x));
-  const [least, most] = [...marks].sort((one, other) => one.y - other.y).filter((_, index, all) => index === 0 || index === all.length - 1);
-  const parts = [`${[panel.title, title].filter(Boolean).join(", ")}.`, `${marks.length} values from ${place(first)} to ${place(last)}.`];
+  const [least, most] = [...marks]
+    .sort((one, other) => one.y - other.y)
+    .filter((_, index, all) => index === 0 || index === all.length - 1);
+  const parts = [
+    `${[panel.title, title].filter(Boolean).join(", ")}.`,
+    `${marks.length} values from ${place(first)} to ${place(last)}.`,
+  ];
   if (series.length > 1) parts.push(`${series.length} series: ${series.join(", ")}.`);
   if (most) parts.push(`Highest: ${say(most.y)}, ${place(most)}.`);
   if (least && most) parts.push(`Lowest: ${say(least.y)}, ${place(least)}.`);
@@ -94,8 +111,16 @@ function facet(panel: PanelData, rows: Row[], group: Column[], currency: string 
   const context: Context = { currency, decimals: panel.decimals, locale: options.locale };
   const title = [currency, mixed ? group.map(({ label }) => label).join(", ") : null].filter(Boolean).join(" · ");
   const made: Facet = {
-    key: `${currency ?? ""} ${first.format}`, title: title === "" ? null : title, format: first.format, context,
-    marks: [], stops: [], series: [], along: null, axis: null, compares: group.some(({ before }) => before && rows.some((row) => numberIn(row, before) !== null)),
+    key: `${currency ?? ""} ${first.format}`,
+    title: title === "" ? null : title,
+    format: first.format,
+    context,
+    marks: [],
+    stops: [],
+    series: [],
+    along: null,
+    axis: null,
+    compares: group.some(({ before }) => before && rows.some((row) => numberIn(row, before) !== null)),
   };
   const time = timeOf(panel);
   const drawsLines = panel.kind === "line" || panel.kind === "area";
@@ -132,7 +157,9 @@ class Names {
 }
 
 const nameOf = (row: Row, columns: Column[], context: Context): string =>
-  columns.map(({ name, format }) => (row[name] === null || row[name] === "" ? "none" : shown(row[name], format, context))).join(" · ");
+  columns
+    .map(({ name, format }) => (row[name] === null || row[name] === "" ? "none" : shown(row[name], format, context)))
+    .join(" · ");
 
 interface Marking {
   panel: PanelData;
@@ -155,14 +182,19 @@ function mark(row: Row, column: Column, { panel, several, along, context, option
   const named = panel.kind === "heatmap" && along ? along : along ? undefined : apart[0];
   const rest = along ? apart : apart.slice(1);
   const text = quantity(y, column.format, context);
-  const labels = [...(rest.length > 0 ? [named ? nameOf(row, rest, context) : names.unique(nameOf(row, rest, context), row)] : []), ...(several && (along || named) ? [column.label] : [])];
+  const labels = [
+    ...(rest.length > 0 ? [named ? nameOf(row, rest, context) : names.unique(nameOf(row, rest, context), row)] : []),
+    ...(several && (along || named) ? [column.label] : []),
+  ];
   const series = labels.join(" · ") || (along || named ? column.label : panel.title);
   const place = along ? placeOf(row, along) : null;
   if (along && place === null) return [];
   const x = named ? names.unique(nameOf(row, [named], context), row) : (place ?? column.label);
   const then = before === null ? [] : [`Before\t${quantity(before, column.format, context)}`];
   const called = labels.length > 0 ? series : column.label;
-  return [{ x, y, base: 0, series, before, label: text, tip: [x, `${called}\t${text}`, ...then].join("\n"), href: options.hrefOf(row) }];
+  return [
+    { x, y, base: 0, series, before, label: text, tip: [x, `${called}\t${text}`, ...then].join("\n"), href: options.hrefOf(row) },
+  ];
 }
 
 function placeOf(row: Row, { name, role }: Column): number | null {
@@ -173,8 +205,12 @@ function placeOf(row: Row, { name, role }: Column): number | null {
 function funnel(panel: PanelData, rows: Row[], group: Column[], context: Context, options: Options): Mark[] {
   const [own] = dimensions(panel);
   const steps = rows.flatMap((row) =>
-    group.map((column) => ({ row, name: own ? nameOf(row, [own], context) : column.label, value: numberIn(row, column.name) ?? 0,
-      before: column.before ? numberIn(row, column.before) : null })),
+    group.map((column) => ({
+      row,
+      name: own ? nameOf(row, [own], context) : column.label,
+      value: numberIn(row, column.name) ?? 0,
+      before: column.before ? numberIn(row, column.before) : null,
+    })),
   );
   const whole = steps[0]?.value ?? 0;
   return steps.map(({ row, name, value, before }, index) => {
@@ -182,8 +218,16 @@ function funnel(panel: PanelData, rows: Row[], group: Column[], context: Context
     const last = index > 0 ? (steps[index - 1]?.value ?? 0) : 0;
     const lost = last > 0 && index > 0 ? [`Of the step before\t${quantity(value / last, "percent", context)}`] : [];
     const text = quantity(value, "integer", context);
-    return { x: name, y: value, base: 0, series: "", before, label: part && index > 0 ? `${text}  ·  ${part}` : text,
-      tip: [name, `${text}\t${part ?? ""}`, ...lost].join("\n"), href: options.hrefOf(row) };
+    return {
+      x: name,
+      y: value,
+      base: 0,
+      series: "",
+      before,
+      label: part && index > 0 ? `${text}  ·  ${part}` : text,
+      tip: [name, `${text}\t${part ?? ""}`, ...lost].join("\n"),
+      href: options.hrefOf(row),
+    };
   });
 }
 
@@ -205,7 +249,12 @@ function overTime(panel: PanelData, { marks, format, context }: Facet): Pick<Fac
   const at = [...new Set(marks.map(({ x }) => x as number))].sort((one, other) => one - other);
   const steps: number[] = [];
   const counted = format === "integer" || format === "money";
-  for (let step = at[0] ?? 0; at.length > 0 && step <= (at.at(-1) ?? 0) && steps.length < MOST_STEPS; step = next(step, panel.grain)) steps.push(step);
+  for (
+    let step = at[0] ?? 0;
+    at.length > 0 && step <= (at.at(-1) ?? 0) && steps.length < MOST_STEPS;
+    step = next(step, panel.grain)
+  )
+    steps.push(step);
   const places = counted && steps.length < MOST_STEPS && at.every((each) => steps.includes(each)) ? steps : at;
   const found = new Map(marks.map((each) => [`${each.x} ${each.series}`, each]));
   const series = [...new Set(marks.map((each) => each.series))];
@@ -217,11 +266,21 @@ function overTime(panel: PanelData, { marks, format, context }: Facet): Pick<Fac
     for (const name of series) {
       const known = found.get(`${x} ${name}`);
       if (!known && !counted) continue;
-      const each: Mark = known ?? { x, y: 0, base: 0, series: name, before: compares ? 0 : null, label: quantity(0, format, context), tip: "", href: null };
+      const each: Mark = known ?? {
+        x,
+        y: 0,
+        base: 0,
+        series: name,
+        before: compares ? 0 : null,
+        label: quantity(0, format, context),
+        tip: "",
+        href: null,
+      };
       filled.push({ ...each, base, end: next(x, panel.grain) });
       base += each.y;
       lines.push(`${name}\t${each.label}`);
-      if (each.before !== null) lines.push(`${series.length > 1 ? `${name}, before` : "Before"}\t${quantity(each.before, format, context)}`);
+      if (each.before !== null)
+        lines.push(`${series.length > 1 ? `${name}, before` : "Before"}\t${quantity(each.before, format, context)}`);
     }
     return { x, tip: lines.join("\n") };
   });

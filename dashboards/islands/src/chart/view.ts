@@ -32,7 +32,13 @@ export class FacetView {
     });
   }
 
-  static async draw(host: HTMLElement, shape: Shape, facet: Facet, theme: Theme, follow: (href: string) => void): Promise<FacetView> {
+  static async draw(
+    host: HTMLElement,
+    shape: Shape,
+    facet: Facet,
+    theme: Theme,
+    follow: (href: string) => void,
+  ): Promise<FacetView> {
     const made = new FacetView(host, shape, theme, follow);
     await made.show(facet);
     // The host says what is drawn, in words.
@@ -45,8 +51,19 @@ export class FacetView {
   }
 
   async show({ marks, stops }: Facet): Promise<void> {
-    this.view.change(MARKS, changeset().remove(truthy).insert(marks.map((each) => ({ ...each }))));
-    if (this.overTime) this.view.change(STOPS, changeset().remove(truthy).insert(stops.map((each) => ({ ...each }))));
+    this.view.change(
+      MARKS,
+      changeset()
+        .remove(truthy)
+        .insert(marks.map((each) => ({ ...each }))),
+    );
+    if (this.overTime)
+      this.view.change(
+        STOPS,
+        changeset()
+          .remove(truthy)
+          .insert(stops.map((each) => ({ ...each }))),
+      );
     await this.view.runAsync();
   }
 

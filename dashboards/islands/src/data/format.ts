@@ -35,7 +35,12 @@ function money(value: number, context: Context, short: boolean): string {
   const options = { ...places, ...compact };
   if (context.currency === null) return numbers(context.locale, options).format(value);
   try {
-    const how = { style: "currency", currency: context.currency, currencyDisplay: short ? "narrowSymbol" : "symbol", ...options } as const;
+    const how = {
+      style: "currency",
+      currency: context.currency,
+      currencyDisplay: short ? "narrowSymbol" : "symbol",
+      ...options,
+    } as const;
     return numbers(context.locale, how).format(value);
   } catch {
     return `${numbers(context.locale, options).format(value)} ${context.currency}`;
@@ -45,15 +50,29 @@ function money(value: number, context: Context, short: boolean): string {
 function duration(seconds: number, locale: string | undefined): string {
   const whole = Math.round(Math.abs(seconds));
   const sign = seconds < 0 ? "−" : "";
-  const unit = (value: number, name: string) => numbers(locale, { style: "unit", unit: name, unitDisplay: "narrow" }).format(value);
+  const unit = (value: number, name: string) =>
+    numbers(locale, { style: "unit", unit: name, unitDisplay: "narrow" }).format(value);
   if (whole < 60) return sign + unit(Math.abs(seconds) < 10 ? Math.round(Math.abs(seconds) * 10) / 10 : whole, "second");
-  const parts = [["day", Math.floor(whole / 86_400)], ["hour", Math.floor(whole / 3_600) % 24], ["minute", Math.floor(whole / 60) % 60], ["second", whole % 60]] as const;
+  const parts = [
+    ["day", Math.floor(whole / 86_400)],
+    ["hour", Math.floor(whole / 3_600) % 24],
+    ["minute", Math.floor(whole / 60) % 60],
+    ["second", whole % 60],
+  ] as const;
   const first = parts.findIndex(([, value]) => value > 0);
-  return sign + parts.slice(first, first + 2).filter(([, value]) => value > 0).map(([name, value]) => unit(value, name)).join(" ");
+  return (
+    sign +
+    parts
+      .slice(first, first + 2)
+      .filter(([, value]) => value > 0)
+      .map(([name, value]) => unit(value, name))
+      .join(" ")
+  );
 }
 
 /** A time in an answer. It is UTC, or on the clock of where the event is, and says neither: both are read alike. */
-export const instant = (text: string): number => Date.parse(/[zZ]|[+-]\d\d:?\d\d$/.test(text) ? text : text.length === 10 ? `${text}T00:00:00Z` : `${text}Z`);
+export const instant = (text: string): number =>
+  Date.parse(/[zZ]|[+-]\d\d:?\d\d$/.test(text) ? text : text.length === 10 ? `${text}T00:00:00Z` : `${text}Z`);
 
 const OF_GRAIN: Record<Grain, Intl.DateTimeFormatOptions> = {
   minute: { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" },
@@ -73,7 +92,8 @@ function dates(locale: string | undefined, options: Intl.DateTimeFormatOptions):
 }
 
 /** The start of a span on the event's own clock, which is why no zone moves it. */
-export const span = (at: number, grain: Grain, locale?: string): string => dates(locale, { ...OF_GRAIN[grain], timeZone: "UTC" }).format(at);
+export const span = (at: number, grain: Grain, locale?: string): string =>
+  dates(locale, { ...OF_GRAIN[grain], timeZone: "UTC" }).format(at);
 
 const moment = (at: number, locale?: string): string =>
   dates(locale, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(at);
@@ -125,7 +145,11 @@ export function tick(at: number, locale?: string): string {
   const [clock, first] = [at % 86_400_000 !== 0, date.getUTCDate() === 1];
   const options: Intl.DateTimeFormatOptions = clock
     ? { hour: "2-digit", minute: "2-digit" }
-    : !first ? { day: "numeric", month: "short" } : date.getUTCMonth() > 0 ? { month: "short" } : { year: "numeric" };
+    : !first
+      ? { day: "numeric", month: "short" }
+      : date.getUTCMonth() > 0
+        ? { month: "short" }
+        : { year: "numeric" };
   return dates(locale, { ...options, timeZone: "UTC" }).format(at);
 }
 

@@ -1,8 +1,7 @@
 // What a panel shows, as the server sends it: in the page, by the panel's own address, and whenever it changes.
 
 export type Format =
-  | "integer" | "decimal" | "money" | "percent" | "duration" | "text"
-  | "minute" | "hour" | "day" | "week" | "month" | "moment";
+  "integer" | "decimal" | "money" | "percent" | "duration" | "text" | "minute" | "hour" | "day" | "week" | "month" | "moment";
 
 export type Grain = "minute" | "hour" | "day" | "week" | "month";
 
@@ -80,5 +79,7 @@ export function currencies(panel: PanelData): (string | null)[] {
   if (!hasCurrency(panel)) return [null];
   const seen = new Map<string | null, number>();
   for (const row of panel.rows) seen.set(currencyOf(row), (seen.get(currencyOf(row)) ?? 0) + 1);
-  return [...seen].sort(([one, ones], [other, others]) => others - ones || String(one).localeCompare(String(other))).map(([each]) => each);
+  return [...seen]
+    .sort(([one, ones], [other, others]) => others - ones || String(one).localeCompare(String(other)))
+    .map(([each]) => each);
 }

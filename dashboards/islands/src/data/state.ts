@@ -13,7 +13,8 @@ export type State = URLSearchParams;
 /** Only what a page knows, in one order: two links to the same view are the same text. */
 export function tidyState(query: Iterable<[string, string]>): State {
   const pairs = [...query].filter(([key]) => KEPT.has(key) || key.startsWith(FILTER));
-  const says = (key: string, value: string) => (key.startsWith(FILTER) ? value !== ALL : value !== "" && !(key === "range" && value === CUSTOM));
+  const says = (key: string, value: string) =>
+    key.startsWith(FILTER) ? value !== ALL : value !== "" && !(key === "range" && value === CUSTOM);
   const kept = pairs.filter(([key, value]) => says(key, value));
   const dated = kept.some(([key]) => key === "from" || key === "to");
   const told = kept.filter(([key]) => !(dated && key === "range"));

@@ -23,7 +23,13 @@ export function ask({ title, about, fields, submit, danger, send }: Asked): Prom
   const go = el("button", { class: danger && "danger" }, submit);
   const form = el("form", { class: "asked" }, ...fields, trouble, el("div", { class: "buttons" }, cancel, go));
   const close = el("button", { type: "button", class: "icon close", "aria-label": "Close", onclick: () => dialog.close() }, "×");
-  const dialog = el("dialog", { "aria-labelledby": id }, el("header", {}, el("h2", { id }, title), close), about && el("p", { class: "muted" }, about), form);
+  const dialog = el(
+    "dialog",
+    { "aria-labelledby": id },
+    el("header", {}, el("h2", { id }, title), close),
+    about && el("p", { class: "muted" }, about),
+    form,
+  );
   let sent = false;
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -35,7 +41,10 @@ export function ask({ title, about, fields, submit, danger, send }: Asked): Prom
         const shown = await send(form);
         sent = true;
         if (!shown) return dialog.close();
-        form.replaceChildren(...shown.filter((each): each is Node => each instanceof Node), el("div", { class: "buttons" }, el("button", { type: "button", onclick: () => dialog.close() }, "Done")));
+        form.replaceChildren(
+          ...shown.filter((each): each is Node => each instanceof Node),
+          el("div", { class: "buttons" }, el("button", { type: "button", onclick: () => dialog.close() }, "Done")),
+        );
         one("input, button", form)?.focus();
       } catch (error) {
         trouble.textContent = error instanceof Error ? error.message : String(error);
@@ -80,7 +89,8 @@ export function choice(name: string, options: [value: string, label: string][], 
 
 /** A text with a button that copies it. */
 export function copied(label: string, text: string, rows = 1): HTMLElement {
-  const input = rows > 1 ? el("textarea", { readonly: true, rows, spellcheck: "false" }, text) : el("input", { readonly: true, value: text });
+  const input =
+    rows > 1 ? el("textarea", { readonly: true, rows, spellcheck: "false" }, text) : el("input", { readonly: true, value: text });
   const button = el("button", { type: "button", class: "plain" }, "Copy");
   button.addEventListener("click", () => {
     void navigator.clipboard.writeText(text).then(

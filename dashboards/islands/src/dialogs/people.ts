@@ -17,13 +17,23 @@ export async function people(organizer: string, chosen: string[] | null): Promis
   const known = members.filter(({ active }) => active !== false);
   if (known.length === 0) {
     const value = (chosen ?? [me.email ?? ""]).join(", ");
-    return el("div", { class: "field" }, el("label", { for: "recipients" }, "To"),
+    return el(
+      "div",
+      { class: "field" },
+      el("label", { for: "recipients" }, "To"),
       el("input", { id: "recipients", name: "recipients", value, required: true, autocomplete: "email" }),
-      el("small", {}, "E-mail addresses of members, with commas between them."));
+      el("small", {}, "E-mail addresses of members, with commas between them."),
+    );
   }
-  const ticked = (member: Member) => (chosen ? chosen.includes(member.user_id) : member.user_id === me.memberships?.[0]?.user_id || member.email === me.email);
+  const ticked = (member: Member) =>
+    chosen ? chosen.includes(member.user_id) : member.user_id === me.memberships?.[0]?.user_id || member.email === me.email;
   const boxes = known.map((member) =>
-    el("label", { class: "tick" }, el("input", { type: "checkbox", name: "recipients", value: member.user_id, checked: ticked(member) }), member.name ?? member.email ?? member.user_id),
+    el(
+      "label",
+      { class: "tick" },
+      el("input", { type: "checkbox", name: "recipients", value: member.user_id, checked: ticked(member) }),
+      member.name ?? member.email ?? member.user_id,
+    ),
   );
   return el("fieldset", { class: "field people" }, el("legend", {}, "To"), ...boxes);
 }
@@ -31,5 +41,10 @@ export async function people(organizer: string, chosen: string[] | null): Promis
 export function recipients(form: HTMLFormElement): string[] {
   const fields = all<HTMLInputElement>("[name=recipients]", form);
   const ticked = fields.filter(({ type, checked }) => type !== "checkbox" || checked);
-  return ticked.flatMap(({ value }) => value.split(",").map((each) => each.trim()).filter(Boolean));
+  return ticked.flatMap(({ value }) =>
+    value
+      .split(",")
+      .map((each) => each.trim())
+      .filter(Boolean),
+  );
 }

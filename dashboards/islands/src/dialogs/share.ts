@@ -11,14 +11,21 @@ interface Share {
 }
 
 const DAY = 86_400_000;
-const SPANS: [string, string][] = [["1", "a day"], ["7", "a week"], ["30", "30 days"], ["90", "90 days"], ["365", "a year"]];
+const SPANS: [string, string][] = [
+  ["1", "a day"],
+  ["7", "a week"],
+  ["30", "30 days"],
+  ["90", "90 days"],
+  ["365", "a year"],
+];
 
 export function share(organizer: string, page: string, title: string): Promise<boolean> {
   const days = choice("expires_at", SPANS, "30");
   const embed = el("input", { type: "checkbox", name: "may_embed" });
   return ask({
     title: "Share this page",
-    about: "Who has the link sees these figures as they move, with what is chosen now, and nothing else: no names of buyers, no other page.",
+    about:
+      "Who has the link sees these figures as they move, with what is chosen now, and nothing else: no names of buyers, no other page.",
     fields: [field("It works for", days), el("label", { class: "tick" }, embed, "Other websites may show it in a frame")],
     submit: "Make a link",
     send: async () => {

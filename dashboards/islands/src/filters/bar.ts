@@ -9,10 +9,12 @@ const DAY = 86_400_000;
 /** The range that the days beside it name. */
 const CUSTOM = "custom";
 
-const moved = (day: string, days: number): string => new Date(Date.parse(`${day}T00:00:00Z`) + days * DAY).toISOString().slice(0, 10);
+const moved = (day: string, days: number): string =>
+  new Date(Date.parse(`${day}T00:00:00Z`) + days * DAY).toISOString().slice(0, 10);
 
 export function startFilters(form: HTMLFormElement, go: (href: string) => void): void {
-  const submit = () => go(`${new URL(form.action).pathname}?${stateOf(form)}`);
+  // A form that has been taken away, with a menu that closes late, asks for nothing.
+  const submit = () => form.isConnected && go(`${new URL(form.action).pathname}?${stateOf(form)}`);
   form.classList.add("enhanced");
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -63,7 +65,10 @@ const closeAll = (form: HTMLFormElement): void => {
 
 function startMenu(form: HTMLFormElement, menu: HTMLDetailsElement, submit: () => void): void {
   const summary = one("summary", menu);
-  const chosen = () => all<HTMLInputElement>("input", menu).map(({ checked, value, type }) => (type === "date" ? value : checked)).join();
+  const chosen = () =>
+    all<HTMLInputElement>("input", menu)
+      .map(({ checked, value, type }) => (type === "date" ? value : checked))
+      .join();
   let before = chosen();
   const entries = all("fieldset label, li", menu);
   if (entries.length > LONG && menu.dataset.name !== "range") search(menu, entries);
@@ -79,16 +84,16 @@ function startMenu(form: HTMLFormElement, menu: HTMLDetailsElement, submit: () =
     menu.open = false;
     summary?.focus();
   });
-  document.addEventListener("pointerdown", (event) => {
-    if (menu.open && event.target instanceof Node && !menu.contains(event.target)) menu.open = false;
-  });
 }
 
 function search(menu: HTMLDetailsElement, entries: HTMLElement[]): void {
   const nothing = el("p", { class: "nothing", hidden: true }, "Nothing is called that.");
   const name = one("summary", menu)?.dataset.name ?? "values";
   const field = el("input", {
-    type: "search", placeholder: "Search", "aria-label": `Search in ${name}`, autocomplete: "off",
+    type: "search",
+    placeholder: "Search",
+    "aria-label": `Search in ${name}`,
+    autocomplete: "off",
     oninput: () => {
       const wanted = field.value.trim().toLocaleLowerCase();
       for (const entry of entries) entry.hidden = !(entry.textContent ?? "").toLocaleLowerCase().includes(wanted);

@@ -20,7 +20,11 @@ export class Panels {
   private readonly byId = new Map<string, Panel>();
 
   /** `follow` goes where a mark leads. */
-  constructor(private readonly main: HTMLElement, private readonly page: string, private readonly follow: (href: string) => void) {
+  constructor(
+    private readonly main: HTMLElement,
+    private readonly page: string,
+    private readonly follow: (href: string) => void,
+  ) {
     for (const section of all("section.panel", main)) this.mount(section);
   }
 
@@ -38,7 +42,11 @@ export class Panels {
       if (png) png.hidden = false;
       png?.addEventListener("click", () => void savePicture(panel.chart as Chart, section, data.title, this.when()));
     }
-    if (pivot) whenSeen(pivot, () => (panel.pivot = import("./pivot").then(({ Pivot }) => Pivot.open(pivot, String(pivot.dataset.pivot)))));
+    if (pivot)
+      whenSeen(
+        pivot,
+        () => (panel.pivot = import("./pivot").then(({ Pivot }) => Pivot.open(pivot, String(pivot.dataset.pivot)))),
+      );
     this.show(panel, data, false);
   }
 
@@ -104,10 +112,13 @@ function whenOpen(table: HTMLElement, draw: () => void): void {
 
 /** What is heavy comes when somebody looks at it. */
 function whenSeen(host: Element, open: () => unknown): void {
-  const watch = new IntersectionObserver((entries) => {
-    if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
-    watch.disconnect();
-    open();
-  }, { rootMargin: "200px" });
+  const watch = new IntersectionObserver(
+    (entries) => {
+      if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
+      watch.disconnect();
+      open();
+    },
+    { rootMargin: "200px" },
+  );
   watch.observe(host);
 }

@@ -36,16 +36,22 @@ function start(): Promise<Client> {
 
 const theme = () => (isDark() ? "Pro Dark" : "Pro Light");
 
-/** Its button for columns, groups and filters has a picture and no name. */
-function named(viewer: Viewer): void {
+const LOOKS = 40;
+
+/** Its button for columns, groups and filters has a picture and no name, and is not there at once. */
+function named(viewer: Viewer, looks = LOOKS): void {
   const tab = viewer.querySelector("perspective-viewer-tab");
-  for (const root of [tab, tab?.shadowRoot, viewer.shadowRoot]) {
-    root?.querySelector(".psp-tab-settings")?.setAttribute("aria-label", "Columns, groups and filters");
-  }
+  const buttons = [tab, tab?.shadowRoot, viewer.shadowRoot].map((root) => root?.querySelector(".psp-tab-settings"));
+  for (const button of buttons) button?.setAttribute("aria-label", "Columns, groups and filters");
+  if (looks > 0 && !buttons.some(Boolean)) setTimeout(() => named(viewer, looks - 1), 50);
 }
 
 export class Pivot {
-  private constructor(private readonly viewer: Viewer, private readonly table: Table, private readonly address: string | null) {}
+  private constructor(
+    private readonly viewer: Viewer,
+    private readonly table: Table,
+    private readonly address: string | null,
+  ) {}
 
   /** Shows the rows of an address that answers Arrow. */
   static async open(host: HTMLElement, address: string): Promise<Pivot> {

@@ -20,7 +20,9 @@ export function readable({ columns, rows }: PanelData): Column[] {
   const told = (name: string) => name.endsWith("_id") && names.has(name === "event_id" ? "title" : name.slice(0, -"_id".length));
   const found = columns.filter(({ name }) => !told(name) && !(isTold && name === "currency"));
   // Where nothing was before, nothing has changed.
-  return found.map((column) => (column.before && rows.every((row) => numberIn(row, column.before ?? "") === null) ? { ...column, before: null } : column));
+  return found.map((column) =>
+    column.before && rows.every((row) => numberIn(row, column.before ?? "") === null) ? { ...column, before: null } : column,
+  );
 }
 
 /** A page holds so many rows as text; the files have all. */
@@ -32,11 +34,24 @@ function steps(panel: PanelData): PanelData {
   if (panel.kind !== "funnel" || found.length < 2 || !row) return panel;
   const count = (index: number) => numberIn(row, found[index]?.name ?? "") ?? 0;
   const part = (value: number, of: number) => (of > 0 ? value / of : null);
-  const column = (name: string, label: string, format: Column["format"], role: Column["role"] = "metric"): Column => ({ name, label, role, format });
+  const column = (name: string, label: string, format: Column["format"], role: Column["role"] = "metric"): Column => ({
+    name,
+    label,
+    role,
+    format,
+  });
   const rows = found.map(({ label }, index) => ({
-    step: label, count: count(index), of_last: index > 0 ? part(count(index), count(index - 1)) : null, of_all: part(count(index), count(0)),
+    step: label,
+    count: count(index),
+    of_last: index > 0 ? part(count(index), count(index - 1)) : null,
+    of_all: part(count(index), count(0)),
   }));
-  const columns = [column("step", "Step", "text", "dimension"), column("count", "Count", "integer"), column("of_last", "Of the step before", "percent"), column("of_all", "Of all", "percent")];
+  const columns = [
+    column("step", "Step", "text", "dimension"),
+    column("count", "Count", "integer"),
+    column("of_last", "Of the step before", "percent"),
+    column("of_all", "Of all", "percent"),
+  ];
   return { ...panel, columns, rows };
 }
 
@@ -65,14 +80,19 @@ function line(panel: PanelData, columns: Column[], row: Row, href: string | null
   let leads = href;
   const cells = columns.flatMap((column) => {
     const text = shown(row[column.name], column.format, context);
-    const link = leads !== null && column.role === "dimension" && column.name !== "currency" ? el("a", { href: leads }, text) : text;
+    const link =
+      leads !== null && column.role === "dimension" && column.name !== "currency" ? el("a", { href: leads }, text) : text;
     if (link !== text) leads = null;
     const own = el("td", { class: isNumber(column) ? "number" : TIMES.has(column.format) && "when" }, link);
     if (!column.before) return [own];
     const before = numberIn(row, column.before);
     const moved = change(numberIn(row, column.name), before, column.good);
     const was = shown(before, column.format, context);
-    const far = el("td", { class: "number", title: `Before: ${was}` }, moved && el("span", { class: `change ${moved.mood}` }, moved.text));
+    const far = el(
+      "td",
+      { class: "number", title: `Before: ${was}` },
+      moved && el("span", { class: `change ${moved.mood}` }, moved.text),
+    );
     return panel.kind === "table" ? [own, far] : [own, el("td", { class: "number" }, was), far];
   });
   return el("tr", {}, ...cells);

@@ -12,12 +12,19 @@ export interface Charted {
   colour: string | null;
 }
 
-const MARKS: [Charted["mark"], string][] = [["bar", "Bars"], ["line", "Line"], ["area", "Areas"], ["heatmap", "Heatmap"]];
+const MARKS: [Charted["mark"], string][] = [
+  ["bar", "Bars"],
+  ["line", "Line"],
+  ["area", "Areas"],
+  ["heatmap", "Heatmap"],
+];
 const NONE = "";
 
 /** What is likely meant: the first number, along time if there is one. */
 export function guess(columns: Column[]): Charted | null {
-  const y = columns.find(({ role, name }) => role === "metric" && !/_id$|^(year|month|day|hour|weekday|dow)$/.test(name)) ?? columns.find(({ role }) => role === "metric");
+  const y =
+    columns.find(({ role, name }) => role === "metric" && !/_id$|^(year|month|day|hour|weekday|dow)$/.test(name)) ??
+    columns.find(({ role }) => role === "metric");
   const time = columns.find(({ role }) => role === "time");
   const x = time ?? columns.find(({ name }) => name !== y?.name && name !== "currency");
   if (!y || !x) return null;
@@ -31,13 +38,38 @@ export function chartOf({ columns, rows, position }: Answer, { mark, x, y, colou
   const [along, value, split] = [find(x), find(y), find(colour)];
   const isDistance = along?.role === "time" && mark !== "heatmap";
   const used: Column[] = [
-    ...(along ? [{ ...along, role: isDistance ? ("time" as const) : ("dimension" as const), format: along.role === "metric" ? ("integer" as const) : isDistance ? along.format : along.format === "moment" ? ("moment" as const) : along.format }] : []),
+    ...(along
+      ? [
+          {
+            ...along,
+            role: isDistance ? ("time" as const) : ("dimension" as const),
+            format:
+              along.role === "metric"
+                ? ("integer" as const)
+                : isDistance
+                  ? along.format
+                  : along.format === "moment"
+                    ? ("moment" as const)
+                    : along.format,
+          },
+        ]
+      : []),
     ...(split && split.name !== x ? [{ ...split, role: "dimension" as const }] : []),
     ...(value?.format === "money" ? columns.filter(({ name }) => name === "currency" && name !== x && name !== colour) : []),
     ...(value ? [{ ...value, role: "metric" as const }] : []),
   ];
   return {
-    id: "answer", title: value?.label ?? "", kind: mark, description: "The answer as a chart", columns: used, grain: null, rows, decimals: {}, drill: null, position, error: null,
+    id: "answer",
+    title: value?.label ?? "",
+    kind: mark,
+    description: "The answer as a chart",
+    columns: used,
+    grain: null,
+    rows,
+    decimals: {},
+    drill: null,
+    position,
+    error: null,
   };
 }
 
@@ -48,7 +80,11 @@ export function chooser(columns: Column[], charted: Charted, changed: () => void
     ["Mark", choice("mark", MARKS, charted.mark), (value: string) => (charted.mark = value as Charted["mark"])],
     ["Along", choice("x", names, charted.x), (value: string) => (charted.x = value)],
     ["How much", choice("y", numbers, charted.y), (value: string) => (charted.y = value)],
-    ["Colour", choice("colour", [[NONE, "one colour"], ...names], charted.colour ?? NONE), (value: string) => (charted.colour = value === NONE ? null : value)],
+    [
+      "Colour",
+      choice("colour", [[NONE, "one colour"], ...names], charted.colour ?? NONE),
+      (value: string) => (charted.colour = value === NONE ? null : value),
+    ],
   ] as const;
   for (const [, select, set] of selects) {
     select.addEventListener("change", () => {

@@ -1,6 +1,12 @@
 // The editor: SQL in colour, and the names of what there is to ask.
 
-import { type CompletionSource, autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from "@codemirror/autocomplete";
+import {
+  type CompletionSource,
+  autocompletion,
+  closeBrackets,
+  closeBracketsKeymap,
+  completionKeymap,
+} from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 import { PostgreSQL, type SQLNamespace, sql } from "@codemirror/lang-sql";
 import { HighlightStyle, bracketMatching, syntaxHighlighting } from "@codemirror/language";
@@ -26,10 +32,19 @@ const look = EditorView.theme({
   ".cm-gutters": { backgroundColor: "transparent", color: "var(--muted)", border: "0", fontFamily: "var(--mono)" },
   ".cm-activeLine, .cm-activeLineGutter": { backgroundColor: "var(--hover)" },
   ".cm-cursor": { borderLeftColor: "var(--ink)" },
-  "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground": { backgroundColor: "var(--select)" },
+  "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground": {
+    backgroundColor: "var(--select)",
+  },
   ".cm-matchingBracket": { backgroundColor: "var(--select)", outline: "0" },
   ".cm-scroller": { maxHeight: "50vh", overflow: "auto", lineHeight: "1.55" },
-  ".cm-tooltip": { backgroundColor: "var(--card)", color: "var(--ink)", border: "1px solid var(--line)", borderRadius: "8px", overflow: "hidden", boxShadow: "var(--shadow)" },
+  ".cm-tooltip": {
+    backgroundColor: "var(--card)",
+    color: "var(--ink)",
+    border: "1px solid var(--line)",
+    borderRadius: "8px",
+    overflow: "hidden",
+    boxShadow: "var(--shadow)",
+  },
   ".cm-tooltip-autocomplete > ul": { fontFamily: "var(--mono)", fontSize: "13px" },
   ".cm-tooltip-autocomplete > ul > li": { padding: "3px 8px" },
   ".cm-tooltip-autocomplete > ul > li[aria-selected]": { backgroundColor: "var(--brand)", color: "var(--on-brand)" },
@@ -40,7 +55,10 @@ function namespace({ schemas }: Schema): SQLNamespace {
   const made: Record<string, SQLNamespace> = {};
   for (const { name, tables } of schemas) {
     made[name] = Object.fromEntries(
-      tables.map((table) => [table.name, table.columns.map((column) => ({ label: column.name, type: "property", detail: column.type }))]),
+      tables.map((table) => [
+        table.name,
+        table.columns.map((column) => ({ label: column.name, type: "property", detail: column.type })),
+      ]),
     );
   }
   return made;
@@ -56,9 +74,19 @@ export class Editor {
       doc: text,
       extensions: [
         Prec.highest(keymap.of([{ key: "Mod-Enter", run: () => (on.run(), true) }])),
-        lineNumbers(), history(), drawSelection(), highlightActiveLine(), bracketMatching(), closeBrackets(), EditorView.lineWrapping,
-        language, autocompletion({ icons: false }), language.language.data.of({ autocomplete: columnsOf(schema) }),
-        syntaxHighlighting(colours), look, placeholder("select … from orders"),
+        lineNumbers(),
+        history(),
+        drawSelection(),
+        highlightActiveLine(),
+        bracketMatching(),
+        closeBrackets(),
+        EditorView.lineWrapping,
+        language,
+        autocompletion({ icons: false }),
+        language.language.data.of({ autocomplete: columnsOf(schema) }),
+        syntaxHighlighting(colours),
+        look,
+        placeholder("select … from orders"),
         keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...historyKeymap, ...completionKeymap]),
         EditorView.contentAttributes.of({ "aria-label": "SQL", spellcheck: "false", autocapitalize: "off" }),
         EditorView.updateListener.of((update) => update.docChanged && on.change(update.state.doc.toString())),
@@ -71,7 +99,10 @@ export class Editor {
   }
 
   set text(text: string) {
-    this.view.dispatch({ changes: { from: 0, to: this.view.state.doc.length, insert: text }, selection: { anchor: text.length } });
+    this.view.dispatch({
+      changes: { from: 0, to: this.view.state.doc.length, insert: text },
+      selection: { anchor: text.length },
+    });
     this.good();
   }
 
@@ -109,7 +140,9 @@ function columnsOf({ schemas }: Schema): CompletionSource {
     if (!word || (word.from > 0 && context.state.sliceDoc(word.from - 1, word.from) === ".")) return null;
     const text = context.state.doc.toString();
     const used = tables.filter(({ name }) => new RegExp(`\\b${name}\\b`).test(text));
-    const options = used.flatMap(({ name, columns }) => columns.map((column) => ({ label: column.name, detail: `${column.type}, ${name}`, type: "property", boost: 1 })));
+    const options = used.flatMap(({ name, columns }) =>
+      columns.map((column) => ({ label: column.name, detail: `${column.type}, ${name}`, type: "property", boost: 1 })),
+    );
     return options.length > 0 ? { from: word.from, options } : null;
   };
 }

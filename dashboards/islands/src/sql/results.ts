@@ -22,13 +22,18 @@ export class Results {
   charted: Charted | null = null;
   private view: View = "table";
 
-  constructor(private readonly host: HTMLElement, private readonly organizer: string, private readonly trouble: (error: unknown) => void) {}
+  constructor(
+    private readonly host: HTMLElement,
+    private readonly organizer: string,
+    private readonly trouble: (error: unknown) => void,
+  ) {}
 
   show(sql: string, answer: Answer, charted: Charted | null): void {
     this.clear();
     this.charted = charted ?? guess(answer.columns);
     if (charted) this.view = "chart";
-    if (answer.rows.length === 0) return this.host.replaceChildren(el("p", { class: "nothing" }, "No row answers this. Fewer conditions may find some."));
+    if (answer.rows.length === 0)
+      return this.host.replaceChildren(el("p", { class: "nothing" }, "No row answers this. Fewer conditions may find some."));
     const body = el("div", { class: "view" });
     const views: [View, string, () => void][] = [
       ["table", "Table", () => body.replaceChildren(table(answer))],
@@ -59,7 +64,15 @@ export class Results {
     body.id = "view";
     body.setAttribute("role", "tabpanel");
     const files = FILES.map(([label, type, end]) => this.file(label, type, end, sql));
-    this.host.replaceChildren(el("div", { class: "tabs" }, el("div", { role: "tablist", "aria-label": "How to see the answer" }, ...tabs), el("div", { class: "files" }, ...files)), body);
+    this.host.replaceChildren(
+      el(
+        "div",
+        { class: "tabs" },
+        el("div", { role: "tablist", "aria-label": "How to see the answer" }, ...tabs),
+        el("div", { class: "files" }, ...files),
+      ),
+      body,
+    );
     tabs[views.findIndex(([name]) => name === this.view)]?.click();
   }
 
@@ -76,13 +89,22 @@ export class Results {
   private draw(body: HTMLElement, answer: Answer): void {
     const place = el("div", { class: "chart", role: "group", "aria-label": "Chart of the answer" });
     const charted = this.charted;
-    if (!charted) return body.replaceChildren(el("p", { class: "nothing" }, "There is no number to draw. Ask for a count or a sum."));
+    if (!charted)
+      return body.replaceChildren(el("p", { class: "nothing" }, "There is no number to draw. Ask for a count or a sum."));
     const redraw = () => {
       const panel = chartOf(answer, charted);
       this.chart ??= new Chart(place, panel, { hrefOf: () => null, follow: () => undefined });
       void this.chart.show(panel);
     };
-    const png = el("button", { type: "button", class: "plain", onclick: () => this.chart && void savePicture(this.chart, body, "Answer", new Date().toLocaleString()) }, "PNG");
+    const png = el(
+      "button",
+      {
+        type: "button",
+        class: "plain",
+        onclick: () => this.chart && void savePicture(this.chart, body, "Answer", new Date().toLocaleString()),
+      },
+      "PNG",
+    );
     body.replaceChildren(chooser(answer.columns, charted, redraw, png), place);
     redraw();
   }
@@ -102,10 +124,14 @@ export class Results {
     const button = el("button", { type: "button", class: "plain", "aria-label": `Save as ${label}` }, label);
     button.addEventListener("click", () => {
       button.disabled = true;
-      ask(sql, this.organizer, type).then((response) => response.blob()).then((blob) => save(blob, `answer.${end}`)).catch((error: unknown) => {
-        if (isNotOffered(error)) button.remove();
-        else this.trouble(error);
-      }).finally(() => (button.disabled = false));
+      ask(sql, this.organizer, type)
+        .then((response) => response.blob())
+        .then((blob) => save(blob, `answer.${end}`))
+        .catch((error: unknown) => {
+          if (isNotOffered(error)) button.remove();
+          else this.trouble(error);
+        })
+        .finally(() => (button.disabled = false));
     });
     return button;
   }
@@ -115,12 +141,36 @@ function table({ columns, rows }: Answer): HTMLElement {
   const head = columns.map((column) => el("th", { scope: "col", class: isNumber(column) && "number" }, column.label));
   const body = rows.slice(0, MOST).map((row) => {
     const context = contextOf(row, {});
-    return el("tr", {}, ...columns.map((column) => {
-      const value = row[column.name];
-      const text = value !== null && typeof value === "object" ? JSON.stringify(value) : column.format === "money" || column.format === "text" ? value : shown(value, column.format, context);
-      return el("td", { class: isNumber(column) && "number" }, text === null || text === undefined ? el("span", { class: "muted" }, "null") : String(text));
-    }));
+    return el(
+      "tr",
+      {},
+      ...columns.map((column) => {
+        const value = row[column.name];
+        const text =
+          value !== null && typeof value === "object"
+            ? JSON.stringify(value)
+            : column.format === "money" || column.format === "text"
+              ? value
+              : shown(value, column.format, context);
+        return el(
+          "td",
+          { class: isNumber(column) && "number" },
+          text === null || text === undefined ? el("span", { class: "muted" }, "null") : String(text),
+        );
+      }),
+    );
   });
-  const cut = rows.length > MOST && el("p", { class: "note" }, `The first ${MOST} of ${rows.length.toLocaleString()} rows. The files have all of them.`);
-  return el("div", {}, el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Rows" }, el("table", {}, el("thead", {}, el("tr", {}, ...head)), el("tbody", {}, ...body))), cut);
+  const cut =
+    rows.length > MOST &&
+    el("p", { class: "note" }, `The first ${MOST} of ${rows.length.toLocaleString()} rows. The files have all of them.`);
+  return el(
+    "div",
+    {},
+    el(
+      "div",
+      { class: "scroll", tabindex: "0", role: "region", "aria-label": "Rows" },
+      el("table", {}, el("thead", {}, el("tr", {}, ...head)), el("tbody", {}, ...body)),
+    ),
+    cut,
+  );
 }

@@ -21,7 +21,11 @@ type Draft = { sql: string; chart: Charted | null };
 export class Questions {
   private open: Saved | null = null;
 
-  constructor(private readonly host: HTMLElement, private readonly organizer: string, private readonly use: (saved: Saved) => void) {}
+  constructor(
+    private readonly host: HTMLElement,
+    private readonly organizer: string,
+    private readonly use: (saved: Saved) => void,
+  ) {}
 
   /** False where the server keeps none. */
   async draw(): Promise<boolean> {
@@ -29,7 +33,11 @@ export class Questions {
     try {
       const found = await list<Saved>(ofOrganizer(this.organizer, "saved-questions"));
       const rows = found.map((each) => this.row(each));
-      this.host.replaceChildren(rows.length > 0 ? el("ul", { class: "asked-list" }, ...rows) : el("p", { class: "nothing" }, "None is kept yet. “Save” keeps the one in the editor."));
+      this.host.replaceChildren(
+        rows.length > 0
+          ? el("ul", { class: "asked-list" }, ...rows)
+          : el("p", { class: "nothing" }, "None is kept yet. “Save” keeps the one in the editor."),
+      );
       return true;
     } catch (error) {
       if (error instanceof Refused && error.status === 404) return false;
@@ -43,10 +51,23 @@ export class Questions {
       this.open = saved;
       this.use(saved);
     };
-    const remove = () => confirmed(`Delete “${saved.name}”?`, saved.shared ? "Others lose it too." : "It can't be taken back.", "Delete", () => json("DELETE", `/v1/saved-questions/${saved.saved_question_id}`)).then(() => this.draw());
+    const remove = () =>
+      confirmed(`Delete “${saved.name}”?`, saved.shared ? "Others lose it too." : "It can't be taken back.", "Delete", () =>
+        json("DELETE", `/v1/saved-questions/${saved.saved_question_id}`),
+      ).then(() => this.draw());
     const whose = saved.mine ? (saved.shared ? "shared" : "") : `by ${saved.owner.name ?? "a colleague"}`;
-    return el("li", {}, el("button", { type: "button", class: "name", title: saved.description || saved.sql, onclick: use }, saved.name, whose && el("span", { class: "muted" }, whose)),
-      saved.mine && el("button", { type: "button", class: "icon", "aria-label": `Delete ${saved.name}`, onclick: () => void remove() }, "×"));
+    return el(
+      "li",
+      {},
+      el(
+        "button",
+        { type: "button", class: "name", title: saved.description || saved.sql, onclick: use },
+        saved.name,
+        whose && el("span", { class: "muted" }, whose),
+      ),
+      saved.mine &&
+        el("button", { type: "button", class: "icon", "aria-label": `Delete ${saved.name}`, onclick: () => void remove() }, "×"),
+    );
   }
 
   async save(draft: Draft): Promise<void> {
@@ -57,13 +78,27 @@ export class Questions {
     const anew = el("input", { type: "checkbox", name: "anew" });
     await ask({
       title: "Save the question",
-      fields: [field("Name", name), field("What it tells", description), el("label", { class: "tick" }, shared, "Everybody here may use it"),
-        known && el("label", { class: "tick" }, anew, `Keep “${known.name}” as it is, and make another one`)],
+      fields: [
+        field("Name", name),
+        field("What it tells", description),
+        el("label", { class: "tick" }, shared, "Everybody here may use it"),
+        known && el("label", { class: "tick" }, anew, `Keep “${known.name}” as it is, and make another one`),
+      ],
       submit: "Save",
       send: async () => {
-        const body = { name: name.value, description: description.value, sql: draft.sql, chart: draft.chart, shared: shared.checked };
+        const body = {
+          name: name.value,
+          description: description.value,
+          sql: draft.sql,
+          chart: draft.chart,
+          shared: shared.checked,
+        };
         const change = known && !anew.checked;
-        this.open = await json<Saved>(change ? "PUT" : "POST", change ? `/v1/saved-questions/${known.saved_question_id}` : ofOrganizer(this.organizer, "saved-questions"), { body });
+        this.open = await json<Saved>(
+          change ? "PUT" : "POST",
+          change ? `/v1/saved-questions/${known.saved_question_id}` : ofOrganizer(this.organizer, "saved-questions"),
+          { body },
+        );
       },
     });
     await this.draw();

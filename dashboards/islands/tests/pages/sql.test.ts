@@ -57,8 +57,8 @@ it("an answer becomes a chart, a pivot and files", async () => {
   await run(COUNTED);
   await page.getByRole("tab", { name: "Chart" }).click();
   await page.locator(".answer .drawn svg").waitFor();
-  await page.getByLabel("Mark").selectOption("line");
-  await page.getByLabel("Mark").selectOption("bar");
+  await page.getByLabel("Mark", { exact: true }).selectOption("line");
+  await page.getByLabel("Mark", { exact: true }).selectOption("bar");
   await page.locator(".answer .drawn svg").waitFor();
   await page.getByRole("tab", { name: "Pivot" }).click();
   await page.locator("perspective-viewer-datagrid td").first().waitFor();
@@ -66,7 +66,11 @@ it("an answer becomes a chart, a pivot and files", async () => {
   for (const [name, start] of Object.entries(begins)) {
     const coming = page.waitForEvent("download");
     await page.getByRole("button", { name: `Save as ${name}` }).click();
-    expect(readFileSync(await (await coming).path()).toString("latin1").slice(0, start.length)).toBe(start);
+    expect(
+      readFileSync(await (await coming).path())
+        .toString("latin1")
+        .slice(0, start.length),
+    ).toBe(start);
   }
   await page.getByRole("tab", { name: "Table" }).click();
 });
@@ -76,7 +80,10 @@ it("what was asked is kept on this device", async () => {
   await page.getByRole("cell", { name: "42" }).waitFor();
   await page.reload();
   await page.getByText("History").click();
-  await page.locator(".asked-list").getByRole("button", { name: /select 41 \+ 1/ }).click();
+  await page
+    .locator(".asked-list")
+    .getByRole("button", { name: /select 41 \+ 1/ })
+    .click();
   expect(await page.locator(".cm-content").innerText()).toBe("select 41 + 1 as answer");
 });
 

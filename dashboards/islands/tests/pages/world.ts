@@ -39,7 +39,12 @@ export const complaints: string[] = [];
 /** A page of nobody's. */
 export async function stranger(browser: Browser, options: BrowserContextOptions = {}): Promise<Page> {
   const context = await browser.newContext({
-    viewport: { width: 1280, height: 900 }, locale: "en-GB", reducedMotion: "reduce", baseURL: world.url, acceptDownloads: true, ...options,
+    viewport: { width: 1280, height: 900 },
+    locale: "en-GB",
+    reducedMotion: "reduce",
+    baseURL: world.url,
+    acceptDownloads: true,
+    ...options,
   });
   const page = await context.newPage();
   page.setDefaultTimeout(20_000);

@@ -61,5 +61,6 @@ describe("a change", () => {
     expect(change(1, null, "up")).toBeNull();
   });
 
-  it("from below nothing goes up when it rises", () => expect(change(-5, -10, "up", "en-GB")).toEqual({ text: "+50%", mood: "good" }));
+  it("from below nothing goes up when it rises", () =>
+    expect(change(-5, -10, "up", "en-GB")).toEqual({ text: "+50%", mood: "good" }));
 });

@@ -30,7 +30,9 @@ describe("the state of a page", () => {
     expect(drilled({ page: "event", by: "event_id" }, { event_id: "e1" }, "overview", here)).toBe(
       "/dashboards/event?filter.event_id=e1&organizer_id=o1",
     );
-    expect(drilled({ by: "channel" }, { channel: null }, "overview", here)).toBe("/dashboards/overview?filter.channel=&organizer_id=o1&range=7d");
+    expect(drilled({ by: "channel" }, { channel: null }, "overview", here)).toBe(
+      "/dashboards/overview?filter.channel=&organizer_id=o1&range=7d",
+    );
     expect(drilled({ by: "channel" }, {}, "overview", here)).toBeNull();
     expect(drilled(null, {}, "overview", here)).toBeNull();
   });
