@@ -32,6 +32,9 @@
 //!   that never changes, such as an order's event, so that the version before touches no other. Late rows reopen only
 //!   the keys that they name.
 //!
+//! A rebuild computes all rows in one commit. Of a transform whose key has a day it computes some days at a time, so that
+//! it needs memory for these alone.
+//!
 //! A **view** keeps nothing, and reads others' answers. A **table** is computed as a whole now and then, for what looks
 //! across organizers and may be minutes old; it alone may answer from the past.
 //!

@@ -73,6 +73,15 @@ impl Arguments {
         arguments
     }
 
+    fn lake(&self) -> lake::Size {
+        let part = if self.quick { 10 } else { 1 };
+        lake::Size {
+            order_lines: self.lake.order_lines / part,
+            interactions: self.lake.interactions / part,
+            ..self.lake.clone()
+        }
+    }
+
     fn length(&self) -> Duration {
         Duration::from_secs(self.size(30) as u64)
     }
@@ -91,7 +100,7 @@ fn main() {
     let arguments = Arguments::read();
     let mut report = Report::new(arguments.quick);
     if !arguments.servers_only {
-        lake::measure(&arguments.lake, &mut report);
+        lake::measure(&arguments.lake(), &mut report);
     }
     if arguments.lake_only {
         return report.write(&arguments.output);

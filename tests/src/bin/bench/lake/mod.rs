@@ -25,6 +25,7 @@ const SEED: u64 = 1;
 /// How often each dashboard question is asked for its percentiles.
 const ASKED: usize = 40;
 
+#[derive(Clone)]
 pub(crate) struct Size {
     pub(crate) order_lines: u64,
     pub(crate) interactions: u64,
@@ -61,7 +62,9 @@ pub(crate) fn measure(size: &Size, report: &mut Report) {
             ..LakeOptions::default()
         };
         let lake = Lake::open(&url, options).await.unwrap();
-        keep_marts(&lake, report).await;
+        if "dashboard".contains(&size.question) || size.question.starts_with("dashboard") {
+            keep_marts(&lake, report).await;
+        }
         ask(&lake, &mut Others::start(&folder.join("lake")), size, report).await;
         lake.close().await.unwrap();
     });
@@ -126,19 +129,27 @@ async fn ask(lake: &Lake, others: &mut Others, size: &Size, report: &mut Report)
             latencies.extend(again(lake, principal, &question).await);
         }
     }
-    let [raw, dashboards] = ratios.map(|ratios| geometric_mean(&ratios));
-    report.add(
-        "dashboards from marts, DuckDB on raw ÷ ours, geometric mean",
-        dashboards,
-        "×",
-        Some(at_least(10.0)),
-    );
-    report.add(
-        "raw questions, ours ÷ the better of the two, geometric mean",
-        raw,
-        "×",
-        Some(at_most(1.2)),
-    );
+    let [raw, dashboards] = ratios;
+    for (what, ratios, budget) in [
+        (
+            "dashboards from marts, DuckDB on raw ÷ ours",
+            dashboards,
+            at_least(10.0),
+        ),
+        ("raw questions, ours ÷ the better of the two", raw, at_most(1.2)),
+    ] {
+        if !ratios.is_empty() {
+            report.add(
+                format!("{what}, geometric mean"),
+                geometric_mean(&ratios),
+                "×",
+                Some(budget),
+            );
+        }
+    }
+    if latencies.is_empty() {
+        return;
+    }
     let latencies = Latencies::of(latencies);
     report.add("a dashboard's question, p50", latencies.percentile(50.0), "ms", None);
     report.add(
