@@ -64,8 +64,12 @@ impl Schedule {
             },
             (Every::Week, None, _) => return wrong("weekday", "what is done every week has a weekday"),
             (Every::Month, _, None) => return wrong("month_day", "what is done every month has a day of the month"),
-            (_, Some(_), _) => return wrong("weekday", "only what is done every week has a weekday"),
-            (_, _, Some(_)) => return wrong("month_day", "only what is done every month has a day of the month"),
+            (Every::Day | Every::Month, Some(_), _) => {
+                return wrong("weekday", "only what is done every week has a weekday");
+            }
+            (Every::Day | Every::Week, _, Some(_)) => {
+                return wrong("month_day", "only what is done every month has a day of the month");
+            }
         };
         let part = |value| u32::try_from(value).unwrap_or(u32::MAX);
         let Some(at) = NaiveTime::from_hms_opt(part(input.hour), part(input.minute), 0) else {
@@ -255,6 +259,14 @@ mod tests {
         assert_eq!(field(Every::Month, None, None, 8, "UTC"), Err("month_day"));
         assert_eq!(field(Every::Month, None, Some(32), 8, "UTC"), Err("month_day"));
         assert_eq!(field(Every::Day, None, Some(1), 8, "UTC"), Err("month_day"));
+        assert_eq!(
+            field(Every::Week, Some(Weekday::Monday), Some(1), 8, "UTC"),
+            Err("month_day")
+        );
+        assert_eq!(
+            field(Every::Month, Some(Weekday::Monday), Some(1), 8, "UTC"),
+            Err("weekday")
+        );
         assert_eq!(field(Every::Day, None, None, 24, "UTC"), Err("at"));
         assert_eq!(field(Every::Day, None, None, -1, "UTC"), Err("at"));
         assert_eq!(field(Every::Day, None, None, 8, "Mars/Olympus"), Err("timezone"));

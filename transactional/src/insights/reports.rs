@@ -128,10 +128,10 @@ async fn record(
         deleted_at: None,
     };
     // What is due and not sent yet stays due, unless its time is another one now.
-    if let Some(before) = before.filter(|before| before.next_at.is_some() && !details.paused) {
-        if schedule_of(before)? == schedule {
-            record.next_at = before.next_at;
-        }
+    if let Some(before) = before.filter(|before| before.next_at.is_some() && !details.paused)
+        && schedule_of(before)? == schedule
+    {
+        record.next_at = before.next_at;
     }
     Ok(record)
 }
