@@ -18,6 +18,8 @@ pub struct PanelView {
     pub kind: Kind,
     pub width: Width,
     pub live: bool,
+    /// What an alert on this panel would begin with.
+    pub metric: Option<String>,
     pub description: String,
     pub error: Option<String>,
     pub empty: Option<String>,
@@ -78,6 +80,7 @@ impl PanelView {
             kind: data.kind,
             width: panel.width(),
             live: panel.live,
+            metric: panel.metrics.first().cloned(),
             description: data.description.clone(),
             error: data.error.clone(),
             empty: data.empty.clone(),

@@ -30,7 +30,7 @@ pub use options::Choices;
 pub use page::{Audience, Drill, Kind, Of, Page, PageError, Panel};
 pub use panel::Asking;
 pub use range::{Comparison, Range};
-pub use render::{page as page_html, problem as problem_html, sql as sql_html};
+pub use render::{manage as manage_html, page as page_html, problem as problem_html, sql as sql_html};
 pub use schema::Schema;
 pub use state::State;
 pub use text::shown;

@@ -25,6 +25,10 @@ pub fn sql(loaded: &Loaded, frame: &Frame, schema: &Schema) -> Result<String> {
     rendered(loaded, "sql.html", frame, "src/sql.ts", context)
 }
 
+pub fn manage(loaded: &Loaded, frame: &Frame) -> Result<String> {
+    rendered(loaded, "manage.html", frame, "src/dashboards.ts", context! {})
+}
+
 pub fn problem(loaded: &Loaded, frame: &Frame, problem: &Problem) -> Result<String> {
     let context = context! { problem => Value::from(Serde(problem)) };
     rendered(loaded, "error.html", frame, "src/dashboards.ts", context)

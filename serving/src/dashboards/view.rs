@@ -61,6 +61,8 @@ pub struct PageView {
     pub filters: Vec<FilterView>,
     /// Filters that are set, and the address without each.
     pub chips: Vec<Chip>,
+    /// Filters that are set and that no field of the bar stands for, so that a form without scripts keeps them.
+    pub kept: Vec<Kept>,
     /// The page is about an event, and none is chosen.
     pub asks_for_event: bool,
     /// Links to the page of each event, of a page that is about one.
@@ -75,6 +77,12 @@ pub struct FilterView {
     pub dimension: String,
     pub label: String,
     pub options: Vec<Choice>,
+}
+
+#[derive(Serialize)]
+pub struct Kept {
+    pub name: String,
+    pub value: String,
 }
 
 #[derive(Serialize)]
@@ -108,6 +116,7 @@ impl PageView {
             comparisons: chosen(&COMPARISONS, state.compare.name()),
             filters: choices.filters,
             chips: chips(state, &choices.titles, frame),
+            kept: kept(state, &page.filters),
             asks_for_event: page.of == Some(Of::Event) && state.event(page).is_none(),
             events: choices.events,
             has_events: asking.has_events,
@@ -136,6 +145,20 @@ fn chosen(offered: &[(&str, &str)], name: &str) -> Vec<Choice> {
         selected: *value == name,
     };
     offered.iter().map(choice).collect()
+}
+
+fn kept(state: &State, offered: &[String]) -> Vec<Kept> {
+    let others = state
+        .filters
+        .iter()
+        .filter(|(dimension, _)| !offered.contains(dimension));
+    let fields = others.flat_map(|(dimension, values)| {
+        values.iter().map(move |value| Kept {
+            name: format!("filter.{dimension}"),
+            value: value.clone().unwrap_or_default(),
+        })
+    });
+    fields.collect()
 }
 
 /// The filters that are set; an event is called by its title.

@@ -34,6 +34,7 @@ pub fn router() -> Router<Arc<App>> {
         .route(HERE, get(first))
         .route("/dashboards/", get(first))
         .route("/dashboards/sql", get(sql))
+        .route("/dashboards/manage", get(manage))
         .route("/dashboards/assets/{*path}", get(asset))
         .route("/dashboards/{page}", get(page))
         .route("/dashboards/{page}/panels/{id}", get(panel))
@@ -116,6 +117,26 @@ async fn sql(State(app): State<Arc<App>>, caller: Caller, RawQuery(query): RawQu
         "sql".clone_into(&mut frame.page);
         frame.base = "/dashboards/sql".to_owned();
         dashboards::sql_html(&app.dashboards.files.current(), &frame, &schema)
+    };
+    match made.await {
+        Ok(html) => html_page(html, false),
+        Err(problem) => problem_page(&app, &identity, problem).await,
+    }
+}
+
+/// What an organizer has given away: links, reports, alerts. The page asks for them itself.
+async fn manage(State(app): State<Arc<App>>, caller: Caller, RawQuery(query): RawQuery) -> Response {
+    let query = query.unwrap_or_default();
+    let Caller(Some(identity)) = caller else {
+        return log_in(&format!("/dashboards/manage?{query}"));
+    };
+    let made = async {
+        let organizer = dashboards::organizer(&identity, organizer_of(&query)?);
+        let mut frame = surroundings(&app, &identity, organizer).await?;
+        frame.title = "Links, reports and alerts".to_owned();
+        "manage".clone_into(&mut frame.page);
+        frame.base = "/dashboards/manage".to_owned();
+        dashboards::manage_html(&app.dashboards.files.current(), &frame)
     };
     match made.await {
         Ok(html) => html_page(html, false),

@@ -72,7 +72,23 @@ export function showTable(table: HTMLTableElement, shownPanel: PanelData, hrefOf
     row.append(...head);
     table.dataset.columns = key;
   }
-  body.replaceChildren(...panel.rows.slice(0, MOST_ROWS).map((row) => line(panel, columns, row, hrefOf(row))));
+  renew(
+    body,
+    panel.rows.slice(0, MOST_ROWS).map((row) => line(panel, columns, row, hrefOf(row))),
+  );
+}
+
+/** Rows that are as they were stay, so that who stands on a link in them goes on standing there. */
+function renew(body: HTMLTableSectionElement, rows: HTMLTableRowElement[]): void {
+  const focused = [...body.rows].findIndex((row) => row.contains(document.activeElement));
+  rows.forEach((row, index) => {
+    const old = body.rows[index];
+    if (!old) body.append(row);
+    else if (!old.isEqualNode(row)) old.replaceWith(row);
+  });
+  for (const row of [...body.rows].slice(rows.length)) row.remove();
+  const now = body.rows[focused];
+  if (now && !now.contains(document.activeElement)) now.querySelector("a")?.focus({ preventScroll: true });
 }
 
 function line(panel: PanelData, columns: Column[], row: Row, href: string | null): HTMLTableRowElement {

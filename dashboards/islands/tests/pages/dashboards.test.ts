@@ -99,7 +99,7 @@ it("a filter is a new address, can be gone back from, and is cleared by its chip
   await page.locator("details[data-name=range] summary", { hasText: "Last 7 days" }).waitFor();
   expect(await page.evaluate(() => document.activeElement?.closest("details")?.dataset.name)).toBe("range");
   await page.locator("details[data-name=category] summary").click();
-  await page.getByLabel("concert").check();
+  await page.getByRole("checkbox", { name: "concert" }).check();
   await page.keyboard.press("Escape");
   await page.waitForURL(/filter\.category=concert/);
   await page.locator(".chips li", { hasText: "concert" }).waitFor();
