@@ -3,12 +3,14 @@
 use crate::{
     current::CurrentTable,
     lake::Lake,
+    postgres::PgCatalog,
     scan::LakeTable,
     session::Principal,
     system,
     tables::{TableSpec, table_specs},
     view::View,
 };
+use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::{
     catalog::{CatalogProvider, MemorySchemaProvider, SchemaProvider},
@@ -54,6 +56,31 @@ impl Catalog {
     fn table(&self, index: usize, spec: &'static TableSpec, rejected: bool) -> Result<Arc<LakeTable>> {
         let view = Arc::clone(&self.view.tables[index]);
         Ok(Arc::new(LakeTable::new(spec, view, rejected, self.organizer.clone())?))
+    }
+
+    /// Tables, views and figures with their columns, without a look at what stands in them.
+    pub(crate) fn relations(&self) -> Result<Vec<Relation>> {
+        let mut relations = Vec::new();
+        for name in LakeSchema(self.clone()).table_names() {
+            let is_table = self.specs().any(|(_, spec)| spec.name == name);
+            if let Some(found) = self.find(&name)? {
+                relations.push(Relation {
+                    schema: "lake",
+                    is_table,
+                    columns: found.schema(),
+                    name,
+                });
+            }
+        }
+        for name in system::table_names(self) {
+            relations.push(Relation {
+                schema: "system",
+                is_table: true,
+                columns: system::columns(self, &name)?,
+                name,
+            });
+        }
+        Ok(relations)
     }
 
     fn find(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
@@ -106,6 +133,14 @@ impl Catalog {
     }
 }
 
+/// Something with rows, as a list of all that there is tells of it.
+pub(crate) struct Relation {
+    pub(crate) schema: &'static str,
+    pub(crate) name: String,
+    pub(crate) is_table: bool,
+    pub(crate) columns: SchemaRef,
+}
+
 const REJECTS: &str = "rejects";
 
 impl std::fmt::Debug for Catalog {
@@ -116,7 +151,7 @@ impl std::fmt::Debug for Catalog {
     }
 }
 
-const SCHEMAS: [&str; 4] = ["lake", "staging", "marts", "system"];
+pub(crate) const SCHEMAS: [&str; 5] = ["lake", "staging", "marts", "system", "pg_catalog"];
 
 impl CatalogProvider for Catalog {
     fn schema_names(&self) -> Vec<String> {
@@ -127,6 +162,7 @@ impl CatalogProvider for Catalog {
         match name {
             "lake" => Some(Arc::new(LakeSchema(self.clone()))),
             "system" => Some(Arc::new(SystemSchema(self.clone()))),
+            "pg_catalog" => Some(Arc::new(PgCatalog(self.clone()))),
             "staging" | "marts" => Some(Arc::new(MemorySchemaProvider::new())),
             _ => None,
         }

@@ -231,6 +231,11 @@ fn with_rows(schema: SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<R
     RecordBatch::try_new_with_options(schema, columns, &options)
 }
 
+/// The types that every client knows: times in microseconds UTC, and JSON text for what is nested.
+pub fn plain(batch: &RecordBatch) -> Result<RecordBatch> {
+    flat(&utc(batch)?)
+}
+
 /// Lists and structs as JSON text.
 fn flat(batch: &RecordBatch) -> Result<RecordBatch> {
     if !batch.columns().iter().any(|column| column.data_type().is_nested()) {

@@ -6,13 +6,18 @@ use crate::{
     error::{Error, Result},
     lake::{Lake, lock},
     options::LakeOptions,
+    postgres,
     scan::object_store_url,
     store::Store,
     sum::CheckedSum,
 };
-use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use arrow::{
+    array::RecordBatch,
+    datatypes::{DataType, SchemaRef},
+};
 use datafusion::{
     catalog::MemoryCatalogProviderList,
+    common::ScalarValue,
     execution::FunctionRegistry,
     execution::{
         SendableRecordBatchStream, SessionState, SessionStateBuilder,
@@ -39,7 +44,7 @@ use std::{
 };
 use tokio::{
     runtime::{Builder, Handle, Runtime},
-    sync::{Semaphore, mpsc, oneshot},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     time::{Instant, Sleep},
 };
 use tokio_util::task::AbortOnDropHandle;
@@ -88,6 +93,30 @@ pub struct Principal {
 pub struct Session {
     lake: Lake,
     principal: Principal,
+}
+
+/// A value for a place in a query: as text, and its type where the client names one.
+#[derive(Clone, Debug, Default)]
+pub struct Parameter {
+    pub text: Option<String>,
+    pub data_type: Option<DataType>,
+}
+
+/// What a query takes and answers.
+#[derive(Clone, Debug)]
+pub struct Described {
+    /// None where the query would take any type.
+    pub parameters: Vec<Option<DataType>>,
+    pub columns: SchemaRef,
+}
+
+/// A query that may run now.
+struct Admitted {
+    sql: String,
+    state: SessionState,
+    watermark: i64,
+    deadline: Instant,
+    held: (OwnedSemaphorePermit, Running),
 }
 
 /// What all queries share.
@@ -227,16 +256,81 @@ impl Session {
 
     /// Plans and starts a query. Rows come from the stream; dropping it cancels the query.
     pub async fn sql(&self, sql: &str) -> Result<QueryStream> {
-        if sql.len() > MAX_SQL_BYTES {
-            return Err(Error::InvalidQuery(format!(
-                "a query has at most {MAX_SQL_BYTES} bytes"
-            )));
-        }
-        if sql.bytes().filter(|byte| b"+-*/%|".contains(byte)).count() > MAX_OPERATORS {
-            return Err(Error::InvalidQuery(format!(
-                "a query has at most {MAX_OPERATORS} arithmetic operators"
-            )));
-        }
+        self.sql_with(sql, Vec::new()).await
+    }
+
+    /// The same of a query with places for values, `$1` and on.
+    pub async fn sql_with(&self, sql: &str, parameters: Vec<Parameter>) -> Result<QueryStream> {
+        let query = self.admit(sql).await?;
+        let (watermark, deadline) = (query.watermark, query.deadline);
+        let (started, schema) = oneshot::channel();
+        let (sender, batches) = mpsc::channel(2);
+        let session = self.clone();
+        let task = self.lake.inner.engine.threads()?.spawn(async move {
+            // Held until the query has really stopped, which may be after its reader has gone.
+            let _held = query.held;
+            match session.start(&query.state, &query.sql, parameters).await {
+                Ok(rows) => {
+                    if started.send(Ok(rows.schema())).is_ok() {
+                        // Whoever stops reading must not keep others from asking.
+                        let _ = tokio::time::timeout_at(deadline, forward(rows, sender)).await;
+                    }
+                }
+                Err(error) => drop(started.send(Err(error))),
+            }
+        });
+        let task = AbortOnDropHandle::new(task);
+        let limit = self.lake.inner.options.query_timeout;
+        let schema = tokio::time::timeout_at(deadline, schema)
+            .await
+            .map_err(|_| Error::Timeout(limit))?;
+        Ok(QueryStream {
+            schema: schema.map_err(|_| died())??,
+            batches,
+            watermark,
+            limit,
+            deadline: Box::pin(tokio::time::sleep_until(deadline)),
+            done: false,
+            _task: task,
+        })
+    }
+
+    /// What a query takes and answers. It is planned and does not run.
+    pub async fn describe(&self, sql: &str) -> Result<Described> {
+        let query = self.admit(sql).await?;
+        let (session, deadline) = (self.clone(), query.deadline);
+        let task = self.lake.inner.engine.threads()?.spawn(async move {
+            let plan = session.plan(&query.state, &query.sql).await?;
+            let types = plan.get_parameter_types()?;
+            let parameters = (1..=types.len()).map(|number| types.get(&format!("${number}")).cloned().flatten());
+            Ok(Described {
+                parameters: parameters.collect(),
+                columns: Arc::clone(plan.schema().inner()),
+            })
+        });
+        let described = tokio::time::timeout_at(deadline, AbortOnDropHandle::new(task)).await;
+        described
+            .map_err(|_| Error::Timeout(self.lake.inner.options.query_timeout))?
+            .map_err(|_| died())?
+    }
+
+    /// The statements of what a client of PostgreSQL sends, in terms that [`Session::sql`] understands. Read where
+    /// stacks are deep.
+    pub async fn statements(&self, sql: &str) -> Result<Vec<postgres::Statement>> {
+        check_size(sql)?;
+        let sql = sql.to_owned();
+        let task = self
+            .lake
+            .inner
+            .engine
+            .threads()?
+            .spawn(async move { postgres::statements(&sql) });
+        task.await.map_err(|_| died())
+    }
+
+    /// Waits for a turn, and for the view that the query will see.
+    async fn admit(&self, sql: &str) -> Result<Admitted> {
+        check_size(sql)?;
         let inner = &self.lake.inner;
         let options = &inner.options;
         let slot = tokio::time::timeout(options.query_queue, Arc::clone(&inner.engine.slots).acquire_owned());
@@ -244,42 +338,29 @@ impl Session {
         let running = inner.engine.start(&self.principal, sql);
         let view = self.lake.even_view(CATCH_UP.min(options.query_timeout)).await?;
         let watermark = view.watermark;
-        let deadline = Instant::now() + options.query_timeout;
         let catalog = Catalog::new(self.lake.clone(), view, &self.principal);
-        let state = inner.engine.state(Some(catalog), options.query_memory_bytes)?;
-        let (started, schema) = oneshot::channel();
-        let (sender, batches) = mpsc::channel(2);
-        let (session, sql) = (self.clone(), sql.to_owned());
-        let task = inner.engine.threads()?.spawn(async move {
-            // Held until the query has really stopped, which may be after its reader has gone.
-            let _held = (slot, running);
-            match session.start(&state, &sql).await {
-                Ok(rows) => {
-                    if started.send(Ok(rows.schema())).is_ok() {
-                        forward(rows, sender).await;
-                    }
-                }
-                Err(error) => drop(started.send(Err(error))),
-            }
-        });
-        let task = AbortOnDropHandle::new(task);
-        let schema = tokio::time::timeout_at(deadline, schema)
-            .await
-            .map_err(|_| Error::Timeout(options.query_timeout))?;
-        Ok(QueryStream {
-            schema: schema.map_err(|_| died())??,
-            batches,
+        Ok(Admitted {
+            sql: sql.to_owned(),
+            state: inner.engine.state(Some(catalog), options.query_memory_bytes)?,
             watermark,
-            limit: options.query_timeout,
-            deadline: Box::pin(tokio::time::sleep_until(deadline)),
-            done: false,
-            _task: task,
+            deadline: Instant::now() + options.query_timeout,
+            held: (slot, running),
         })
     }
 
-    async fn start(&self, state: &SessionState, sql: &str) -> Result<SendableRecordBatchStream> {
+    async fn plan(&self, state: &SessionState, sql: &str) -> Result<LogicalPlan> {
         let plan = state.create_logical_plan(sql).await?;
         self.may_run(&plan)?;
+        Ok(plan)
+    }
+
+    async fn start(
+        &self,
+        state: &SessionState,
+        sql: &str,
+        parameters: Vec<Parameter>,
+    ) -> Result<SendableRecordBatchStream> {
+        let plan = bind(self.plan(state, sql).await?, parameters)?;
         let plan = state.create_physical_plan(&plan).await?;
         Ok(execute_stream(plan, state.task_ctx())?)
     }
@@ -298,6 +379,38 @@ impl Session {
         }
         Ok(())
     }
+}
+
+fn check_size(sql: &str) -> Result<()> {
+    if sql.len() > MAX_SQL_BYTES {
+        return Err(Error::InvalidQuery(format!(
+            "a query has at most {MAX_SQL_BYTES} bytes"
+        )));
+    }
+    if sql.bytes().filter(|byte| b"+-*/%|".contains(byte)).count() > MAX_OPERATORS {
+        return Err(Error::InvalidQuery(format!(
+            "a query has at most {MAX_OPERATORS} arithmetic operators"
+        )));
+    }
+    Ok(())
+}
+
+/// Puts values into their places. The type that the query implies counts before the one that the client names.
+fn bind(plan: LogicalPlan, parameters: Vec<Parameter>) -> Result<LogicalPlan> {
+    if parameters.is_empty() {
+        return Ok(plan);
+    }
+    let types = plan.get_parameter_types()?;
+    let value = |(index, parameter): (usize, Parameter)| {
+        let implied = types.get(&format!("${}", index + 1)).cloned().flatten();
+        let data_type = implied.or(parameter.data_type).unwrap_or(DataType::Utf8);
+        match parameter.text {
+            Some(text) => ScalarValue::try_from_string(text, &data_type),
+            None => ScalarValue::try_from(&data_type),
+        }
+    };
+    let values = parameters.into_iter().enumerate().map(value);
+    Ok(plan.with_param_values(values.collect::<Result<Vec<_>, _>>()?)?)
 }
 
 /// Hands batches on; `None` marks the end, so that a query that died isn't taken for one that is done.
