@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::Write,
+    net::SocketAddr,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
@@ -36,6 +37,9 @@ pub struct RunningServer {
     pub url: String,
     pub admin_token: String,
     pub pid: u32,
+    /// Where PostgreSQL's clients connect, if they may.
+    #[serde(default)]
+    pub postgres: Option<SocketAddr>,
 }
 
 impl Home {
@@ -135,6 +139,7 @@ mod tests {
             url: url.clone(),
             admin_token: "x".into(),
             pid: 1,
+            postgres: None,
         })
         .unwrap();
         assert_eq!(home.running_server().unwrap().unwrap().url, url);

@@ -17,6 +17,7 @@ pub mod mail;
 pub mod observe;
 pub mod outgoing;
 pub mod payments;
+mod pg;
 pub mod problem;
 pub mod qr;
 pub mod redact;

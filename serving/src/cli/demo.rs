@@ -9,6 +9,7 @@ use crate::{
     audit,
     config::{Config, ServeOptions},
     demo,
+    home::RunningServer,
     server::Server,
     wiring::App,
 };
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, OpenOptions},
     io::Write,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     os::unix::fs::OpenOptionsExt,
     path::PathBuf,
     sync::Arc,
@@ -61,7 +63,11 @@ struct DemoFile {
     filled: bool,
 }
 
-pub(crate) async fn run(config: &Config, command: DemoCommand) -> Result<()> {
+/// Where the demo's lake can be asked by PostgreSQL's clients, unless it is told otherwise.
+const PG_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8432);
+
+pub(crate) async fn run(config: &Config, mut command: DemoCommand) -> Result<()> {
+    command.options.pg_listen.get_or_insert(PG_LISTEN);
     let server = Server::start(hold(config)?, config, &command.options).await?;
     let app = server.app().clone();
     let running = server.running();
@@ -94,7 +100,7 @@ pub(crate) async fn run(config: &Config, command: DemoCommand) -> Result<()> {
         ))
     });
     let audits = tokio::spawn(keep_auditing(app, stop.clone()));
-    say(&greeting(&running.url, &file));
+    say(&greeting(running, &file));
     let ended = until_the_end(&server).await;
     say("stopping: requests end, the lake takes what waits…");
     stop.cancel();
@@ -107,14 +113,18 @@ pub(crate) async fn run(config: &Config, command: DemoCommand) -> Result<()> {
     ended
 }
 
-fn greeting(url: &str, file: &DemoFile) -> String {
-    let token = &file.token;
+fn greeting(running: &RunningServer, file: &DemoFile) -> String {
+    let (url, token) = (&running.url, &file.token);
+    let postgres = running.postgres.unwrap_or(PG_LISTEN);
     format!(
         "\n  Bilten is running.\n\n  Open      {url}\n  Log in    {EMAIL}  {password}\n  API       {url}/docs\n  \
          Token     {token}\n\n  Try       curl -s {url}/v1/sql -H 'Authorization: Bearer {token}' \\\n              \
          -H 'Content-Type: application/json' -H 'Accept: text/plain' \\\n              \
-         -d '{{\"sql\": \"select status, count(*) from orders group by status\"}}'\n\n  Stop with Ctrl-C.\n",
-        password = file.password
+         -d '{{\"sql\": \"select status, count(*) from orders group by status\"}}'\n            \
+         PGPASSWORD='{token}' psql -h {host} -p {port} bilten\n\n  Stop with Ctrl-C.\n",
+        password = file.password,
+        host = postgres.ip(),
+        port = postgres.port()
     )
 }
 

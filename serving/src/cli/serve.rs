@@ -16,6 +16,11 @@ pub(crate) async fn run(config: &Config, options: &ServeOptions) -> Result<()> {
         config.home.display(),
         server.running().url
     ));
+    if let Some(address) = server.running().postgres {
+        say(&format!(
+            "PostgreSQL's clients connect to {address}, with an API token as the password"
+        ));
+    }
     let ended = until_the_end(&server).await;
     say("stopping: requests end, the lake takes what waits…");
     server.stop().await?;

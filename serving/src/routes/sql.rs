@@ -45,8 +45,8 @@ pub async fn query(
     Body(query): Body<Query>,
 ) -> Result<Response> {
     let (format, media_type) = accepted(&headers)?;
-    let principal = identity.principal(query.organizer_id)?;
-    let answer = app.queries()?.session(&principal).sql(&query.sql).await?;
+    let session = app.session_for(&identity, query.organizer_id)?;
+    let answer = session.sql(&query.sql).await?;
     let position = HeaderValue::from(answer.watermark());
     let mut response = Response::new(rows::body(answer, format).await?);
     response

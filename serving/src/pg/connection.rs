@@ -1,0 +1,196 @@
+//! One connection, message by message. The library reads and writes them; how long and how much it waits for is ours.
+
+use super::Door;
+use crate::pg::{error, fatal};
+use crate::problem::Problem;
+use futures::{SinkExt, StreamExt};
+use pgwire::{
+    api::{ClientInfo, DefaultClient, PgWireConnectionState},
+    messages::{
+        PgWireBackendMessage, PgWireFrontendMessage, SslNegotiationMetaMessage,
+        response::{GssEncResponse, SslResponse},
+    },
+    tokio::server::{PgWireMessageServerCodec, process_error, process_message},
+};
+use std::{
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_util::{codec::Framed, sync::CancellationToken};
+
+/// A query has a few kilobytes, and its values not much more. What announces more would be kept until it is complete.
+const MESSAGE_BYTES: usize = 1 << 20;
+const LOG_IN: Duration = Duration::from_secs(30);
+/// Pools keep connections for hours, and nobody needs one that has been quiet for so long.
+const IDLE: Duration = Duration::from_secs(2 * 3600);
+/// Longer than a query may wait and run: then whoever should read its rows doesn't.
+const STATEMENT: Duration = Duration::from_secs(120);
+
+type Socket = Framed<Bounded, PgWireMessageServerCodec<super::query::Prepared>>;
+
+pub(super) async fn run(
+    stream: TcpStream,
+    peer: SocketAddr,
+    door: Arc<Door>,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let stream = Arc::new(stream);
+    let codec = PgWireMessageServerCodec::new(DefaultClient::new(peer, false));
+    let bounded = Bounded {
+        stream: Arc::clone(&stream),
+        read: 0,
+    };
+    let mut socket = Framed::new(bounded, codec);
+    if timeout(LOG_IN, log_in(&mut socket, &door)).await?? {
+        serve(&mut socket, &stream, &door, &stop).await?;
+    }
+    Ok(())
+}
+
+/// Up to the first statement; whether there will be one.
+async fn log_in(socket: &mut Socket, door: &Arc<Door>) -> io::Result<bool> {
+    while !matches!(socket.state(), PgWireConnectionState::ReadyForQuery) {
+        let Some(message) = socket.next().await else {
+            return Ok(false);
+        };
+        let message = message.map_err(io::Error::other)?;
+        if let PgWireFrontendMessage::SslNegotiation(asked) = message {
+            negotiate(socket, &asked).await?;
+        } else if !answer(socket, door, message).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// No encryption here; the client may go on without, or not.
+async fn negotiate(socket: &mut Socket, asked: &SslNegotiationMetaMessage) -> io::Result<()> {
+    match asked {
+        SslNegotiationMetaMessage::PostgresSsl(_) => {
+            let no = PgWireBackendMessage::SslResponse(SslResponse::Refuse);
+            socket.send(no).await
+        }
+        SslNegotiationMetaMessage::PostgresGss(_) => {
+            let no = PgWireBackendMessage::GssEncResponse(GssEncResponse::Refuse);
+            socket.send(no).await
+        }
+        SslNegotiationMetaMessage::None => {
+            socket.set_state(PgWireConnectionState::AwaitingStartup);
+            Ok(())
+        }
+    }
+}
+
+async fn serve(
+    socket: &mut Socket,
+    stream: &TcpStream,
+    door: &Arc<Door>,
+    stop: &CancellationToken,
+) -> io::Result<()> {
+    loop {
+        socket.get_mut().read = 0;
+        let message = tokio::select! {
+            () = stop.cancelled() => {
+                let stopping = Problem::new("unavailable", "the server is stopping");
+                return process_error(socket, fatal(stopping), false).await;
+            }
+            message = timeout(IDLE, socket.next()) => message?,
+        };
+        let Some(message) = message else {
+            return Ok(());
+        };
+        let message = message.map_err(io::Error::other)?;
+        if matches!(message, PgWireFrontendMessage::Terminate(_)) {
+            return Ok(());
+        }
+        let goes_on = tokio::select! {
+            goes_on = timeout(STATEMENT, answer(socket, door, message)) => goes_on??,
+            () = gone(stream) => false,
+        };
+        if !goes_on {
+            return Ok(());
+        }
+    }
+}
+
+/// Until the client has hung up: what it asked for need not be computed any more.
+async fn gone(stream: &TcpStream) {
+    while matches!(stream.peek(&mut [0]).await, Ok(1)) {
+        // It has said more already, and what comes after that can't be seen.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Whether the connection goes on.
+async fn answer(socket: &mut Socket, door: &Arc<Door>, message: PgWireFrontendMessage) -> io::Result<bool> {
+    let is_cancel = matches!(message, PgWireFrontendMessage::CancelRequest(_));
+    let extended = message.is_extended_query();
+    let handlers = (door.clone(), door.clone(), door.clone());
+    let cancels = Arc::new(door.cancels.clone());
+    let nothing = Arc::new(pgwire::api::NoopHandler);
+    let done = process_message(message, socket, handlers.0, handlers.1, handlers.2, nothing, cancels).await;
+    let Err(failed) = done else {
+        return Ok(!is_cancel);
+    };
+    let goes_on = !failed.is_fatal();
+    process_error(socket, failed, extended).await?;
+    Ok(goes_on && !is_cancel)
+}
+
+/// A stream that ends a connection when one message takes more than its share.
+pub(super) struct Bounded {
+    stream: Arc<TcpStream>,
+    read: usize,
+}
+
+impl AsyncRead for Bounded {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.read > MESSAGE_BYTES {
+            let why = error(Problem::new("body_too_large", "a message has at most 1 MiB"));
+            return Poll::Ready(Err(io::Error::other(why)));
+        }
+        loop {
+            ready!(self.stream.poll_read_ready(context))?;
+            match self.stream.try_read(buffer.initialize_unfilled()) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => {
+                    let read = read?;
+                    buffer.advance(read);
+                    self.read += read;
+                    return Poll::Ready(Ok(()));
+                }
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Bounded {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.stream.poll_write_ready(context))?;
+            match self.stream.try_write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                written => return Poll::Ready(written),
+            }
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// The stream is closed when the last who has it lets go.
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,96 @@
+//! Batches of an answer as PostgreSQL's rows, one batch at a time.
+
+use super::{error, values::Cells};
+use bytes::BytesMut;
+use futures::{Stream, StreamExt, TryStreamExt, stream};
+use lakehouse::{
+    QueryStream, RecordBatch, SchemaRef, output,
+    postgres::{PgType, pg_type},
+};
+use pgwire::{
+    api::{
+        Type,
+        portal::Format,
+        results::{FieldFormat, FieldInfo, QueryResponse},
+    },
+    error::{PgWireError, PgWireResult},
+    messages::data::{DataRow, FORMAT_CODE_BINARY},
+};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// What the rows will look like; a client may want single columns in binary form.
+pub(super) fn fields(schema: &SchemaRef, wanted: &Format) -> Vec<FieldInfo> {
+    let fields = schema.fields().iter().enumerate();
+    let field = |(index, field): (usize, &Arc<lakehouse::arrow::datatypes::Field>)| {
+        let of = pg_type(field.data_type());
+        let format = match is_binary(wanted, index) {
+            true => FieldFormat::Binary,
+            false => FieldFormat::Text,
+        };
+        FieldInfo::new(field.name().clone(), None, None, wire(of), format).with_type_size(of.size)
+    };
+    fields.map(field).collect()
+}
+
+/// Text where the client says nothing of a column.
+pub(super) fn is_binary(wanted: &Format, index: usize) -> bool {
+    match wanted {
+        Format::UnifiedText => false,
+        Format::UnifiedBinary => true,
+        Format::Individual(codes) => codes.get(index) == Some(&FORMAT_CODE_BINARY),
+    }
+}
+
+pub(super) fn wire(of: PgType) -> Type {
+    Type::from_oid(of.oid).unwrap_or(Type::TEXT)
+}
+
+/// The rows as they come, until somebody cancels.
+pub(super) fn respond(rows: QueryStream, wanted: &Format, cancel: CancellationToken) -> QueryResponse {
+    let schema = rows.schema();
+    let fields = Arc::new(fields(&schema, wanted));
+    let binary: Vec<bool> = (0..fields.len()).map(|index| is_binary(wanted, index)).collect();
+    let batches = until(rows, cancel).map(move |batch| {
+        let rows = encode(&batch?, &schema, &binary).map_err(error)?;
+        PgWireResult::Ok(stream::iter(rows.into_iter().map(PgWireResult::Ok)))
+    });
+    QueryResponse::new(fields, batches.try_flatten())
+}
+
+fn until(rows: QueryStream, cancel: CancellationToken) -> impl Stream<Item = PgWireResult<RecordBatch>> {
+    stream::unfold(Some((rows, cancel)), |state| async {
+        let (mut rows, cancel) = state?;
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => Some((Err(PgWireError::QueryCanceled), None)),
+            next = rows.next() => match next? {
+                Ok(batch) => Some((Ok(batch), Some((rows, cancel)))),
+                Err(failed) => Some((Err(error(failed)), None)),
+            },
+        }
+    })
+}
+
+fn encode(batch: &RecordBatch, schema: &SchemaRef, binary: &[bool]) -> lakehouse::Result<Vec<DataRow>> {
+    let plain = output::plain(batch)?;
+    let columns = plain.columns().iter().zip(schema.fields()).zip(binary);
+    let cells = columns.map(|((column, field), binary)| Cells::new(column, pg_type(field.data_type()), *binary));
+    let cells: Vec<Cells<'_>> = cells.collect::<lakehouse::Result<_>>()?;
+    let row = |row| {
+        let mut bytes = BytesMut::new();
+        cells.iter().for_each(|cells| cells.put(row, &mut bytes));
+        DataRow::new(bytes, cells.len() as i16)
+    };
+    Ok((0..plain.num_rows()).map(row).collect())
+}
+
+/// One row of one text, for what we answer ourselves.
+pub(super) fn say(name: &str, value: &str) -> QueryResponse {
+    let field = FieldInfo::new(name.to_owned(), None, None, Type::TEXT, FieldFormat::Text);
+    let mut bytes = BytesMut::new();
+    bytes.extend_from_slice(&(value.len() as i32).to_be_bytes());
+    bytes.extend_from_slice(value.as_bytes());
+    let row = DataRow::new(bytes, 1);
+    QueryResponse::new(Arc::new(vec![field]), stream::iter([Ok(row)]))
+}
