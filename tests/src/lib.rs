@@ -13,6 +13,7 @@ pub mod cluster;
 pub mod erasure;
 mod http;
 pub mod load;
+pub mod postgres;
 pub mod proxy;
 pub mod python;
 mod random;

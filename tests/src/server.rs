@@ -25,9 +25,16 @@ pub struct Home {
 #[derive(Debug)]
 pub struct Server {
     child: Child,
+    announced: Announced,
+    log: PathBuf,
+}
+
+/// What a server says of itself.
+#[derive(Debug)]
+struct Announced {
     address: SocketAddr,
     admin_token: String,
-    log: PathBuf,
+    postgres: Option<SocketAddr>,
 }
 
 /// The program under test: `BILTEN_BIN`, or what cargo built beside this test.
@@ -79,6 +86,8 @@ impl Home {
             "BILTEN_PUBLIC_URL",
             "BILTEN_HOME",
             "BILTEN_LISTEN",
+            "BILTEN_PG_LISTEN",
+            "BILTEN_SQL_ALLOW_CLEARTEXT",
             "BILTEN_LOG",
             "BILTEN_LOG_FORMAT",
             "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -115,7 +124,7 @@ impl Home {
     /// The demo with its traffic, from when it answers on; its world may still be filled.
     #[track_caller]
     pub fn demo(&self) -> Server {
-        let mut command = self.command(&["demo", "--listen", "127.0.0.1:0"]);
+        let mut command = self.command(&["demo", "--listen", "127.0.0.1:0", "--pg-listen", "127.0.0.1:0"]);
         Server::start(&mut command, &self.path(), self.beside("server.log"))
     }
 
@@ -143,15 +152,10 @@ impl Server {
             .expect("the program can be run");
         let started = Instant::now();
         loop {
-            if let Some((address, admin_token)) = announced(home, child.id()) {
-                let ready = Client::new(address).request("GET", "/readyz").try_send();
+            if let Some(announced) = announced(home, child.id()) {
+                let ready = Client::new(announced.address).request("GET", "/readyz").try_send();
                 if ready.is_ok_and(|ready| ready.status == 200) {
-                    return Self {
-                        child,
-                        address,
-                        admin_token,
-                        log,
-                    };
+                    return Self { child, announced, log };
                 }
             }
             let ended = child.try_wait().expect("a child can be asked");
@@ -168,17 +172,17 @@ impl Server {
 
     /// A client nobody knows.
     pub fn public(&self) -> Client {
-        Client::new(self.address)
+        Client::new(self.announced.address)
     }
 
     /// The operator.
     pub fn admin(&self) -> Client {
-        self.public().bearer(&self.admin_token)
+        self.public().bearer(&self.announced.admin_token)
     }
 
     /// The operator's token, for those who speak to the server by themselves.
     pub fn admin_token(&self) -> &str {
-        &self.admin_token
+        &self.announced.admin_token
     }
 
     pub fn bearer(&self, token: &str) -> Client {
@@ -186,7 +190,13 @@ impl Server {
     }
 
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.announced.address
+    }
+
+    /// Where PostgreSQL's clients connect.
+    #[track_caller]
+    pub fn postgres(&self) -> SocketAddr {
+        self.announced.postgres.expect("the server was told to listen for them")
     }
 
     pub fn pid(&self) -> u32 {
@@ -251,12 +261,15 @@ impl Drop for Server {
 }
 
 /// Where this process says that it listens.
-fn announced(home: &Path, pid: u32) -> Option<(SocketAddr, String)> {
+fn announced(home: &Path, pid: u32) -> Option<Announced> {
     let text = fs::read(home.join("server.json")).ok()?;
     let server: Value = serde_json::from_slice(&text).ok()?;
     if server["pid"] != pid {
         return None;
     }
-    let address = server["url"].as_str()?.strip_prefix("http://")?.parse().ok()?;
-    Some((address, server["admin_token"].as_str()?.to_owned()))
+    Some(Announced {
+        address: server["url"].as_str()?.strip_prefix("http://")?.parse().ok()?,
+        admin_token: server["admin_token"].as_str()?.to_owned(),
+        postgres: server["postgres"].as_str().and_then(|address| address.parse().ok()),
+    })
 }

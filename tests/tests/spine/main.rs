@@ -35,5 +35,7 @@ mod readers;
 mod requests;
 mod shared;
 mod spans;
+mod sql_breakout;
+mod sql_tools;
 mod till;
 mod webhooks;
