@@ -45,7 +45,7 @@ export const verifyEmail = (token) => call("POST", "/v1/email-verifications/conf
 
 const whose = (organizer) => (organizer ? `?organizer_id=${encodeURIComponent(organizer)}` : "");
 
-export const metric = (name, organizer) => json("GET", `/v1/metrics/${name}${whose(organizer)}`);
+export const question = (name, organizer) => json("GET", `/v1/questions/${name}${whose(organizer)}`);
 export const status = () => json("GET", "/v1/status");
 export const audit = () => json("POST", "/v1/audit");
 export const organizer = (id) => json("GET", `/v1/organizers/${encodeURIComponent(id)}`);

@@ -81,12 +81,12 @@ function watch() {
   stop = new AbortController();
   const { signal } = stop;
   forget();
-  for (const { metric, every, draw } of panels) {
+  for (const { question, every, draw } of panels) {
     const ask = async () => {
-      const rows = await api.metric(metric, organizer);
+      const rows = await api.question(question, organizer);
       if (!signal.aborted) draw(rows);
     };
-    keepAsking(metric, ask, every, signal);
+    keepAsking(question, ask, every, signal);
   }
   const ask = async () => {
     const status = await api.status();

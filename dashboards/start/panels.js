@@ -1,18 +1,18 @@
-// What the page shows: each panel names its metric, how often it is asked, and how its rows are drawn.
+// What the page shows: each panel names its question, how often it is asked, and how its rows are drawn.
 
 import { $, bars, clock, count, day, element, lastHour, money, seconds, sum, table } from "./show.js";
 
-/** The row of the metric `freshness`, kept for the way of a change. */
+/** The row of the question `freshness`, kept for the way of a change. */
 let latency;
 
 export const panels = [
-  { metric: "sales_per_minute", every: 2_000, draw: sales },
-  { metric: "latest_orders", every: 2_000, draw: orders },
-  { metric: "doors_now", every: 4_000, draw: doors },
-  { metric: "check_ins_per_minute", every: 4_000, draw: scans },
-  { metric: "sales_today", every: 5_000, draw: today },
-  { metric: "top_events_now", every: 5_000, draw: top },
-  { metric: "freshness", every: 5_000, draw: freshness },
+  { question: "sales_per_minute", every: 2_000, draw: sales },
+  { question: "latest_orders", every: 2_000, draw: orders },
+  { question: "doors_now", every: 4_000, draw: doors },
+  { question: "check_ins_per_minute", every: 4_000, draw: scans },
+  { question: "sales_today", every: 5_000, draw: today },
+  { question: "top_events_now", every: 5_000, draw: top },
+  { question: "freshness", every: 5_000, draw: freshness },
 ];
 
 /** Empties every panel. */
@@ -90,7 +90,7 @@ function freshness([row]) {
   latency = row;
 }
 
-/** The way of a change, from the status of the server and the metric above. */
+/** The way of a change, from the status of the server and the question above. */
 export function way(status) {
   const ms = (value) => (value === undefined || value === null ? "–" : `${count(Math.round(value))} ms`);
   const inFiles = status.partitions.reduce((total, { end_offset, committed_offset }) => total + end_offset - committed_offset, 0);

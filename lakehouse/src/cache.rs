@@ -109,7 +109,7 @@ impl FileCache {
 
     /// The name under which a table's file is kept: one folder a table.
     fn key(table: &str, path: &str) -> String {
-        format!("{table}/{}", path.replace(['/', '%'], "-"))
+        format!("{}/{}", table.replace('/', "."), path.replace(['/', '%'], "-"))
     }
 
     /// Deletes the copy of a file that no version names any more. Queries that began before read it where it is stored.
@@ -124,7 +124,7 @@ impl FileCache {
     pub(crate) fn keep(&self, table: &str, named: impl Iterator<Item = impl AsRef<str>>) {
         let named: HashSet<String> = named.map(|path| Self::key(table, path.as_ref())).collect();
         let mut index = lock(&self.index);
-        let of_table = format!("{table}/");
+        let of_table = Self::key(table, "");
         let held = index.files.keys().filter(|key| key.starts_with(&of_table));
         let stale: Vec<String> = held.filter(|key| !named.contains(*key)).cloned().collect();
         for key in stale {

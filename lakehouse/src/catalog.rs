@@ -1,43 +1,116 @@
-//! What a principal finds when it asks: schema `lake` with tables, current-state views and rejects, and `system`.
+//! What a principal finds when it asks: schema `lake` with tables, current-state views and rejects, `system`, and what
+//! others have defined over them.
 
 use crate::{
     current::CurrentTable,
-    lake::Lake,
+    kept::KeptTables,
+    lake::{Lake, lock},
     postgres::PgCatalog,
+    relations::{KEPT, Moment, Name, Relations, SCHEMAS},
     scan::LakeTable,
     session::Principal,
     system,
     tables::{TableSpec, table_specs},
     view::View,
 };
-use arrow::datatypes::SchemaRef;
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use async_trait::async_trait;
 use datafusion::{
-    catalog::{CatalogProvider, MemorySchemaProvider, SchemaProvider},
+    catalog::{CatalogProvider, SchemaProvider},
     common::{DataFusionError, Result},
-    datasource::{TableProvider, ViewTable, provider_as_source},
-    logical_expr::{LogicalPlanBuilder, cast, col, lit},
+    datasource::{MemTable, TableProvider, ViewTable, provider_as_source},
+    logical_expr::{LogicalPlan, LogicalPlanBuilder, cast, col, lit},
 };
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
 
 /// Everything of one view that one principal may see. It lives as long as one query.
 #[derive(Clone)]
 pub(crate) struct Catalog {
     pub(crate) lake: Lake,
     pub(crate) view: Arc<View>,
+    pub(crate) kept: Arc<KeptTables>,
     pub(crate) principal: Principal,
     organizer: Option<Arc<str>>,
+    relations: Option<Arc<dyn Relations>>,
+    /// Rows that stand for a relation.
+    given: Arc<HashMap<Name, RecordBatch>>,
+    /// A relation is planned once a query, however many others read it.
+    planned: Arc<Mutex<Planned>>,
+    /// For the SQL of relations, which sees what they keep.
+    inside: bool,
 }
 
+type Planned = HashMap<Name, Arc<dyn TableProvider>>;
+
 impl Catalog {
-    pub(crate) fn new(lake: Lake, view: Arc<View>, principal: &Principal) -> Self {
+    pub(crate) fn new(lake: Lake, kept: Arc<KeptTables>, view: Arc<View>, principal: &Principal) -> Self {
         let organizer = principal.organizer.map(|id| id.to_string().into());
+        let relations = lock(&lake.inner.relations).clone();
         Self {
             lake,
             view,
+            kept,
             principal: principal.clone(),
             organizer,
+            relations,
+            given: Arc::default(),
+            planned: Arc::default(),
+            inside: false,
         }
+    }
+
+    pub(crate) fn inside(&self) -> Self {
+        Self {
+            inside: true,
+            ..self.clone()
+        }
+    }
+
+    pub(crate) fn given(&self, rows: HashMap<Name, RecordBatch>) -> Self {
+        Self {
+            given: Arc::new(rows),
+            planned: Arc::default(),
+            ..self.clone()
+        }
+    }
+
+    /// Plans a relation's SQL.
+    pub(crate) async fn plan(&self, sql: &str) -> crate::Result<LogicalPlan> {
+        let inner = &self.lake.inner;
+        let state = inner
+            .engine
+            .state(Some(self.inside()), inner.options.query_memory_bytes)?;
+        Ok(state.create_logical_plan(sql).await?)
+    }
+
+    fn given_rows(&self, schema: &str, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let Some(rows) = self.given.get(&(schema.to_owned(), name.to_owned())) else {
+            return Ok(None);
+        };
+        Ok(Some(Arc::new(MemTable::try_new(
+            rows.schema(),
+            vec![vec![rows.clone()]],
+        )?)))
+    }
+
+    async fn relation(&self, schema: &str, name: &str) -> crate::Result<Option<Arc<dyn TableProvider>>> {
+        let Some(relations) = &self.relations else {
+            return Ok(None);
+        };
+        let key = (schema.to_owned(), name.to_owned());
+        if let Some(planned) = lock(&self.planned).get(&key) {
+            return Ok(Some(Arc::clone(planned)));
+        }
+        let moment = Moment { catalog: self.clone() };
+        let Some(sql) = relations.answer(schema, name, &moment).await? else {
+            return Ok(None);
+        };
+        let view: Arc<dyn TableProvider> = Arc::new(ViewTable::new(self.plan(&sql).await?, None));
+        lock(&self.planned).insert(key, Arc::clone(&view));
+        Ok(Some(view))
     }
 
     pub(crate) fn is_admin(&self) -> bool {
@@ -59,28 +132,25 @@ impl Catalog {
     }
 
     /// Tables, views and figures with their columns, without a look at what stands in them.
-    pub(crate) fn relations(&self) -> Result<Vec<Relation>> {
-        let mut relations = Vec::new();
-        for name in LakeSchema(self.clone()).table_names() {
-            let is_table = self.specs().any(|(_, spec)| spec.name == name);
-            if let Some(found) = self.find(&name)? {
-                relations.push(Relation {
-                    schema: "lake",
-                    is_table,
-                    columns: found.schema(),
+    pub(crate) async fn list(&self) -> Result<Vec<Listed>> {
+        let mut all = Vec::new();
+        for schema in self.schema_names() {
+            let Some(provider) = self.schema(&schema) else { continue };
+            for name in provider.table_names() {
+                let columns = match schema.as_str() {
+                    "system" => Some(system::columns(self, &name)?),
+                    _ => provider.table(&name).await?.map(|table| table.schema()),
+                };
+                let is_table = schema == "system" || table_specs().iter().any(|spec| spec.name == name);
+                all.extend(columns.map(|columns| Listed {
+                    schema: schema.clone(),
                     name,
-                });
+                    is_table,
+                    columns,
+                }));
             }
         }
-        for name in system::table_names(self) {
-            relations.push(Relation {
-                schema: "system",
-                is_table: true,
-                columns: system::columns(self, &name)?,
-                name,
-            });
-        }
-        Ok(relations)
+        Ok(all)
     }
 
     fn find(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
@@ -134,8 +204,8 @@ impl Catalog {
 }
 
 /// Something with rows, as a list of all that there is tells of it.
-pub(crate) struct Relation {
-    pub(crate) schema: &'static str,
+pub(crate) struct Listed {
+    pub(crate) schema: String,
     pub(crate) name: String,
     pub(crate) is_table: bool,
     pub(crate) columns: SchemaRef,
@@ -151,11 +221,14 @@ impl std::fmt::Debug for Catalog {
     }
 }
 
-pub(crate) const SCHEMAS: [&str; 5] = ["lake", "staging", "marts", "system", "pg_catalog"];
-
 impl CatalogProvider for Catalog {
     fn schema_names(&self) -> Vec<String> {
-        SCHEMAS.map(str::to_owned).to_vec()
+        let defined = SCHEMAS.iter().filter(|_| self.relations.is_some()).copied();
+        ["lake", "system"]
+            .into_iter()
+            .chain(defined)
+            .map(str::to_owned)
+            .collect()
     }
 
     fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
@@ -163,9 +236,73 @@ impl CatalogProvider for Catalog {
             "lake" => Some(Arc::new(LakeSchema(self.clone()))),
             "system" => Some(Arc::new(SystemSchema(self.clone()))),
             "pg_catalog" => Some(Arc::new(PgCatalog(self.clone()))),
-            "staging" | "marts" => Some(Arc::new(MemorySchemaProvider::new())),
+            KEPT if self.inside => Some(Arc::new(KeptSchema(self.clone()))),
+            defined if SCHEMAS.contains(&defined) => Some(Arc::new(DefinedSchema {
+                catalog: self.clone(),
+                schema: defined.to_owned(),
+            })),
             _ => None,
         }
+    }
+}
+
+/// What others have defined.
+#[derive(Debug)]
+struct DefinedSchema {
+    catalog: Catalog,
+    schema: String,
+}
+
+#[async_trait]
+impl SchemaProvider for DefinedSchema {
+    fn table_names(&self) -> Vec<String> {
+        let relations = self.catalog.relations.as_ref();
+        relations
+            .map(|relations| relations.names(&self.schema))
+            .unwrap_or_default()
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        if let Some(given) = self.catalog.given_rows(&self.schema, name)? {
+            return Ok(Some(given));
+        }
+        let found = self.catalog.relation(&self.schema, name).await;
+        found.map_err(|error| DataFusionError::External(Box::new(error)))
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        self.table_names().iter().any(|known| known == name)
+    }
+}
+
+/// The rows that relations keep, all of a table's or those of its small files.
+#[derive(Debug)]
+struct KeptSchema(Catalog);
+
+/// Behind a table's name: its small files alone.
+const SMALL: &str = "$small";
+
+#[async_trait]
+impl SchemaProvider for KeptSchema {
+    fn table_names(&self) -> Vec<String> {
+        self.0.kept.keys().cloned().collect()
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let (table, only_small) = match name.strip_suffix(SMALL) {
+            Some(table) => (table, true),
+            None => (name, false),
+        };
+        let Some(kept) = self.0.kept.get(table) else {
+            return Ok(None);
+        };
+        let view = kept.view(only_small);
+        let organizer = self.0.organizer.clone();
+        Ok(Some(Arc::new(LakeTable::new(kept.store.spec, view, false, organizer)?)))
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        self.0.kept.contains_key(name.strip_suffix(SMALL).unwrap_or(name))
     }
 }
 
@@ -183,7 +320,10 @@ impl SchemaProvider for LakeSchema {
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        self.0.find(name)
+        match self.0.given_rows("lake", name)? {
+            Some(given) => Ok(Some(given)),
+            None => self.0.find(name),
+        }
     }
 
     fn table_exist(&self, name: &str) -> bool {

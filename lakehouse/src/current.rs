@@ -20,6 +20,25 @@ use datafusion::{
 use domain::changes::Entity;
 use std::sync::Arc;
 
+/// Columns that the core sets once, when it makes the thing. Whoever looks for one event's orders then need not tell all
+/// orders' versions apart.
+const SET_ONCE: &[(&str, &[&str])] = &[
+    ("order", &["event_id", "person_id", "placed_at"]),
+    ("ticket", &["event_id", "order_id"]),
+    ("check_in", &["event_id", "check_in_list_id"]),
+    ("payment", &["event_id", "order_id"]),
+    ("refund", &["event_id", "order_id", "payment_id"]),
+    ("dispute", &["event_id", "order_id", "payment_id"]),
+    ("hold", &["event_id"]),
+    ("ticket_type", &["event_id"]),
+    ("promo_code", &["event_id"]),
+];
+
+fn never_changes(entity: &Entity, column: &str) -> bool {
+    let columns = SET_ONCE.iter().find(|(name, _)| *name == entity.name);
+    columns.is_some_and(|(_, columns)| columns.contains(&column))
+}
+
 #[derive(Debug)]
 pub(crate) struct CurrentTable {
     pub(crate) entity: &'static Entity,
@@ -57,9 +76,10 @@ impl TableProvider for CurrentTable {
         // All versions of a thing have its id and its organizer, so filters on these choose whole things.
         let of_whole = |filter: &&Expr| {
             let columns = filter.column_refs();
-            columns
-                .iter()
-                .all(|column| [self.entity.key, "organizer_id", "entity_id"].contains(&column.name.as_str()))
+            columns.iter().all(|column| {
+                let name = column.name.as_str();
+                [self.entity.key, "organizer_id", "entity_id"].contains(&name) || never_changes(self.entity, name)
+            })
         };
         let whole = conjunction(filters.iter().filter(of_whole).cloned());
         let source = || provider_as_source(Arc::clone(&self.changes) as Arc<dyn TableProvider>);

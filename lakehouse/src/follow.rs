@@ -3,6 +3,7 @@
 
 use crate::{
     error::Result,
+    kept,
     lake::{Lake, Progress},
     snapshot::Snapshot,
     store::Newer,
@@ -21,7 +22,8 @@ pub(crate) async fn run(lake: Lake) {
         let view = lake.view();
         let everything = round.is_multiple_of(IDLE_ROUNDS);
         let due = (0..view.tables.len()).filter(|index| everything || view.tables[*index].tail_rows() > 0);
-        let followed = futures::future::join_all(due.map(|index| table(&lake, index))).await;
+        let mut followed = futures::future::join_all(due.map(|index| table(&lake, index))).await;
+        followed.push(kept::follow(&lake, everything).await);
         for error in followed.into_iter().filter_map(Result::err) {
             tracing::warn!(%error, "others' commits can't be read at present");
         }
@@ -33,7 +35,8 @@ pub(crate) async fn all(lake: &Lake) -> Result<()> {
         let progress = lake.inner.tables[index].committing.lock().await;
         take_over(lake, index, &progress).await
     });
-    futures::future::try_join_all(tables).await.map(drop)
+    futures::future::try_join_all(tables).await?;
+    kept::follow(lake, true).await
 }
 
 /// Takes over what others have committed to a table, unless it is being committed to right now, and thereby read.

@@ -1,7 +1,8 @@
 //! The lake: one Delta table an entity, each with a tail of rows that are newer than its last commit, and SQL over both.
 //!
 //! `Lake::publish` makes rows of several tables visible at one moment; a committer writes them to Delta together with
-//! the log's offsets; a `Session` answers a principal's queries from one view of all tables. After a crash the tail is
+//! the log's offsets; a `Session` answers a principal's queries from one view of all tables. `Relations` are what others
+//! define over them. After a crash the tail is
 //! gone, and the sink reads it again from `Lake::committed`.
 //!
 //! This crate knows no log, no core and no HTTP. It owns arrow, datafusion and deltalake, and hands on what others need.
@@ -14,13 +15,17 @@ mod current;
 pub mod decode;
 pub mod erase;
 mod error;
+mod fault;
 mod follow;
+mod functions;
 mod guard;
+pub mod kept;
 mod lake;
 mod maintain;
 mod options;
 pub mod output;
 pub mod postgres;
+pub mod relations;
 mod remote;
 mod scan;
 mod session;
@@ -29,6 +34,7 @@ mod store;
 mod sum;
 mod system;
 mod tables;
+mod values;
 mod view;
 
 #[cfg(test)]
@@ -37,8 +43,11 @@ mod tests;
 
 pub use arrow;
 pub use arrow::{array::RecordBatch, datatypes::SchemaRef};
+pub use async_trait::async_trait;
 pub use error::{Error, ErrorKind, Result};
+pub use fault::Fault;
 pub use lake::{Lag, Lake, Publish};
 pub use options::LakeOptions;
-pub use session::{Described, Parameter, Principal, QueryStream, Session};
+pub use session::{Principal, QueryStream, Session};
 pub use tables::{CHANGES, INTERACTIONS, TableSpec, UNROUTED, table_specs};
+pub use values::{Described, Parameter};

@@ -7,7 +7,7 @@ use crate::{
     options::LakeOptions,
     scan::scan_stored,
     snapshot::{DataFile, Snapshot},
-    store::{Commit, Moves, Outcome},
+    store::{Commit, Moves, Outcome, Store},
 };
 use datafusion::{
     physical_expr::{LexOrdering, PhysicalSortExpr, expressions::col},
@@ -47,6 +47,7 @@ const VACUUM_EVERY: Duration = Duration::from_secs(3600);
 
 pub(crate) async fn run(lake: Lake, stop: CancellationToken) {
     let mut checkpointed: HashMap<usize, u64> = HashMap::new();
+    let mut kept_checkpoints = HashMap::new();
     let mut vacuumed = Instant::now();
     let over = || stop.is_cancelled() || lake.inner.stop.is_cancelled();
     while !over() {
@@ -73,10 +74,32 @@ pub(crate) async fn run(lake: Lake, stop: CancellationToken) {
                 tracing::warn!(table = table.store.spec.name, %error, "upkeep failed, and will be tried again");
             }
         }
+        if let Err(error) = keep_kept(&lake, &mut kept_checkpoints, vacuum_is_due).await {
+            tracing::warn!(%error, "upkeep of computed tables failed, and will be tried again");
+        }
         if vacuum_is_due {
             vacuumed = Instant::now();
         }
     }
+}
+
+/// Runs merge small files of computed tables themselves; checkpoints and vacuum are left.
+async fn keep_kept(lake: &Lake, checkpointed: &mut HashMap<String, u64>, vacuum_is_due: bool) -> Result<()> {
+    let options = &lake.inner.options;
+    for (name, table) in lake.inner.kept.load_full().iter() {
+        let version = table.snapshot.version;
+        let last = checkpointed
+            .entry(name.clone())
+            .or_insert(version - version % options.checkpoint_commits);
+        if version >= *last + options.checkpoint_commits {
+            checkpoint(&table.store, options).await?;
+            *last = version;
+        }
+        if vacuum_is_due {
+            vacuum(&table.store, options).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn keep(lake: &Lake, index: usize, checkpointed: &mut u64, vacuum_is_due: bool) -> Result<()> {
@@ -88,11 +111,11 @@ async fn keep(lake: &Lake, index: usize, checkpointed: &mut u64, vacuum_is_due: 
     let table = &lake.inner.tables[index];
     let version = lake.view().tables[index].snapshot.version;
     if version >= *checkpointed + lake.inner.options.checkpoint_commits {
-        checkpoint(table, &lake.inner.options).await?;
+        checkpoint(&table.store, &lake.inner.options).await?;
         *checkpointed = version;
     }
     if vacuum_is_due {
-        vacuum(table, &lake.inner.options).await?;
+        vacuum(&table.store, &lake.inner.options).await?;
     }
     Ok(())
 }
@@ -206,8 +229,8 @@ fn choose(snapshot: &Snapshot, options: &LakeOptions, now: Timestamp) -> Option<
     None
 }
 
-pub(crate) async fn checkpoint(table: &Table, options: &LakeOptions) -> Result<()> {
-    let delta = table.store.delta_table().await?;
+pub(crate) async fn checkpoint(store: &Store, options: &LakeOptions) -> Result<()> {
+    let delta = store.delta_table().await?;
     create_checkpoint(&delta, None).await?;
     let cutoff = (Timestamp::now() - options.log_retention).as_millis();
     let version = delta.version().unwrap_or(0);
@@ -217,8 +240,8 @@ pub(crate) async fn checkpoint(table: &Table, options: &LakeOptions) -> Result<(
 
 /// Deletes files that no version within the retention names, those of failed commits too. delta-rs finds them; it would
 /// also commit that it did, between our commits.
-pub(crate) async fn vacuum(table: &Table, options: &LakeOptions) -> Result<()> {
-    let delta = table.store.delta_table().await?;
+pub(crate) async fn vacuum(store: &Store, options: &LakeOptions) -> Result<()> {
+    let delta = store.delta_table().await?;
     let retention = chrono::Duration::from_std(options.vacuum_retention).unwrap_or(chrono::Duration::days(365));
     let (_, found) = delta
         .vacuum()
@@ -228,7 +251,7 @@ pub(crate) async fn vacuum(table: &Table, options: &LakeOptions) -> Result<()> {
         .with_dry_run(true)
         .await?;
     for path in found.files_deleted {
-        table.store.objects.delete(&Path::from(path)).await?;
+        store.objects.delete(&Path::from(path)).await?;
     }
     Ok(())
 }

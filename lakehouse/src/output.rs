@@ -204,7 +204,8 @@ fn parquet_error(error: parquet::errors::ParquetError) -> Error {
     Error::Unavailable(error.to_string())
 }
 
-fn utc_schema(schema: &Schema) -> SchemaRef {
+/// The columns of [`utc`] batches.
+pub fn utc_schema(schema: &Schema) -> SchemaRef {
     let fields = schema.fields().iter().map(|field| match field.data_type() {
         DataType::Timestamp(..) => field.as_ref().clone().with_data_type(timestamp()),
         _ => field.as_ref().clone(),
@@ -213,7 +214,7 @@ fn utc_schema(schema: &Schema) -> SchemaRef {
 }
 
 /// All times in microseconds UTC, whatever the query made of them.
-fn utc(batch: &RecordBatch) -> Result<RecordBatch> {
+pub fn utc(batch: &RecordBatch) -> Result<RecordBatch> {
     let schema = utc_schema(batch.schema_ref());
     let columns = batch.columns().iter().zip(schema.fields()).map(|(column, field)| {
         if column.data_type() == field.data_type() {

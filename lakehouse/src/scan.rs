@@ -3,7 +3,7 @@
 use crate::{
     guard::OrganizerGuard,
     snapshot::{DataFile, FileRanges},
-    tables::{REJECTED, TableSpec},
+    tables::{DAY, REJECTED, TableSpec},
     view::TableView,
 };
 use arrow::datatypes::{Schema, SchemaRef};
@@ -223,7 +223,7 @@ pub(crate) fn scan_files(
 
 /// The name under which a query's runtime knows the table's files.
 pub(crate) fn object_store_url(spec: &TableSpec) -> Result<ObjectStoreUrl> {
-    ObjectStoreUrl::parse(format!("lake://{}", spec.name.replace('_', "-")))
+    ObjectStoreUrl::parse(format!("lake://{}", spec.name.replace('_', "-").replace('/', ".")))
 }
 
 const COMPARISONS: [Operator; 6] = [
@@ -265,19 +265,21 @@ fn file_groups(files: &[Arc<DataFile>], spec: &TableSpec, partitions: usize) -> 
         let smallest = groups.iter_mut().min_by_key(|(bytes, _)| *bytes);
         if let Some((bytes, group)) = smallest {
             *bytes += file.size();
-            group.push(partitioned_file(file, &spec.schema));
+            group.push(partitioned_file(file, spec));
         }
     }
     groups.into_iter().map(|(_, group)| FileGroup::new(group)).collect()
 }
 
-fn partitioned_file(file: &DataFile, file_schema: &Schema) -> PartitionedFile {
+fn partitioned_file(file: &DataFile, spec: &TableSpec) -> PartitionedFile {
+    let all = [
+        (REJECTED, ScalarValue::Boolean(Some(file.rejected))),
+        (DAY, ScalarValue::Date32(file.day)),
+    ];
+    let values = all.into_iter().filter(|(name, _)| spec.partitioned_by.contains(name));
     PartitionedFile::new(file.add.path.clone(), file.size())
-        .with_partition_values(vec![
-            ScalarValue::Boolean(Some(file.rejected)),
-            ScalarValue::Date32(file.day),
-        ])
-        .with_statistics(Arc::new(row_count(file.rows as usize, file_schema)))
+        .with_partition_values(values.map(|(_, value)| value).collect())
+        .with_statistics(Arc::new(row_count(file.rows as usize, &spec.schema)))
 }
 
 /// Row counts are exact. Ranges are not told: text may be cut there, and times are.

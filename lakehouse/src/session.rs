@@ -4,20 +4,18 @@ use crate::{
     catalog::Catalog,
     coop::YieldInJoins,
     error::{Error, Result},
+    functions,
     lake::{Lake, lock},
     options::LakeOptions,
     postgres,
     scan::object_store_url,
     store::Store,
     sum::CheckedSum,
+    values::{self, Described, Parameter},
 };
-use arrow::{
-    array::RecordBatch,
-    datatypes::{DataType, SchemaRef},
-};
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use datafusion::{
     catalog::MemoryCatalogProviderList,
-    common::ScalarValue,
     execution::FunctionRegistry,
     execution::{
         SendableRecordBatchStream, SessionState, SessionStateBuilder,
@@ -95,21 +93,6 @@ pub struct Session {
     principal: Principal,
 }
 
-/// A value for a place in a query: as text, and its type where the client names one.
-#[derive(Clone, Debug, Default)]
-pub struct Parameter {
-    pub text: Option<String>,
-    pub data_type: Option<DataType>,
-}
-
-/// What a query takes and answers.
-#[derive(Clone, Debug)]
-pub struct Described {
-    /// None where the query would take any type.
-    pub parameters: Vec<Option<DataType>>,
-    pub columns: SchemaRef,
-}
-
 /// A query that may run now.
 struct Admitted {
     sql: String,
@@ -162,6 +145,8 @@ impl Engine {
         // One type for text in files, tails and answers.
         settings.execution.parquet.schema_force_view_types = false;
         settings.sql_parser.map_string_types_to_utf8view = false;
+        // An error can say where in the text it is.
+        settings.sql_parser.collect_spans = true;
         settings.execution.time_zone = Some("UTC".to_owned());
         let mut state = SessionStateBuilder::new()
             .with_config(config)
@@ -172,6 +157,7 @@ impl Engine {
         for name in WITHHELD {
             state.deregister_udf(name)?;
         }
+        state.register_udf(Arc::new(functions::local_time()))?;
         state.register_udaf(Arc::new(AggregateUDF::from(CheckedSum::default())))?;
         let threads = Builder::new_multi_thread()
             .worker_threads(options.target_partitions)
@@ -190,7 +176,11 @@ impl Engine {
         })
     }
 
-    fn threads(&self) -> Result<&Handle> {
+    pub(crate) fn objects(&self) -> &dyn ObjectStoreRegistry {
+        self.runtime.object_store_registry.as_ref()
+    }
+
+    pub(crate) fn threads(&self) -> Result<&Handle> {
         self.threads.as_ref().map(Runtime::handle).ok_or(Error::Closed)
     }
 
@@ -296,22 +286,17 @@ impl Session {
     }
 
     /// What a query takes and answers. It is planned and does not run.
-    pub async fn describe(&self, sql: &str) -> Result<Described> {
+    pub async fn describe(&self, sql: &str, parameters: Vec<Parameter>) -> Result<Described> {
         let query = self.admit(sql).await?;
         let (session, deadline) = (self.clone(), query.deadline);
         let task = self.lake.inner.engine.threads()?.spawn(async move {
-            let plan = session.plan(&query.state, &query.sql).await?;
-            let types = plan.get_parameter_types()?;
-            let parameters = (1..=types.len()).map(|number| types.get(&format!("${number}")).cloned().flatten());
-            Ok(Described {
-                parameters: parameters.collect(),
-                columns: Arc::clone(plan.schema().inner()),
-            })
+            // Planning can't be interrupted, so this is held for as long as it takes.
+            let _held = query.held;
+            values::describe(session.plan(&query.state, &query.sql).await?, parameters)
         });
         let described = tokio::time::timeout_at(deadline, AbortOnDropHandle::new(task)).await;
-        described
-            .map_err(|_| Error::Timeout(self.lake.inner.options.query_timeout))?
-            .map_err(|_| died())?
+        let limit = self.lake.inner.options.query_timeout;
+        described.map_err(|_| Error::Timeout(limit))?.map_err(|_| died())?
     }
 
     /// The statements of what a client of PostgreSQL sends, in terms that [`Session::sql`] understands. Read where
@@ -336,9 +321,11 @@ impl Session {
         let slot = tokio::time::timeout(options.query_queue, Arc::clone(&inner.engine.slots).acquire_owned());
         let slot = slot.await.map_err(|_| Error::Busy)?.map_err(|_| Error::Closed)?;
         let running = inner.engine.start(&self.principal, sql);
+        // Before the view, which then has come as far as what is kept here.
+        let kept = inner.kept.load_full();
         let view = self.lake.even_view(CATCH_UP.min(options.query_timeout)).await?;
         let watermark = view.watermark;
-        let catalog = Catalog::new(self.lake.clone(), view, &self.principal);
+        let catalog = Catalog::new(self.lake.clone(), kept, view, &self.principal);
         Ok(Admitted {
             sql: sql.to_owned(),
             state: inner.engine.state(Some(catalog), options.query_memory_bytes)?,
@@ -360,7 +347,7 @@ impl Session {
         sql: &str,
         parameters: Vec<Parameter>,
     ) -> Result<SendableRecordBatchStream> {
-        let plan = bind(self.plan(state, sql).await?, parameters)?;
+        let plan = values::bind(self.plan(state, sql).await?, parameters)?;
         let plan = state.create_physical_plan(&plan).await?;
         Ok(execute_stream(plan, state.task_ctx())?)
     }
@@ -383,34 +370,14 @@ impl Session {
 
 fn check_size(sql: &str) -> Result<()> {
     if sql.len() > MAX_SQL_BYTES {
-        return Err(Error::InvalidQuery(format!(
-            "a query has at most {MAX_SQL_BYTES} bytes"
-        )));
+        return Err(Error::invalid(format!("a query has at most {MAX_SQL_BYTES} bytes")));
     }
     if sql.bytes().filter(|byte| b"+-*/%|".contains(byte)).count() > MAX_OPERATORS {
-        return Err(Error::InvalidQuery(format!(
+        return Err(Error::invalid(format!(
             "a query has at most {MAX_OPERATORS} arithmetic operators"
         )));
     }
     Ok(())
-}
-
-/// Puts values into their places. The type that the query implies counts before the one that the client names.
-fn bind(plan: LogicalPlan, parameters: Vec<Parameter>) -> Result<LogicalPlan> {
-    if parameters.is_empty() {
-        return Ok(plan);
-    }
-    let types = plan.get_parameter_types()?;
-    let value = |(index, parameter): (usize, Parameter)| {
-        let implied = types.get(&format!("${}", index + 1)).cloned().flatten();
-        let data_type = implied.or(parameter.data_type).unwrap_or(DataType::Utf8);
-        match parameter.text {
-            Some(text) => ScalarValue::try_from_string(text, &data_type),
-            None => ScalarValue::try_from(&data_type),
-        }
-    };
-    let values = parameters.into_iter().enumerate().map(value);
-    Ok(plan.with_param_values(values.collect::<Result<Vec<_>, _>>()?)?)
 }
 
 /// Hands batches on; `None` marks the end, so that a query that died isn't taken for one that is done.

@@ -13,7 +13,7 @@ use deltalake::kernel::{Action, Add, Transaction};
 use domain::Timestamp;
 use serde::Deserialize;
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
 };
 
@@ -160,6 +160,16 @@ impl DataFile {
             ranges,
             add,
         })
+    }
+
+    /// Whether a row may have one of these values, as far as the column's range tells.
+    pub(crate) fn may_hold(&self, column: usize, values: &BTreeSet<String>) -> bool {
+        match self.ranges.iter().find(|(known, ..)| *known == column) {
+            Some((_, ScalarValue::Utf8(Some(low)), ScalarValue::Utf8(Some(high)))) => {
+                low > high || values.range::<String, _>(low..=high).next().is_some()
+            }
+            _ => true,
+        }
     }
 
     pub(crate) fn size(&self) -> u64 {

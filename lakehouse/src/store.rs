@@ -1,4 +1,6 @@
-//! One Delta table on disk: creating it, reading where it stands, writing files and committing them.
+//! One Delta table on disk: opening it, reading where it stands, writing files and committing them.
+
+mod create;
 
 use crate::{
     cache::{CachedFiles, FileCache},
@@ -6,7 +8,7 @@ use crate::{
     options::LakeOptions,
     remote::Remote,
     snapshot::{DataFile, Offsets, Snapshot, offset_of, transaction},
-    tables::{DAY, REJECTED, TableSpec},
+    tables::TableSpec,
 };
 use arrow::{
     array::RecordBatch,
@@ -18,7 +20,8 @@ use deltalake::{
     kernel::{
         Action, Add, Remove, StructType, Transaction,
         engine::arrow_conversion::{TryIntoArrow, TryIntoKernel},
-        transaction::{CommitData, CommitProperties},
+        new_metadata,
+        transaction::CommitData,
     },
     logstore::{
         commit_uri_from_version, get_actions,
@@ -34,6 +37,7 @@ use parquet::{
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
+    num::NonZeroU64,
     path::PathBuf,
     sync::{
         Arc,
@@ -43,11 +47,17 @@ use std::{
 };
 use url::Url;
 
+pub(crate) use create::table_url;
+use create::{configuration, create, local_folder, widen};
+
 /// Commits lost to other writers before we give up for now; each one brings us closer to the table's end.
 const MAX_ATTEMPTS: usize = 30;
 
 /// More partitions than a topic is ever given.
 const MAX_PARTITIONS: u32 = 64;
+
+/// Files of computed rows: a run writes again those that hold what it replaces.
+const KEPT_FILE_BYTES: u64 = 8 << 20;
 
 /// The key under which a commit carries its writer's mark, so that a commit whose answer was lost is known again.
 const MARK: &str = "biltenCommit";
@@ -67,6 +77,8 @@ pub(crate) struct Store {
     /// Entries of the table's log that are older may be gone.
     log_retention: Duration,
     remote: Remote,
+    /// How large its files become.
+    file_bytes: Option<NonZeroU64>,
 }
 
 /// What one commit does. It keeps its mark through retries.
@@ -77,6 +89,8 @@ pub(crate) struct Commit {
     /// For each partition whose rows it adds: the offset that the table has without it, and with it.
     pub(crate) moves: Moves,
     pub(crate) operation: DeltaOperation,
+    /// New columns, for a commit that replaces all rows.
+    pub(crate) metadata: Option<Action>,
     mark: String,
 }
 
@@ -112,6 +126,7 @@ impl Commit {
             removes,
             moves,
             operation,
+            metadata: None,
             mark,
         }
     }
@@ -126,8 +141,7 @@ impl Store {
         cache: Option<Arc<FileCache>>,
     ) -> Result<(Self, Snapshot)> {
         let url = table_url(&lake.url, spec.name)?;
-        let local = url.to_file_path().ok().filter(|_| url.scheme() == "file");
-        if let Some(path) = &local {
+        if let Some(path) = local_folder(&url) {
             tokio::fs::create_dir_all(path).await?;
         }
         let schema = spec.stored_schema();
@@ -147,20 +161,75 @@ impl Store {
             Err(error @ Error::Unsupported(_)) => return Err(error),
             Err(_) => widen(lake.table(&url)?.load().await?, spec, &schema).await?,
         };
+        Self::of(lake, &table, spec, options, cache).await
+    }
+
+    /// A table of computed rows as it is stored, if there is one.
+    pub(crate) async fn find(
+        lake: &Remote,
+        name: &str,
+        options: &LakeOptions,
+        cache: Option<Arc<FileCache>>,
+    ) -> Result<Option<(Self, Snapshot)>> {
+        let url = table_url(&lake.url, name)?;
+        if local_folder(&url).is_some_and(|folder| !folder.exists()) {
+            return Ok(None);
+        }
+        let table = match lake.table(&url)?.load().await {
+            Ok(table) => table,
+            Err(DeltaTableError::NotATable(_)) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let schema: Schema = table.snapshot()?.schema().as_ref().try_into_arrow()?;
+        let spec = TableSpec::kept(name, Arc::new(schema));
+        Self::of(lake, &table, spec, options, cache).await.map(Some)
+    }
+
+    async fn of(
+        lake: &Remote,
+        table: &DeltaTable,
+        spec: &'static TableSpec,
+        options: &LakeOptions,
+        cache: Option<Arc<FileCache>>,
+    ) -> Result<(Self, Snapshot)> {
+        let url = table_url(&lake.url, spec.name)?;
         let store = Self {
             spec,
-            url,
             objects: table.log_store().object_store(None),
             cache,
-            local,
-            schema,
+            local: local_folder(&url),
+            url,
+            schema: spec.stored_schema(),
             pipeline: options.pipeline.clone(),
             fsync: options.fsync,
             log_retention: options.log_retention,
             remote: lake.clone(),
+            file_bytes: spec
+                .partitioned_by
+                .is_empty()
+                .then_some(KEPT_FILE_BYTES)
+                .and_then(NonZeroU64::new),
         };
-        let snapshot = store.snapshot(&table).await?;
+        let snapshot = store.snapshot(table).await?;
         Ok((store, snapshot))
+    }
+
+    /// The same table with other columns, for a commit that replaces all of its rows.
+    pub(crate) fn with_schema(&self, schema: SchemaRef) -> Self {
+        let spec = TableSpec::kept(self.spec.name, schema);
+        Self {
+            spec,
+            schema: spec.stored_schema(),
+            url: self.url.clone(),
+            objects: Arc::clone(&self.objects),
+            cache: self.cache.clone(),
+            local: self.local.clone(),
+            pipeline: self.pipeline.clone(),
+            fsync: self.fsync,
+            log_retention: self.log_retention,
+            remote: self.remote.clone(),
+            file_bytes: self.file_bytes,
+        }
     }
 
     /// A delta-rs table for what the hot path doesn't do: checkpoints, vacuum, history.
@@ -194,6 +263,16 @@ impl Store {
         if let Some(cache) = &self.cache {
             cache.forget(self.spec.name, path);
         }
+    }
+
+    /// What a commit says that gives the table the columns of this store.
+    pub(crate) fn metadata(&self, options: &LakeOptions) -> Result<Action> {
+        let columns: StructType = self.schema.as_ref().try_into_kernel()?;
+        let settings = configuration(self.spec, options);
+        let settings = settings.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let partitions = self.spec.partitioned_by.iter().copied();
+        let metadata = new_metadata(&columns, partitions, settings).map_err(DeltaTableError::from)?;
+        Ok(Action::Metadata(metadata))
     }
 
     async fn snapshot(&self, table: &DeltaTable) -> Result<Snapshot> {
@@ -261,12 +340,12 @@ impl Store {
     pub(crate) fn writer(&self) -> DeltaWriter {
         let config = WriterConfig::new(
             Arc::clone(&self.schema),
-            vec![REJECTED.to_owned(), DAY.to_owned()],
+            self.spec.partitioned_by.iter().map(ToString::to_string).collect(),
             Some(writer_properties()),
-            None,
+            self.file_bytes,
             None,
             Default::default(),
-            Some(self.spec.statistics_columns().into_iter().map(str::to_owned).collect()),
+            Some(self.spec.statistics.clone()),
         );
         DeltaWriter::new(Arc::clone(&self.objects), config)
     }
@@ -359,7 +438,7 @@ impl Store {
             .map(|((topic, partition), next)| transaction(&self.pipeline, self.spec.name, topic, *partition, *next));
         let metadata = HashMap::from([(MARK.to_owned(), Value::String(commit.mark.clone()))]);
         let data = CommitData::new(
-            removes.chain(adds).collect(),
+            commit.metadata.iter().cloned().chain(removes).chain(adds).collect(),
             commit.operation.clone(),
             metadata,
             transactions.collect(),
@@ -392,74 +471,6 @@ impl Store {
         });
         Ok(synced.await.map_err(|error| Error::Unavailable(error.to_string()))??)
     }
-}
-
-pub(crate) fn table_url(lake: &Url, name: &str) -> Result<Url> {
-    let mut url = lake.clone();
-    url.path_segments_mut()
-        .map_err(|()| Error::Unsupported(format!("{lake} can't be the address of a lake")))?
-        .pop_if_empty()
-        .push(name);
-    Ok(url)
-}
-
-async fn create(
-    table: DeltaTable,
-    spec: &'static TableSpec,
-    schema: &SchemaRef,
-    options: &LakeOptions,
-) -> Result<DeltaTable> {
-    let columns: StructType = schema.as_ref().try_into_kernel()?;
-    let hours =
-        |duration: std::time::Duration| Some(format!("interval {} hours", duration.as_secs().div_ceil(3600).max(1)));
-    let configuration = [
-        (
-            "delta.dataSkippingStatsColumns",
-            Some(spec.statistics_columns().join(",")),
-        ),
-        ("delta.logRetentionDuration", hours(options.log_retention)),
-        ("delta.deletedFileRetentionDuration", hours(options.vacuum_retention)),
-        // Maintenance does it, away from the commits.
-        ("delta.enableExpiredLogCleanup", Some("false".to_owned())),
-    ];
-    Ok(table
-        .create()
-        .with_table_name(spec.name)
-        .with_columns(columns.fields().cloned())
-        .with_partition_columns([REJECTED, DAY])
-        .with_configuration(configuration)
-        .with_commit_properties(CommitProperties::default().with_cleanup_expired_logs(Some(false)))
-        .await?)
-}
-
-/// Adds the columns that this program has and the stored table lacks; its older rows have nulls there. A column whose
-/// type has changed is refused.
-async fn widen(table: DeltaTable, spec: &TableSpec, ours: &SchemaRef) -> Result<DeltaTable> {
-    let stored: Schema = table.snapshot()?.schema().as_ref().try_into_arrow()?;
-    let mut missing = Vec::new();
-    for field in ours.fields() {
-        match stored.field_with_name(field.name()) {
-            Err(_) => missing.push(field.as_ref().clone().with_nullable(true)),
-            Ok(found) if found.data_type() == field.data_type() => {}
-            Ok(found) => {
-                return Err(Error::Unsupported(format!(
-                    "table {} has column {} as {}, this program as {}",
-                    spec.name,
-                    field.name(),
-                    found.data_type(),
-                    field.data_type()
-                )));
-            }
-        }
-    }
-    if missing.is_empty() {
-        return Ok(table);
-    }
-    let missing: StructType = (&Schema::new(missing)).try_into_kernel()?;
-    Ok(table
-        .add_columns()
-        .with_fields(missing.fields().cloned().collect::<Vec<_>>())
-        .await?)
 }
 
 fn is_marked(actions: &[Action], mark: &str) -> bool {

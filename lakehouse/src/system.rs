@@ -1,6 +1,13 @@
 //! Schema `system`: how fresh, how far behind, how large, what was committed, who asks what.
 
-use crate::{catalog::Catalog, lake::lock, store::Store, tables::TableSpec, view::TableView};
+use crate::{
+    catalog::Catalog,
+    lake::lock,
+    relations::{KeptState, Position},
+    store::Store,
+    tables::TableSpec,
+    view::TableView,
+};
 use arrow::{
     array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray},
     compute::kernels::aggregate,
@@ -18,7 +25,7 @@ use std::sync::Arc;
 /// Commits a table that `system.commits` goes back.
 const RECENT_COMMITS: u64 = 20;
 
-const EVERYONES: [&str; 3] = ["freshness", "lag", "queries"];
+const EVERYONES: [&str; 4] = ["freshness", "lag", "marts", "queries"];
 const ADMINS: [&str; 2] = ["tables", "commits"];
 
 pub(crate) fn table_names(catalog: &Catalog) -> Vec<String> {
@@ -31,6 +38,7 @@ pub(crate) fn columns(catalog: &Catalog, name: &str) -> Result<SchemaRef> {
     let batch = match name {
         "freshness" => freshness(catalog)?,
         "lag" => lag(catalog)?,
+        "marts" => marts(catalog)?,
         "queries" => queries(catalog)?,
         "tables" => tables(catalog)?,
         _ => commit_rows(&[])?,
@@ -42,6 +50,7 @@ pub(crate) async fn table(catalog: &Catalog, name: &str) -> Result<Option<Arc<dy
     let batch = match name {
         "freshness" => freshness(catalog)?,
         "lag" => lag(catalog)?,
+        "marts" => marts(catalog)?,
         "queries" => queries(catalog)?,
         "tables" if catalog.is_admin() => tables(catalog)?,
         "commits" if catalog.is_admin() => commits(catalog).await?,
@@ -111,6 +120,32 @@ fn lag(catalog: &Catalog) -> Result<RecordBatch> {
         ("end", numbers(lags.iter().map(|lag| Some(lag.end)))),
         ("applied", numbers(lags.iter().map(|lag| Some(lag.applied)))),
         ("lag", numbers(lags.iter().map(|lag| Some(lag.end - lag.applied)))),
+    ])
+}
+
+/// How far each table of computed rows is behind what it is computed from. An answer makes up the difference.
+fn marts(catalog: &Catalog) -> Result<RecordBatch> {
+    let here = Position::of_view(&catalog.view);
+    let rows: Vec<_> = catalog
+        .kept
+        .iter()
+        .map(|(name, table)| (name.as_str(), KeptState::of(table)))
+        .collect();
+    batch([
+        ("table_name", texts(rows.iter().map(|(name, _)| Some(*name)))),
+        (
+            "version",
+            numbers(rows.iter().map(|(_, kept)| Some(kept.version as i64))),
+        ),
+        ("seq", numbers(rows.iter().map(|(_, kept)| Some(kept.position.seq)))),
+        (
+            "changes_behind",
+            numbers(rows.iter().map(|(_, kept)| Some(kept.position.behind(&here).0))),
+        ),
+        (
+            "interactions_behind",
+            numbers(rows.iter().map(|(_, kept)| Some(kept.position.behind(&here).1))),
+        ),
     ])
 }
 

@@ -149,7 +149,7 @@ fn committed(snapshots: &[Snapshot], topic: &str, partition: u32) -> u64 {
 }
 
 impl TableView {
-    fn new(snapshot: Snapshot) -> Self {
+    pub(crate) fn new(snapshot: Snapshot) -> Self {
         Self {
             snapshot: Arc::new(snapshot),
             frozen: Tail::default(),

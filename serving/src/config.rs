@@ -5,6 +5,7 @@ use crate::{
     home::Home,
     payments::StripeOptions,
     roles::{ProcessRole, ProcessRoles},
+    tools::ToolOptions,
 };
 use clap::Args;
 use std::{net::SocketAddr, path::PathBuf};
@@ -94,24 +95,6 @@ pub struct ServeOptions {
     )]
     pub listen: SocketAddr,
 
-    /// Where PostgreSQL's clients connect, to ask in SQL with an API token as their password
-    #[arg(
-        long,
-        env = "BILTEN_PG_LISTEN",
-        value_name = "ADDRESS:PORT",
-        help_heading = "SQL for tools"
-    )]
-    pub pg_listen: Option<SocketAddr>,
-
-    /// Let clients on other machines send tokens there in the clear: where something before Bilten encrypts
-    #[arg(
-        long,
-        env = "BILTEN_SQL_ALLOW_CLEARTEXT",
-        default_value_t = false,
-        help_heading = "SQL for tools"
-    )]
-    pub sql_allow_cleartext: bool,
-
     /// Requests a second that one address may make to the public routes; 0: no limit
     #[arg(long, env = "BILTEN_RATE_LIMIT", default_value_t = 100, value_name = "N")]
     pub rate_limit: u32,
@@ -131,6 +114,9 @@ pub struct ServeOptions {
     /// Most bytes of a remote lake's files that are kept in the data folder; 0: none
     #[arg(long, env = "BILTEN_CACHE_BYTES", default_value_t = 2 << 30, value_name = "N")]
     pub cache_bytes: u64,
+
+    #[command(flatten)]
+    pub tools: ToolOptions,
 
     #[command(flatten)]
     pub stripe: StripeOptions,
@@ -176,8 +162,7 @@ impl ServeOptions {
     pub fn private(config: &Config) -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            pg_listen: None,
-            sql_allow_cleartext: false,
+            tools: ToolOptions::default(),
             rate_limit: 0,
             public_url: None,
             webhooks_allow_private: false,

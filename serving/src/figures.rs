@@ -135,6 +135,14 @@ pub const FIGURES: &[Figure] = &[
         "Reads of files that had to be fetched from where the lake is stored",
     ),
     counter(
+        "bilten_transform_runs_total",
+        "Runs that changed what a model keeps {transform}",
+    ),
+    seconds(
+        "bilten_transform_run_seconds",
+        "Time to compute what came and commit it {transform}",
+    ),
+    counter(
         "bilten_webhook_attempts_total",
         "Attempts to deliver a change to a webhook endpoint {outcome}",
     ),

@@ -37,9 +37,18 @@ pub struct RunningServer {
     pub url: String,
     pub admin_token: String,
     pub pid: u32,
-    /// Where PostgreSQL's clients connect, if they may.
+    /// Where PostgreSQL's clients connect, and Flight SQL's, if they may.
     #[serde(default)]
     pub postgres: Option<SocketAddr>,
+    #[serde(default)]
+    pub flight: Option<SocketAddr>,
+}
+
+impl RunningServer {
+    pub(crate) fn for_tools(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> {
+        let known = [("PostgreSQL's", self.postgres), ("Flight SQL's", self.flight)];
+        known.into_iter().filter_map(|(who, address)| Some((who, address?)))
+    }
 }
 
 impl Home {
@@ -140,6 +149,7 @@ mod tests {
             admin_token: "x".into(),
             pid: 1,
             postgres: None,
+            flight: None,
         })
         .unwrap();
         assert_eq!(home.running_server().unwrap().unwrap().url, url);

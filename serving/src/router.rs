@@ -9,7 +9,8 @@ use crate::{
     routes::{
         access, account, audit, audit_log, buyer, check_ins, devices, downloads, erasure, event_refunds, events,
         exports, gates, health, holds, imports, interactions, metrics, money, orders, organizers, pages, payments,
-        promo_codes, scanner, scans, session, sql, status, ticket_types, tickets, till, venues, waiting_list, webhooks,
+        promo_codes, questions, scanner, scans, session, sql, status, ticket_types, tickets, till, transforms, venues,
+        waiting_list, webhooks,
     },
     wiring::App,
 };
@@ -162,7 +163,12 @@ fn lake() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(sql::query))
         .routes(routes!(metrics::list_metrics))
-        .routes(routes!(metrics::show_metric))
+        .routes(routes!(metrics::query_metrics))
+        .routes(routes!(questions::list_questions))
+        .routes(routes!(questions::show_question))
+        .routes(routes!(transforms::list_transforms))
+        .routes(routes!(transforms::run_transform))
+        .routes(routes!(transforms::test_transform))
         .routes(routes!(audit::run_audit))
         .routes(routes!(audit_log::of_organizer))
         .routes(routes!(audit_log::of_event))

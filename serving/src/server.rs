@@ -3,16 +3,18 @@
 use crate::{
     config::{Config, ServeOptions},
     home::{HeldHome, OwnProcess, RunningServer},
-    pg,
-    roles::ProcessRole,
     router,
+    tools::Listeners,
     wiring::{App, Wiring},
 };
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use axum::serve::ListenerExt;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use std::{future::IntoFuture, net::SocketAddr, sync::Arc, time::Duration};
-use tokio::{net::TcpListener, task::JoinHandle};
+use std::{future::IntoFuture, sync::Arc, time::Duration};
+use tokio::{
+    net::TcpListener,
+    task::{JoinHandle, JoinSet},
+};
 use tokio_util::sync::CancellationToken;
 
 /// How long open requests may take to end after a stop was asked for.
@@ -22,7 +24,7 @@ pub struct Server {
     running: RunningServer,
     wiring: Wiring,
     listener: JoinHandle<std::io::Result<()>>,
-    postgres: Option<JoinHandle<()>>,
+    tools: JoinSet<()>,
     stop: CancellationToken,
     // Last: the folder is let go of when everything in it is closed.
     held: HeldHome,
@@ -31,14 +33,14 @@ pub struct Server {
 impl Server {
     pub async fn start(held: HeldHome, config: &Config, options: &ServeOptions) -> Result<Self> {
         let admin_token = format!("bilten_admin_{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()));
-        let listener = bind(options.listen, "--listen").await?;
-        if options.pg_listen.is_some() && !options.roles.has(ProcessRole::Query) {
-            bail!("--pg-listen is for processes with the role query: only they can answer SQL");
-        }
-        let postgres = match options.pg_listen {
-            Some(address) => Some(bind(address, "--pg-listen").await?),
-            None => None,
-        };
+        let listener = TcpListener::bind(options.listen).await.with_context(|| {
+            format!(
+                "{} can't be listened on; choose another address with --listen",
+                options.listen
+            )
+        })?;
+        let tools = Listeners::bind(&options.tools, &options.roles).await?;
+        let [postgres, flight] = tools.addresses()?;
         let url = format!("http://{}", listener.local_addr()?);
         let own = OwnProcess {
             process_id: held.process_id()?,
@@ -58,18 +60,16 @@ impl Server {
             url,
             admin_token,
             pid: std::process::id(),
-            postgres: postgres.as_ref().map(TcpListener::local_addr).transpose()?,
+            postgres,
+            flight,
         };
-        let postgres = postgres.map(|listener| {
-            let (app, stop) = (wiring.app().clone(), stop.clone());
-            tokio::spawn(pg::serve(app, listener, options.sql_allow_cleartext, stop))
-        });
+        let tools = tools.serve(wiring.app(), &stop);
         held.announce(&running)?;
         Ok(Self {
             running,
             wiring,
             listener,
-            postgres,
+            tools,
             stop,
             held,
         })
@@ -104,16 +104,9 @@ impl Server {
                 tracing::warn!("some requests did not end in {DRAIN:?} and were cut off");
             }
         }
-        if let Some(postgres) = self.postgres {
-            postgres.await.context("the listener for PostgreSQL's clients failed")?;
-        }
+        self.tools.join_all().await;
         self.wiring.close().await?;
         drop(self.held);
         Ok(())
     }
-}
-
-async fn bind(address: SocketAddr, option: &str) -> Result<TcpListener> {
-    let bound = TcpListener::bind(address).await;
-    bound.with_context(|| format!("{address} can't be listened on; choose another address with {option}"))
 }

@@ -6,7 +6,7 @@ use crate::{
     config::{Config, ServeOptions},
     figures,
     home::OwnProcess,
-    jobs::{announce, erasure, mail, money, sweep, webhooks},
+    jobs::{announce, erasure, mail, money, sweep, transforms as marts, webhooks},
     limits::Limits,
     mail::Mailer,
     outgoing::Outgoing,
@@ -17,7 +17,7 @@ use crate::{
 };
 use anyhow::{Context, Result, bail};
 use arc_swap::ArcSwapOption;
-use domain::{OrganizerId, Timestamp};
+use domain::{OrderId, OrganizerId, Timestamp};
 use futures::future::BoxFuture;
 use ingest::{
     EventLog, LogOptions, Purpose, Relay, RelayOptions, Sink, SinkOptions,
@@ -33,6 +33,7 @@ use std::{
     time::Duration,
 };
 use transactional::{IdempotencyKey, Store, StoreOptions, Tx};
+use transforms::{Project, Runner};
 
 /// What every route can reach.
 pub struct App {
@@ -40,6 +41,8 @@ pub struct App {
     pub log: Arc<dyn EventLog>,
     /// None in a process whose roles need none.
     pub lake: Option<Lake>,
+    /// Computes marts; in processes that answer queries, which see what there is to compute from.
+    pub transforms: Option<Runner>,
     pub roles: ProcessRoles,
     pub collector: Collector,
     pub payments: Payments,
@@ -85,6 +88,10 @@ impl Wiring {
             true => Some(open_lake(config, options, shared).await?),
             false => None,
         };
+        let transforms = match &lake {
+            Some(lake) => Some(define_transforms(lake).await?).filter(|_| roles.has(ProcessRole::Query)),
+            None => None,
+        };
         let (payments, reports) = Payments::new(store.clone(), Stripe::new(&options.stripe)?);
         let mailer = match roles.has(ProcessRole::Worker) {
             true => Some(crate::mail::open(&config.mail_url()).context("mail can't be sent")?),
@@ -106,6 +113,7 @@ impl Wiring {
             store,
             log,
             lake,
+            transforms,
         });
         let mut stages = Stages::default();
         start(&mut stages, &app, reports, mailer, own);
@@ -164,6 +172,26 @@ async fn open_lake(config: &Config, options: &ServeOptions, shared: bool) -> Res
     opened.context("the lake can't be opened")
 }
 
+/// Makes the SQL project known to the lake.
+async fn define_transforms(lake: &Lake) -> Result<Runner> {
+    let project = Project::load().context("the SQL project can't be read")?;
+    let defined = Runner::new(Arc::new(project), lake.clone()).await;
+    defined.context("what transforms keep can't be read")
+}
+
+/// One process at a time keeps marts up to date, of those that answer queries.
+fn start_transforms(stages: &mut Stages, app: &App, own: &OwnProcess) {
+    if let Some(runner) = app.transforms.clone() {
+        stages.lead("transforms", app.store.clone(), own.process_id.clone(), move |stop| {
+            let runner = runner.clone();
+            async move {
+                marts::run(runner, stop).await;
+                Ok(())
+            }
+        });
+    }
+}
+
 /// Starts what the process's roles ask for.
 fn start(stages: &mut Stages, app: &Arc<App>, reports: PaymentReports, mailer: Option<Mailer>, own: &OwnProcess) {
     let (roles, store) = (&app.roles, &app.store);
@@ -199,6 +227,7 @@ fn start(stages: &mut Stages, app: &Arc<App>, reports: PaymentReports, mailer: O
             }
         });
     }
+    start_transforms(stages, app, own);
     let relay = Arc::new(Relay::new(store.clone(), app.log.clone(), RelayOptions::default()));
     let relayed = relay.position();
     if roles.has(ProcessRole::Relay) {
@@ -234,6 +263,12 @@ fn start(stages: &mut Stages, app: &Arc<App>, reports: PaymentReports, mailer: O
 }
 
 impl App {
+    /// Where a buyer sees an order. What lets them see it stands after the `#`, where it gets into no server's log.
+    pub fn order_page(&self, id: OrderId) -> String {
+        let (url, secret) = (self.public_url.trim_end_matches('/'), self.store.order_secret(id));
+        format!("{url}/order#{id}/{secret}")
+    }
+
     /// The lake, to ask it: a process without the role `query` has none that is up to date.
     pub fn queries(&self) -> ProblemResult<&Lake> {
         let lake = self.lake.as_ref().filter(|_| self.roles.has(ProcessRole::Query));

@@ -66,6 +66,8 @@ def read(lake: Path, tables: dict, reader) -> dict:
         "ids": seen["interaction_id"].n_unique(),
         "received_at": micros(seen["received_at"].max()),
     }
+    sales = reader(lake / "marts" / "sales")
+    found["marts/sales"] = {"organizers": sales["organizer_id"].n_unique(), "money": int(sales["sold_minor"].sum())}
     return {"tables": found, "orders": orders(good("order_changes"))}
 
 

@@ -80,10 +80,11 @@ pub(crate) async fn offer(
     event_id: EventId,
     line: LineRequest,
     waiting_entry_id: WaitingEntryId,
+    standing: Duration,
 ) -> Result<Stored<Hold>> {
     let now = tx.now();
     let (event, types) = event_with_types(tx, event_id).await?;
-    let until = waiting_list::offered_until(now, event.ends_at);
+    let until = (now + standing).min(event.ends_at);
     if !event.status.on_sale() || until <= now {
         return Err(Error::refused("not_on_sale", format!("this event is {}", event.status)));
     }

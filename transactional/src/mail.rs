@@ -37,10 +37,26 @@ pub enum Content {
     OrderLink {
         order_id: OrderId,
     },
+    /// The organizer has approved the order, which can be paid now.
+    OrderApproved {
+        order_id: OrderId,
+    },
+    OrderDeclined {
+        order_id: OrderId,
+    },
     /// The event does not take place, nor does the order; so much goes back.
     EventCancelled {
         order_id: OrderId,
         refunded: String,
+    },
+    /// The same, and the money was paid at the door, where it goes back.
+    EventCancelledTill {
+        order_id: OrderId,
+        refunded: String,
+    },
+    /// The same, and nothing goes back.
+    EventCancelledUnpaid {
+        order_id: OrderId,
     },
     /// Tickets are held for somebody from the waiting list.
     WaitingListOffer {
@@ -145,7 +161,12 @@ fn read(row: &Row, key: &Key) -> Result<DueMail> {
 
 async fn places(store: &Store, db: &mut impl Source, content: &Content) -> Result<Places> {
     let (sql, id, secret) = match content {
-        Content::OrderLink { order_id } | Content::EventCancelled { order_id, .. } => (
+        Content::OrderLink { order_id }
+        | Content::OrderApproved { order_id }
+        | Content::OrderDeclined { order_id }
+        | Content::EventCancelled { order_id, .. }
+        | Content::EventCancelledTill { order_id, .. }
+        | Content::EventCancelledUnpaid { order_id } => (
             "select e.title as event, e.timezone as timezone, z.name as organizer, o.code as code, e.starts_at as at
              from orders o join events e on e.event_id = o.event_id join organizers z on z.id = o.organizer_id
              where o.order_id = $1",

@@ -4,10 +4,11 @@ mod buyer;
 mod reserved;
 
 pub use buyer::{back_to_buyer, cancel_by_buyer, name_holder, send_link_again};
+pub(crate) use reserved::language;
 pub use reserved::{approve, hand_over, take_payment};
 
 use crate::{
-    Error, Page, PageRequest, Result, Source, Stored, Tx,
+    Error, Page, PageRequest, Result, Source, Stored, Tx, events,
     holds::{self, HeldSale},
     mail::{self, Content, Recipient},
     organizers,
@@ -24,7 +25,7 @@ use crate::{
 };
 use domain::{
     Email, EventId, HoldId, Money, OrderId, OrganizerId, PersonId, TicketId, Timestamp,
-    changes::{Event, Hold, Order, Payment, Refund, Ticket},
+    changes::{Event, Hold, Order, Payment, Refund, Ticket, TicketType},
     event::EventStatus,
     is_hidden,
     message::Language,
@@ -90,18 +91,7 @@ pub async fn checkout(tx: &mut Tx, checkout: Checkout) -> Result<Placed> {
     if !event.status.on_sale() {
         return Err(Error::refused("not_on_sale", format!("this event is {}", event.status)));
     }
-    for ticket_type in &types {
-        let lines = hold
-            .lines
-            .iter()
-            .filter(|line| line.ticket_type_id == ticket_type.ticket_type_id);
-        match lines.map(|line| line.quantity).sum() {
-            0 => {}
-            quantity => {
-                quotes::check_quantity_and_window(ticket_type, quantity, now).map_err(|why| why.at("hold_id"))?
-            }
-        }
-    }
+    check_lines(&hold, &types, now)?;
     if let Some(code) = hold.promo_code_id {
         promo_codes::require_audience(tx, code, sale.person.as_ref().map(|person| person.person_id)).await?;
     }
@@ -154,6 +144,23 @@ pub async fn checkout(tx: &mut Tx, checkout: Checkout) -> Result<Placed> {
     })
 }
 
+/// Limits and windows as they are now, whatever they were when the hold was placed.
+fn check_lines(hold: &Hold, types: &[Stored<TicketType>], now: Timestamp) -> Result<()> {
+    for ticket_type in types {
+        let lines = hold
+            .lines
+            .iter()
+            .filter(|line| line.ticket_type_id == ticket_type.ticket_type_id);
+        match lines.map(|line| line.quantity).sum() {
+            0 => {}
+            quantity => {
+                quotes::check_quantity_and_window(ticket_type, quantity, now).map_err(|why| why.at("hold_id"))?
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The first payment of an order that was reserved, or another try after one that failed.
 pub async fn pay(tx: &mut Tx, id: OrderId, provider: String, method: String) -> Result<Stored<Payment>> {
     let order = get(tx, id).await?;
@@ -163,6 +170,7 @@ pub async fn pay(tx: &mut Tx, id: OrderId, provider: String, method: String) -> 
             format!("this order is {}", order.status),
         ));
     }
+    takes_place(tx, &order).await?;
     if order.awaits_approval {
         let message = "this order waits for the organizer; it can be paid when it is approved";
         return Err(Error::conflict("awaits_approval", message));
@@ -180,19 +188,31 @@ pub async fn cancel(tx: &mut Tx, id: OrderId, refund: Option<RefundReason>) -> R
         OrderStatus::Pending | OrderStatus::Paid => {
             let tickets = valid_tickets(tx, id).await?;
             take_back(tx, &order, tickets, true).await?;
-            if let (Some(reason), Some(mut paid)) = (refund, Paid::of_order(tx, id).await?)
-                && paid.room() > 0
-            {
-                let left = paid.room();
-                refunds::request(tx, &mut paid, &mut order, left, reason)?;
+            if let Some(reason) = refund {
+                order = give_back(tx, order, reason).await?;
             }
         }
         OrderStatus::Expired | OrderStatus::Cancelled => return Err(closed(&order)),
     }
     order.status = OrderStatus::Cancelled;
     order.cancelled_at = Some(tx.now());
+    let declined = std::mem::take(&mut order.awaits_approval) && refund == Some(RefundReason::Staff);
     tx.change("order.cancelled", &mut order)?;
+    if declined {
+        reserved::tell_no(tx, &order).await?;
+    }
     waiting_list::offer(tx, order.event_id).await?;
+    Ok(order)
+}
+
+/// Gives back what is left of an order's money, if there is any.
+pub(crate) async fn give_back(tx: &mut Tx, mut order: Stored<Order>, reason: RefundReason) -> Result<Stored<Order>> {
+    if let Some(mut paid) = Paid::of_order(tx, order.order_id).await?
+        && paid.room() > 0
+    {
+        let left = paid.room();
+        refunds::request(tx, &mut paid, &mut order, left, reason)?;
+    }
     Ok(order)
 }
 
@@ -262,6 +282,14 @@ async fn void(tx: &mut Tx, order: &mut Stored<Order>, wanted: Vec<TicketId>) -> 
         tx.change("order.cancelled", order)?;
     }
     Ok(worth)
+}
+
+/// Nobody pays for what is cancelled.
+async fn takes_place(tx: &mut Tx, order: &Order) -> Result<()> {
+    match events::get(tx, order.event_id).await?.status {
+        EventStatus::Cancelled => Err(Error::conflict("event_cancelled", "this event is cancelled")),
+        _ => Ok(()),
+    }
 }
 
 fn closed(order: &Order) -> Error {
@@ -385,11 +413,15 @@ async fn take_back(tx: &mut Tx, order: &Order, tickets: Vec<Stored<Ticket>>, all
 }
 
 /// What a person typed on one line, or nothing.
-fn tidy(text: Option<String>, field: &str) -> Result<Option<String>> {
+pub(crate) fn tidy(text: Option<String>, field: &str) -> Result<Option<String>> {
     let text = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     match &text {
         Some(text) if text.chars().count() > 300 || text.chars().any(is_hidden) => {
             Err(Error::refused("invalid", "this is one line of at most 300 characters").at(field))
+        }
+        // It greets whoever a mail goes to, and anybody may have typed it.
+        Some(text) if text.contains("://") => {
+            Err(Error::refused("invalid", "a name or number is no address of a page").at(field))
         }
         _ => Ok(text),
     }

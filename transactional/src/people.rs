@@ -26,7 +26,8 @@ pub async fn list(db: &mut impl Source, organizer_id: OrganizerId, page: PageReq
     page::list(db, filter, None, Order::Ascending, &page).await
 }
 
-/// The organizer's person with this address, made or brought up to date with what the buyer says now.
+/// The organizer's person with this address, made or filled in with what the buyer says now. Anybody may type another's
+/// address, so a name that is known stays: it is who tickets of before are for. The number is the newest.
 pub(crate) fn register(
     tx: &mut Tx,
     organizer_id: OrganizerId,
@@ -46,10 +47,7 @@ pub(crate) fn register(
         };
         return tx.create(organizer_id, "person.registered", record);
     };
-    let (name, phone) = (
-        name.or_else(|| person.name.clone()),
-        phone.or_else(|| person.phone.clone()),
-    );
+    let (name, phone) = (person.name.clone().or(name), phone.or_else(|| person.phone.clone()));
     if (&name, &phone) != (&person.name, &person.phone) {
         (person.name, person.phone) = (name, phone);
         tx.change("person.updated", &mut person)?;

@@ -6,13 +6,14 @@ use crate::{
     Error, Page, PageRequest, Result, Source, Store, Stored, Tx, events,
     holds::{self, LineRequest},
     mail::{self, Content, Recipient},
+    orders,
     page::{self, Filter, Order},
     people, rows,
     sql::{self, Columns, binds},
     ticket_types,
 };
 use domain::{
-    Email, EventId, TicketTypeId, Timestamp, WaitingEntryId,
+    Email, EventId, TicketTypeId, WaitingEntryId,
     changes::{Hold, WaitingEntry},
     message::Language,
     order::{HoldStatus, WaitingStatus},
@@ -29,7 +30,7 @@ pub struct Joining {
     pub language: Language,
 }
 
-/// How long an offer stands, if the event does not end before.
+/// How long an offer of what has come back stands, if the event does not end before.
 pub const OFFERED_FOR: Duration = Duration::from_secs(24 * 3600);
 /// Entries that one command looks at.
 const MOST_AT_ONCE: i64 = 100;
@@ -53,6 +54,7 @@ pub async fn join(tx: &mut Tx, joining: Joining) -> Result<Stored<WaitingEntry>>
         let message = format!("an order has {least} to {most} of these tickets");
         return Err(Error::refused("quantity", message).at("quantity"));
     }
+    let name = orders::tidy(joining.name, "name")?;
     let known = people::by_email(tx, event.organizer_id, &joining.email).await?;
     if let Some(person) = &known {
         let there = "t.ticket_type_id = $1 and t.person_id = $2 and t.status in ('waiting', 'offered')";
@@ -64,7 +66,7 @@ pub async fn join(tx: &mut Tx, joining: Joining) -> Result<Stored<WaitingEntry>>
             ));
         }
     }
-    let person = people::register(tx, event.organizer_id, known, joining.email, joining.name, None)?;
+    let person = people::register(tx, event.organizer_id, known, joining.email, name, None)?;
     let entry = WaitingEntry {
         waiting_entry_id: WaitingEntryId::new(),
         event_id: event.event_id,
@@ -79,7 +81,8 @@ pub async fn join(tx: &mut Tx, joining: Joining) -> Result<Stored<WaitingEntry>>
     let id = entry.waiting_entry_id;
     let private = [("language", sql::Bind::value(&joining.language))];
     tx.create_with(event.organizer_id, "waiting_entry.joined", entry, &private)?;
-    offer(tx, event.event_id).await?;
+    // While tickets are on sale, waiting keeps them for no longer than buying does.
+    offer_for(tx, event.event_id, holds::HELD_FOR).await?;
     get(tx, id).await
 }
 
@@ -114,6 +117,10 @@ pub async fn list(db: &mut impl Source, event_id: EventId, page: PageRequest) ->
 
 /// Offers what is free to those who wait. To be called when capacity has come back.
 pub(crate) async fn offer(tx: &mut Tx, event_id: EventId) -> Result<()> {
+    offer_for(tx, event_id, OFFERED_FOR).await
+}
+
+async fn offer_for(tx: &mut Tx, event_id: EventId, standing: Duration) -> Result<()> {
     let in_turn = "t.event_id = $1 and t.status = 'waiting'
                    and exists (select 1 from events e where e.event_id = $1 and e.status = 'published')
                    order by t.joined_at, t.waiting_entry_id limit $2";
@@ -128,7 +135,7 @@ pub(crate) async fn offer(tx: &mut Tx, event_id: EventId) -> Result<()> {
             ticket_type_id: entry.ticket_type_id,
             quantity: entry.quantity,
         };
-        match holds::offer(tx, event_id, line, entry.waiting_entry_id).await {
+        match holds::offer(tx, event_id, line, entry.waiting_entry_id, standing).await {
             Ok(hold) => {
                 entry.hold_id = Some(hold.hold_id);
                 entry.offer_expires_at = Some(hold.expires_at);
@@ -221,11 +228,6 @@ fn change(tx: &mut Tx, entry: &mut Stored<WaitingEntry>, status: WaitingStatus) 
         WaitingStatus::Left => "waiting_entry.left",
     };
     tx.change(change_type, entry)
-}
-
-/// Until when an offer that is made now stands.
-pub(crate) fn offered_until(now: Timestamp, ends_at: Timestamp) -> Timestamp {
-    (now + OFFERED_FOR).min(ends_at)
 }
 
 impl Store {

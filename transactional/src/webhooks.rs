@@ -138,6 +138,12 @@ pub async fn create(tx: &mut Tx, organizer_id: OrganizerId, details: EndpointDet
 /// Answers a new secret, which is shown this once. The old one signs beside it for [`BOTH_SIGN_FOR`].
 pub async fn rotate_secret(tx: &mut Tx, id: WebhookEndpointId) -> Result<(Endpoint, String)> {
     let Endpoint { mut endpoint, url } = get(tx, id).await?;
+    let sql = "select old_secret_until from webhook_endpoints where webhook_endpoint_id = $1";
+    let until = sql::one(tx, sql, binds![id]).await?.maybe_time("old_secret_until")?;
+    if let Some(until) = until.filter(|until| *until > tx.now()) {
+        let message = "the secret was changed a short time ago, and the one before still signs beside it";
+        return Err(Error::conflict("rotating", message).retry_after(until.since(tx.now())));
+    }
     let (secret, sealed) = new_secret(tx, id)?;
     let sql = "update webhook_endpoints set old_secret = secret, old_secret_until = $3, secret = $2
                where webhook_endpoint_id = $1";

@@ -1,140 +1,65 @@
-//! The SQL project: every figure that the program shows is a `.sql` file with a `.yml` beside it that says what one row
-//! is. So far it holds metrics; a metric is known by its file's name.
+//! The SQL project: what every figure means, in `.sql` files that read each other, each with a `.yml` beside it that
+//! says what one row is and what has to be true of it; and the program that plans, keeps, runs and tests them.
 //!
-//! To add a metric: write `metrics/<name>.sql` and `metrics/<name>.yml`. The folder is walked when this crate is
-//! compiled, and the files travel in the binary.
+//! `staging/` takes up the lake's tables, one transform each. `intermediate/` has steps that several marts share.
+//! `marts/` has what people ask for. `metrics/` says what figures can be asked of them, by any dimension, and `questions/`
+//! has answers with a name. A transform reads others by `{{ ref('…') }}` and the lake by `{{ source('lake', '…') }}`; SQL sees it as `staging.…`, `intermediate.…` or `marts.…`, behind the
+//! same wall between organizers as the lake itself.
+//!
+//! # Positions
+//!
+//! A view of the lake stands at a [`Position`](lakehouse::relations::Position): every change up to a `seq`, every
+//! interaction before an offset a partition. A run computes rows as of one such view and commits them to a Delta table
+//! (`LAKE_URL/marts/…`) *with* the position, as application transactions. A commit names the position that it moves on
+//! from, so a run that comes second, or again after a crash, commits nothing. How stale a table is, is a subtraction.
+//!
+//! # An answer is kept rows and what has come since
+//!
+//! A query at position E finds kept rows as of P and makes up the difference, exactly, in one of two ways. Which one a
+//! mart uses, its `.yml` says.
+//!
+//! - **rollup**, for facts: rows that stand for something that happened, and never change. What takes a fact back is a
+//!   fact of its own (a cancellation stands at its own minute, and leaves the sale where it was). The changes of the
+//!   lake are such rows, and between P and E there are few. The transform's SQL is run over these alone, and its rows
+//!   are merged with the kept ones by the function that each column names (`sum`, `min`, `max`; they are associative,
+//!   so it doesn't matter in which portions the facts come). A run appends its portion and now and then merges small
+//!   files.
+//! - **overwrite**, for states: rows follow from the newest version of things, and a change may move them anywhere. But
+//!   each row has a key (an event, a person, a session on a day), and a change touches the keys that it names. Keys
+//!   that nothing touched between P and E have the rows that they had; for the others the transform's SQL is run at E,
+//!   filtered by the key. Which keys are touched follows from the key's columns in each table that the transform reads;
+//!   where a row has a say in keys that it doesn't name, a query of the `.yml` finds them. A key is a part of the thing
+//!   that never changes, such as an order's event, so that the version before touches no other. Late rows reopen only
+//!   the keys that they name.
+//!
+//! A **view** keeps nothing, and reads others' answers. A **table** is computed as a whole now and then, for what looks
+//! across organizers and may be minutes old; it alone may answer from the past.
+//!
+//! # What makes it wrong, and what prevents it
+//!
+//! - *A transform means something else now.* Each has a fingerprint of its SQL and of all that it reads, committed with
+//!   its rows. Rows with another fingerprint are not used, and the next run rebuilds the table, in one commit.
+//! - *A process has not read as far as a mart was computed.* It leaves the kept rows aside, and computes from what it
+//!   has.
+//! - *The SQL depends on when it is run.* `now()` stands in no transform that keeps rows; the loader refuses it.
+//! - *Nobody noticed.* A test makes up histories, with runs, commits, crashes and a second process in between, and
+//!   compares every transform's answer with a rebuild after every step.
+//!
+//! Money never adds across currencies: every row has one. A day in a mart about events is a day of the event's own time
+//! zone, which may change: so rows are kept by the minute in UTC, and views make days of them.
 
-use rust_embed::RustEmbed;
-use serde::{Deserialize, Serialize};
-use std::{borrow::Cow, sync::LazyLock};
+mod answer;
+mod check;
+mod docs;
+pub mod metrics;
+pub mod project;
+mod questions;
+mod run;
 
-/// A named question to the lake.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Metric {
-    pub name: String,
-    pub description: String,
-    /// What one row of the answer stands for.
-    pub grain: String,
-    /// What its main figure counts: `minor`, `tickets`, `ms`, …
-    pub unit: String,
-    pub sql: String,
-}
-
-/// All metrics, by name.
-pub fn metrics() -> &'static [Metric] {
-    &METRICS
-}
-
-pub fn metric(name: &str) -> Option<&'static Metric> {
-    metrics().iter().find(|metric| metric.name == name)
-}
-
-static METRICS: LazyLock<Vec<Metric>> = LazyLock::new(|| match load() {
-    Ok(metrics) => metrics,
-    // The files are part of the binary, and a test reads every one: no binary that passed it comes here.
-    Err(error) => unreachable!("{error}"),
-});
-
-#[derive(RustEmbed)]
-#[folder = "metrics/"]
-struct Files;
-
-/// What a `.yml` may say; anything else in it is an error.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct About {
-    description: String,
-    grain: String,
-    unit: String,
-}
-
-#[derive(Debug, thiserror::Error)]
-enum Error {
-    #[error("transforms/metrics/{0} is missing")]
-    Missing(String),
-    #[error("transforms/metrics/{0}: {1}")]
-    Unreadable(String, String),
-}
-
-fn load() -> Result<Vec<Metric>, Error> {
-    let mut metrics = Vec::new();
-    for path in Files::iter() {
-        match path.rsplit_once('.') {
-            Some((name, "sql")) => metrics.push(read(name)?),
-            Some((name, "yml")) => drop(text(&format!("{name}.sql"))?),
-            _ => return Err(Error::Unreadable(path.into(), "neither .sql nor .yml".into())),
-        }
-    }
-    metrics.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(metrics)
-}
-
-fn read(name: &str) -> Result<Metric, Error> {
-    let file = format!("{name}.yml");
-    let about: About =
-        serde_saphyr::from_str(&text(&file)?).map_err(|error| Error::Unreadable(file, error.to_string()))?;
-    Ok(Metric {
-        name: name.to_owned(),
-        description: about.description,
-        grain: about.grain,
-        unit: about.unit,
-        sql: text(&format!("{name}.sql"))?,
-    })
-}
-
-fn text(file: &str) -> Result<String, Error> {
-    let Some(found) = Files::get(file) else {
-        return Err(Error::Missing(file.to_owned()));
-    };
-    let data: Cow<[u8]> = found.data;
-    String::from_utf8(data.into_owned()).map_err(|error| Error::Unreadable(file.to_owned(), error.to_string()))
-}
+pub use check::Checked;
+pub use project::Project;
+pub use questions::{Question, question, questions};
+pub use run::{How, Ran, Runner};
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::{collections::BTreeSet, fs, path::Path};
-
-    #[test]
-    fn every_metric_says_its_grain_and_is_short_lower_case_sql() {
-        let metrics = load().unwrap();
-        for Metric {
-            name,
-            description,
-            grain,
-            unit,
-            sql,
-        } in &metrics
-        {
-            assert!(name.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{name}");
-            assert!(description.ends_with('.') && !unit.is_empty(), "{name}");
-            assert!(grain.starts_with("one row"), "{name}: {grain}");
-            assert!(sql.lines().count() <= 120, "{name}: more than 120 lines");
-            assert_eq!(*sql, sql.to_lowercase(), "{name}: keywords are lower-case");
-            assert!(sql.starts_with("with ") || sql.starts_with("select"), "{name}");
-            assert!(!sql.contains(';') && sql.ends_with('\n'), "{name}");
-        }
-    }
-
-    #[test]
-    fn the_binary_holds_every_file_of_the_folder() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("metrics");
-        let there: BTreeSet<String> = fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        let here: BTreeSet<String> = load()
-            .unwrap()
-            .into_iter()
-            .flat_map(|metric| [format!("{}.sql", metric.name), format!("{}.yml", metric.name)])
-            .collect();
-        assert_eq!(there, here);
-    }
-
-    #[test]
-    fn a_metric_is_found_by_its_name() {
-        let found = metric("sales_per_minute").unwrap();
-        assert_eq!(found.grain, "one row a minute and currency");
-        assert!(metric("sales_per_minute.sql").is_none());
-    }
-}
+mod tests;

@@ -26,9 +26,10 @@ async function load() {
 }
 
 /** How an order stands, as a person would say it. */
-function standing({ status, tickets, awaits_approval, total }) {
+function standing({ status, tickets, awaits_approval, total, event }) {
+  if (event.status === "cancelled" && status !== "cancelled" && status !== "expired") return "off";
   if (status === "pending" && awaits_approval) return "approval";
-  if (status === "pending" && tickets.length > 0) return "door";
+  if (status === "pending" && tickets.length > 0) return event.pay_at_door ? "door" : "approved";
   return status === "paid" && total.amount_minor === 0 ? "free" : status;
 }
 
@@ -38,7 +39,7 @@ function about(found, state) {
   return t(`about.${state}`);
 }
 
-const MOODS = { paid: "good", free: "good", door: "good", cancelled: "bad", expired: "bad" };
+const MOODS = { paid: "good", free: "good", door: "good", cancelled: "bad", expired: "bad", off: "bad" };
 
 function bill(found) {
   const priced = (line) => (line.unit.amount_minor ? t("each", { price: money(line.unit) }) : t("free"));
@@ -49,9 +50,9 @@ function bill(found) {
 
 function actions(found, state) {
   const made = [];
-  if (state === "pending") made.push(button(t("pay", { amount: money(found.total) }), () => pay(found)));
+  if (["pending", "door", "approved"].includes(state)) made.push(button(t("pay", { amount: money(found.total) }), () => pay(found)));
   const valid = found.tickets.some((ticket) => ticket.status === "valid");
-  if (valid) made.push(button(t("print"), () => print()));
+  if (valid && state !== "off") made.push(button(t("print"), () => print()));
   if (found.status === "paid") made.push(button(t("mail"), sendMail, "plain"));
   if (found.cancellation) made.push(button(t("cancel"), () => cancel(found), "plain quiet"));
   return element("div", { class: "row" }, ...made);

@@ -22,6 +22,8 @@ pub enum Statement {
     /// Queries only read, so a transaction is a form without content.
     Begin,
     End(&'static str),
+    /// Forget what was prepared under a name, or everything.
+    Deallocate(Option<String>),
     /// Something that is done as soon as it is said, and its name.
     Done(&'static str),
 }
@@ -48,8 +50,11 @@ fn statement(parsed: &mut ast::Statement, text: Option<&str>) -> Statement {
         S::ReleaseSavepoint { .. } => Statement::Done("RELEASE"),
         S::Set(_) => Statement::Done("SET"),
         S::Reset(_) => Statement::Done("RESET"),
-        S::Discard { .. } => Statement::Done("DISCARD ALL"),
-        S::Deallocate { .. } => Statement::Done("DEALLOCATE"),
+        S::Discard { .. } => Statement::Deallocate(None),
+        S::Deallocate { name, .. } => {
+            let all = name.quote_style.is_none() && name.value.eq_ignore_ascii_case("all");
+            Statement::Deallocate((!all).then(|| name.value.clone()))
+        }
         S::Close { .. } => Statement::Done("CLOSE CURSOR"),
         S::UNLISTEN { .. } => Statement::Done("UNLISTEN"),
         S::ShowVariable { variable } => {
@@ -89,7 +94,9 @@ mod tests {
                 Statement::End("ROLLBACK"),
             ]
         );
-        assert_eq!(statements("discard all"), [Statement::Done("DISCARD ALL")]);
+        assert_eq!(statements("discard all"), [Statement::Deallocate(None)]);
+        let named = Some("_pg3_0".to_owned());
+        assert_eq!(statements("deallocate \"_pg3_0\""), [Statement::Deallocate(named)]);
         assert!(statements(" ").is_empty());
     }
 

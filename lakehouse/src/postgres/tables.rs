@@ -2,14 +2,14 @@
 //! lists.
 
 use super::types::{TYPES, pg_type};
-use crate::catalog::{Catalog, Relation, SCHEMAS};
+use crate::catalog::{Catalog, Listed};
 use arrow::{
     array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, new_null_array},
     datatypes::{DataType, Field, Schema},
 };
 use async_trait::async_trait;
 use datafusion::{
-    catalog::SchemaProvider,
+    catalog::{CatalogProvider, SchemaProvider},
     common::Result,
     datasource::{MemTable, TableProvider},
 };
@@ -105,15 +105,15 @@ impl SchemaProvider for PgCatalog {
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         let batch = match name {
-            "pg_attribute" => attributes(&self.0.relations()?)?,
-            "pg_class" => classes(&self.0.relations()?)?,
+            "pg_attribute" => attributes(&self.0.list().await?)?,
+            "pg_class" => classes(&self.0.list().await?)?,
             "pg_database" => databases()?,
-            "pg_namespace" => namespaces()?,
+            "pg_namespace" => namespaces(self.0.schema_names())?,
             "pg_roles" | "pg_user" => roles()?,
             "pg_settings" => table(0, [("name", Nothing), ("setting", Nothing)])?,
-            "pg_tables" => listed(&self.0.relations()?, true)?,
+            "pg_tables" => listed(&self.0.list().await?, true)?,
             "pg_type" => types()?,
-            "pg_views" => listed(&self.0.relations()?, false)?,
+            "pg_views" => listed(&self.0.list().await?, false)?,
             name => match EMPTY.iter().find(|(known, _)| *known == name) {
                 Some((_, columns)) => empty(columns)?,
                 None => return Ok(None),
@@ -181,19 +181,19 @@ fn texts<T>(of: &[T], text: impl Fn(&T) -> String) -> Column {
     Texts(of.iter().map(text).collect())
 }
 
-fn classes(relations: &[Relation]) -> Result<RecordBatch> {
-    let kind = |relation: &Relation| if relation.is_table { "r" } else { "v" }.to_owned();
+fn classes(relations: &[Listed]) -> Result<RecordBatch> {
+    let kind = |relation: &Listed| if relation.is_table { "r" } else { "v" }.to_owned();
     table(
         relations.len(),
         [
             (
                 "oid",
-                numbers(relations, |relation| oid(relation.schema, &relation.name)),
+                numbers(relations, |relation| oid(&relation.schema, &relation.name)),
             ),
             ("relname", texts(relations, |relation| relation.name.clone())),
             (
                 "relnamespace",
-                numbers(relations, |relation| schema_oid(relation.schema)),
+                numbers(relations, |relation| schema_oid(&relation.schema)),
             ),
             ("reltype", Number(0)),
             ("reloftype", Number(0)),
@@ -230,9 +230,9 @@ fn classes(relations: &[Relation]) -> Result<RecordBatch> {
     )
 }
 
-fn attributes(relations: &[Relation]) -> Result<RecordBatch> {
+fn attributes(relations: &[Listed]) -> Result<RecordBatch> {
     let columns = relations.iter().flat_map(|relation| {
-        let of = oid(relation.schema, &relation.name);
+        let of = oid(&relation.schema, &relation.name);
         let fields = relation.columns.fields().iter().enumerate();
         fields.map(move |(index, field)| (of, index as i64 + 1, field))
     });
@@ -272,13 +272,13 @@ fn attributes(relations: &[Relation]) -> Result<RecordBatch> {
     )
 }
 
-fn namespaces() -> Result<RecordBatch> {
-    let schemas: Vec<&str> = SCHEMAS.into_iter().chain(["information_schema"]).collect();
+fn namespaces(mut schemas: Vec<String>) -> Result<RecordBatch> {
+    schemas.extend(["pg_catalog", "information_schema"].map(str::to_owned));
     table(
         schemas.len(),
         [
             ("oid", numbers(&schemas, |schema| schema_oid(schema))),
-            ("nspname", texts(&schemas, |schema| (*schema).to_owned())),
+            ("nspname", texts(&schemas, |schema| schema.clone())),
             ("nspowner", Number(OWNER)),
             ("nspacl", NoList),
         ],
@@ -358,8 +358,8 @@ fn types() -> Result<RecordBatch> {
 }
 
 /// The two lists that people read.
-fn listed(relations: &[Relation], tables: bool) -> Result<RecordBatch> {
-    let of: Vec<&Relation> = relations
+fn listed(relations: &[Listed], tables: bool) -> Result<RecordBatch> {
+    let of: Vec<&Listed> = relations
         .iter()
         .filter(|relation| relation.is_table == tables)
         .collect();
@@ -370,7 +370,7 @@ fn listed(relations: &[Relation], tables: bool) -> Result<RecordBatch> {
     table(
         of.len(),
         [
-            ("schemaname", texts(&of, |relation| relation.schema.to_owned())),
+            ("schemaname", texts(&of, |relation| relation.schema.clone())),
             (name, texts(&of, |relation| relation.name.clone())),
             (owner, Text("bilten")),
             ("definition", Nothing),

@@ -9,6 +9,7 @@ mod progress;
 mod serve;
 mod sql;
 mod status;
+mod transform;
 mod user;
 
 use crate::{
@@ -48,6 +49,9 @@ enum Command {
     Import(import::ImportCommand),
     /// Create an account that may do everything, to log in with
     User(user::UserCommand),
+    /// Compute, test and describe the transforms of the SQL project
+    #[command(subcommand)]
+    Transform(transform::TransformCommand),
     /// Prove that the lake and the core agree, to the last row and cent
     Audit(audit::AuditCommand),
     /// Take a person's data out of the core, the log and the lake, for good, and report what was removed where
@@ -79,6 +83,7 @@ impl Cli {
             Command::Sql(command) => sql::run(&config, command).await,
             Command::Import(command) => import::run(&config, command).await,
             Command::User(command) => user::run(&config, command).await,
+            Command::Transform(command) => transform::run(&config, command).await,
             Command::Audit(command) => audit::run(&config, command).await,
             Command::Erase(command) => erase::run(&config, command).await,
             Command::Status(command) => status::run(&config, command).await,

@@ -16,9 +16,9 @@ pub(crate) async fn run(config: &Config, options: &ServeOptions) -> Result<()> {
         config.home.display(),
         server.running().url
     ));
-    if let Some(address) = server.running().postgres {
+    for (who, address) in server.running().for_tools() {
         say(&format!(
-            "PostgreSQL's clients connect to {address}, with an API token as the password"
+            "{who} clients connect to {address}, with an API token as the password"
         ));
     }
     let ended = until_the_end(&server).await;

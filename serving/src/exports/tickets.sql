@@ -9,6 +9,7 @@ select
     orders.code as order_code,
     ticket_types.name as ticket_type,
     tickets.status,
+    case when orders.awaits_approval then 'awaits approval' else orders.status end as order_status,
     tickets.price_minor,
     tickets.currency,
     -- personal: people.name as attendee_name, people.email as attendee_email, people.phone as attendee_phone,

@@ -16,6 +16,7 @@ use transactional::{
     erasure::{self, Erasure, Scrubbed},
     mail,
 };
+use transforms::{Project, project::Transform};
 
 const EVERY: Duration = Duration::from_secs(1);
 const AFTER_A_FAILURE: Duration = Duration::from_secs(10);
@@ -67,6 +68,7 @@ async fn erase_some(app: &App, mailer: &Mailer) -> Result<()> {
     let people: BTreeSet<_> = asked.iter().map(|erasure| erasure.person_id).collect();
     let grace = asked.iter().map(|erasure| erasure.grace).max().unwrap_or_default();
     let tables = lake.erase_people(&people, grace).await?;
+    lake.forget_kept(&of_interactions()?, grace).await?;
     for asked in &asked {
         let erasure = erasure::get(&mut app.store.read().await?, asked.erasure_id).await?;
         let report = report(&erasure, scrubbed, &tables, people.len() - 1);
@@ -74,6 +76,14 @@ async fn erase_some(app: &App, mailer: &Mailer) -> Result<()> {
         tracing::info!(erasure = %erasure.erasure_id, "a person was erased");
     }
     Ok(())
+}
+
+/// The computed tables whose rows follow from what people did on pages. They are computed anew from what is left.
+fn of_interactions() -> Result<Vec<String>> {
+    let project = Project::load()?;
+    let transforms = project.transforms().iter().filter(|transform| transform.is_kept());
+    let transforms = transforms.filter(|transform| transform.reads("interactions"));
+    Ok(transforms.map(Transform::table).collect())
 }
 
 /// Waits until nothing about the people is on its way to the lake any more: a tail would bring it back.

@@ -5,4 +5,5 @@ pub mod erasure;
 pub mod mail;
 pub mod money;
 pub mod sweep;
+pub mod transforms;
 pub mod webhooks;

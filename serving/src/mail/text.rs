@@ -135,19 +135,30 @@ mod tests {
         order.insert("code", text("7F3K"));
         let mut without_time = order.clone();
         without_time.remove("at");
+        let refunded = || "25.00 EUR".to_owned();
         let (order_id, waiting_entry_id) = (OrderId::new(), WaitingEntryId::new());
         vec![
             (Content::PasswordReset { token: "t0ken".into() }, Places::new()),
             (Content::PasswordChanged {}, Places::new()),
             (Content::EmailVerification { token: "t0ken".into() }, Places::new()),
             (Content::WaitingListOffer { waiting_entry_id }, offer),
+            (Content::OrderApproved { order_id }, order.clone()),
+            (Content::OrderDeclined { order_id }, without_time.clone()),
             (
                 Content::EventCancelled {
                     order_id,
-                    refunded: "25.00 EUR".into(),
+                    refunded: refunded(),
                 },
-                without_time,
+                without_time.clone(),
             ),
+            (
+                Content::EventCancelledTill {
+                    order_id,
+                    refunded: refunded(),
+                },
+                without_time.clone(),
+            ),
+            (Content::EventCancelledUnpaid { order_id }, without_time),
             (Content::OrderLink { order_id }, order),
         ]
     }

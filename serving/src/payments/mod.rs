@@ -38,9 +38,9 @@ impl Payments {
         &*self.provider
     }
 
-    /// Asks the provider for the money. Its reports come later. The answer: where the buyer pays.
-    pub async fn start(&self, payment: &Stored<Payment>, method: &str) -> Result<Option<String>> {
-        let next = self.provider.start(payment, method).await?;
+    /// Asks the provider for the money. Its reports come later. The answer: where the buyer pays, and comes `back` from.
+    pub async fn start(&self, payment: &Stored<Payment>, method: &str, back: &str) -> Result<Option<String>> {
+        let next = self.provider.start(payment, method, back).await?;
         if let Some(bank) = &self.bank {
             bank.start(payment, method);
         }

@@ -49,15 +49,9 @@ pub struct StripeOptions {
     )]
     pub stripe_webhook_secret: Option<String>,
 
-    /// Where Stripe sends buyers back to; {order_id} stands for the order
-    #[arg(
-        long,
-        env = "STRIPE_RETURN_URL",
-        default_value = "http://127.0.0.1:8484/?order={order_id}",
-        value_name = "URL",
-        help_heading = "Payments"
-    )]
-    pub stripe_return_url: String,
+    /// Where Stripe sends buyers back to; {order_id} stands for the order [default: the order's page]
+    #[arg(long, env = "STRIPE_RETURN_URL", value_name = "URL", help_heading = "Payments")]
+    pub stripe_return_url: Option<String>,
 
     /// Stripe's API
     #[arg(
@@ -74,7 +68,7 @@ pub struct Stripe {
     http: reqwest::Client,
     secret_key: String,
     webhook_secret: String,
-    return_url: String,
+    return_url: Option<String>,
     api_url: String,
 }
 
@@ -240,9 +234,13 @@ impl PaymentProvider for Stripe {
         &["stripe"]
     }
 
-    async fn start(&self, payment: &Payment, _: &str) -> Result<NextStep> {
+    async fn start(&self, payment: &Payment, _: &str, back: &str) -> Result<NextStep> {
         let (payment_id, order_id) = (payment.payment_id.to_string(), payment.order_id.to_string());
-        let back = self.return_url.replace("{order_id}", &order_id);
+        let back = self
+            .return_url
+            .as_deref()
+            .unwrap_or(back)
+            .replace("{order_id}", &order_id);
         let form = [
             ("mode", "payment".to_owned()),
             ("client_reference_id", order_id.clone()),

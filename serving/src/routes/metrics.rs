@@ -1,67 +1,135 @@
+use super::sql::{accepted, respond};
 use crate::{
     auth::Identity,
-    extract::Params,
+    extract::Body,
     problem::{Problem, Result},
-    rows::{self, Format},
     wiring::App,
 };
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::{HeaderValue, header},
-    response::Response,
-};
+use axum::{Json, extract::State, http::HeaderMap, response::Response};
 use domain::OrganizerId;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use utoipa::{IntoParams, ToSchema};
+use transforms::metrics::{self, Compare, Filter, Format, Good, Grain, MetricQuery, Time};
+use utoipa::ToSchema;
 
+/// A figure that can be asked for.
 #[derive(Serialize, ToSchema)]
 pub struct MetricView {
     name: &'static str,
+    label: &'static str,
     description: &'static str,
-    /// What one row stands for.
-    grain: &'static str,
+    /// What it counts: `minor` (minor units of a currency), `tickets`, `ratio`, `seconds`, …
     unit: &'static str,
+    /// `integer`, `money`, `percent` or `duration`
+    #[schema(value_type = String)]
+    format: Format,
+    /// Which change is good news: `up`, `down` or `none`
+    #[schema(value_type = String)]
+    good: Good,
+    /// What it can be asked by. Money is always by `currency` too.
+    dimensions: &'static [String],
+    /// Whether it can be asked a minute and an hour, and not only a day.
+    minutes: bool,
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct MetricQuery {
-    /// Whose rows; needed by who belongs to several organizers.
-    #[param(value_type = Option<String>)]
+pub struct MetricQueryInput {
+    /// 1 to 20 names.
+    #[schema(example = json!(["net_sales", "tickets_sold"]))]
+    metrics: Vec<String>,
+    /// At most 6. The platform may also ask by `organizer_id`.
+    #[serde(default)]
+    #[schema(example = json!(["channel"]))]
+    dimensions: Vec<String>,
+    #[serde(default)]
+    filters: Vec<FilterInput>,
+    /// The first day, as clocks at the event count it. None: from the beginning.
+    #[schema(value_type = Option<String>, example = "2026-05-01")]
+    from: Option<chrono::NaiveDate>,
+    /// The day after the last one. None: to the end.
+    #[schema(value_type = Option<String>, example = "2026-06-01")]
+    to: Option<chrono::NaiveDate>,
+    /// `minute`, `hour`, `day`, `week` (from Monday) or `month`. None: one figure for the whole range.
+    #[schema(value_type = Option<String>, example = "day")]
+    grain: Option<Grain>,
+    /// `previous` (as many days before) or `year` (52 weeks before): asks for `{metric}_before` too.
+    #[schema(value_type = Option<String>, example = json!(null))]
+    compare_to: Option<Compare>,
+    /// A metric or a dimension, with `-` before it for the largest first. None: by time, then by dimensions.
+    #[schema(example = json!(null))]
+    order_by: Option<String>,
+    /// At most 50,000 rows; 1,000 if nothing is said.
+    #[schema(minimum = 1, maximum = 50_000)]
+    limit: Option<usize>,
+    /// Whose rows; needed by who belongs to several organizers. The platform sees all without it.
+    #[schema(value_type = Option<String>)]
     organizer_id: Option<OrganizerId>,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FilterInput {
+    #[schema(example = "channel")]
+    dimension: String,
+    /// Rows with one of these values; null is a row without one.
+    #[serde(rename = "in")]
+    #[schema(example = json!(["online"]))]
+    values: Vec<Option<String>>,
 }
 
 /// List the metrics
 #[utoipa::path(get, path = "/v1/metrics", tag = "lake", responses((status = 200, body = Vec<MetricView>)))]
 pub async fn list_metrics(_: Identity) -> Json<Vec<MetricView>> {
-    let views = transforms::metrics().iter().map(|metric| MetricView {
+    let views = metrics::metrics().iter().map(|metric| MetricView {
         name: &metric.name,
-        description: &metric.description,
-        grain: &metric.grain,
-        unit: &metric.unit,
+        label: &metric.about.label,
+        description: &metric.about.description,
+        unit: &metric.about.unit,
+        format: metric.about.format,
+        good: metric.about.good,
+        dimensions: &metric.dimensions,
+        minutes: matches!(metric.time, Time::Instant(_)),
     });
     Json(views.collect())
 }
 
-/// Show a metric as of now
-#[utoipa::path(get, path = "/v1/metrics/{name}", tag = "lake", params(("name" = String, Path), MetricQuery),
-    responses((status = 200, body = Vec<serde_json::Value>), (status = 404, body = Problem)))]
-pub async fn show_metric(
+/// Query metrics
+///
+/// One row for each combination of `at` (with a `grain`: local time, without a zone), the dimensions, and, if one of the
+/// metrics is money, `currency`: amounts of different currencies are never added. A metric that has nothing to say of a row
+/// is null there. All figures are as of one position, which the header `Bilten-Position` names; formats as for SQL.
+#[utoipa::path(post, path = "/v1/metrics/query", tag = "lake", request_body = MetricQueryInput,
+    responses((status = 200, description = "the rows", content(
+        (Vec<serde_json::Value> = "application/json"), (String = "text/csv"), (String = "text/plain"),
+        (Vec<u8> = "application/vnd.apache.arrow.stream"), (Vec<u8> = "application/vnd.apache.parquet"))),
+        (status = 403, body = Problem), (status = 422, body = Problem), (status = 504, body = Problem)))]
+pub async fn query_metrics(
     State(app): State<Arc<App>>,
     identity: Identity,
-    Path(name): Path<String>,
-    Params(query): Params<MetricQuery>,
+    headers: HeaderMap,
+    Body(input): Body<MetricQueryInput>,
 ) -> Result<Response> {
-    let metric = transforms::metrics().iter().find(|metric| metric.name == name);
-    let metric = metric.ok_or_else(|| Problem::not_found("metric; GET /v1/metrics lists them"))?;
-    let principal = identity.principal(query.organizer_id)?;
-    let answer = app.queries()?.session(&principal).sql(&metric.sql).await?;
-    let mut response = Response::new(rows::body(answer, Format::Json).await?);
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Ok(response)
+    let accepted = accepted(&headers)?;
+    let session = app.session_for(&identity, input.organizer_id)?;
+    let filter = |filter: FilterInput| Filter {
+        dimension: filter.dimension,
+        values: filter.values,
+    };
+    let query = MetricQuery {
+        metrics: input.metrics,
+        dimensions: input.dimensions,
+        filters: input.filters.into_iter().map(filter).collect(),
+        from: input.from,
+        to: input.to,
+        grain: input.grain,
+        compare_to: input.compare_to,
+        order_by: input.order_by,
+        limit: input.limit,
+    };
+    let sql = query
+        .sql()
+        .map_err(|error| Problem::invalid(&error.pointer, &error.message))?;
+    let answer = session.sql(&sql).await?;
+    respond(answer, accepted).await
 }

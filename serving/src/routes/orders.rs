@@ -128,7 +128,10 @@ pub async fn check_out(
         })
         .await?;
     let payment_url = match &placed.payment {
-        Some(payment) => app.payments.start(payment, &method).await?,
+        Some(payment) => {
+            let back = app.order_page(payment.order_id);
+            app.payments.start(payment, &method, &back).await?
+        }
         None => None,
     };
     let secret = app.store.order_secret(placed.order.order_id);
@@ -179,7 +182,8 @@ pub async fn pay_order(
             Box::pin(async move { orders::pay(tx, order_id, provider, by).await })
         })
         .await?;
-    let payment_url = app.payments.start(&payment, &method).await?;
+    let back = app.order_page(order_id);
+    let payment_url = app.payments.start(&payment, &method, &back).await?;
     let payment = payment.into();
     Ok((StatusCode::CREATED, Json(PaymentView { payment, payment_url })))
 }

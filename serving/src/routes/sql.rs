@@ -11,6 +11,7 @@ use axum::{
     response::Response,
 };
 use domain::OrganizerId;
+use lakehouse::QueryStream;
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -44,11 +45,15 @@ pub async fn query(
     headers: HeaderMap,
     Body(query): Body<Query>,
 ) -> Result<Response> {
-    let (format, media_type) = accepted(&headers)?;
-    let session = app.session_for(&identity, query.organizer_id)?;
-    let answer = session.sql(&query.sql).await?;
-    let position = HeaderValue::from(answer.watermark());
-    let mut response = Response::new(rows::body(answer, format).await?);
+    let accepted = accepted(&headers)?;
+    let answer = app.session_for(&identity, query.organizer_id)?.sql(&query.sql).await?;
+    respond(answer, accepted).await
+}
+
+/// The rows, with the position that they show.
+pub(super) async fn respond(rows: QueryStream, (format, media_type): (Format, &'static str)) -> Result<Response> {
+    let position = HeaderValue::from(rows.watermark());
+    let mut response = Response::new(rows::body(rows, format).await?);
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
@@ -57,7 +62,7 @@ pub async fn query(
 }
 
 /// The first format of the caller's list that we have.
-fn accepted(headers: &HeaderMap) -> Result<(Format, &'static str)> {
+pub(super) fn accepted(headers: &HeaderMap) -> Result<(Format, &'static str)> {
     const FORMATS: [(&str, Format); 5] = [
         ("application/json", Format::Json),
         ("text/csv", Format::Csv),

@@ -32,6 +32,10 @@ fn a_purchase_goes_its_way_through_processes_of_one_role_each() {
         (query.count(&paid) == 2).then_some(())
     });
     audit(&query);
+    let sold = "select coalesce(sum(sold_tickets), 0) as tickets from marts.sales";
+    assert_eq!(query.count(sold), 2);
+    query.post("/v1/transforms/sales/run", &json!({})).expect(200);
+    assert_eq!(query.count(sold), 2, "from what is kept on the object store");
 
     // Each process says what it isn't for, and who it is.
     for (name, path, wanted) in [

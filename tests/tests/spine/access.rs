@@ -31,7 +31,7 @@ const ALLOWED: &[(&str, &str, [bool; 5])] = &[
     ("GET", "{org}/devices", [true, true, false, false, false]),
     ("POST", "{org}/devices", [true, true, false, false, false]),
     ("POST", "/v1/sql", [true, true, true, true, false]),
-    ("GET", "/v1/metrics/sales_today", [true, true, true, true, false]),
+    ("GET", "/v1/questions/sales_today", [true, true, true, true, false]),
     ("GET", "/v1/status", [true; 5]),
 ];
 

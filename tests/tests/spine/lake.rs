@@ -112,27 +112,27 @@ fn every_metric_answers_for_an_organizer_and_for_the_platform() {
     );
     eventually_counts(&admin, &paid, 1);
     let owner = shared.server.bearer(&tests::token(&admin, &show.organizer_id, "owner"));
-    let metrics = admin.get("/v1/metrics").expect(200);
-    let names: Vec<&str> = metrics
+    let questions = admin.get("/v1/questions").expect(200);
+    let names: Vec<&str> = questions
         .as_array()
         .unwrap()
         .iter()
-        .map(|metric| metric["name"].as_str().unwrap())
+        .map(|question| question["name"].as_str().unwrap())
         .collect();
-    let known: Vec<&str> = transforms::metrics()
+    let known: Vec<&str> = transforms::questions()
         .iter()
-        .map(|metric| metric.name.as_str())
+        .map(|question| question.name.as_str())
         .collect();
     assert_eq!(names, known);
     for name in names {
         for client in [&admin, &owner] {
-            let rows = client.get(&format!("/v1/metrics/{name}")).expect(200);
+            let rows = client.get(&format!("/v1/questions/{name}")).expect(200);
             assert!(rows.is_array(), "{name}: {rows}");
         }
     }
-    let today = owner.get("/v1/metrics/sales_today").expect(200).to_string();
+    let today = owner.get("/v1/questions/sales_today").expect(200).to_string();
     assert!(today.contains("1400"), "{today}");
-    admin.get("/v1/metrics/happiness").problem(404, "not_found");
+    admin.get("/v1/questions/happiness").problem(404, "not_found");
 }
 
 #[test]

@@ -23,6 +23,8 @@ fn answers(client: &Client) -> Value {
     let seen = "select count(*) as rows, count(distinct interaction_id) as ids, \
                 max(cast(received_at as bigint)) as received_at from interactions";
     tables.insert("interactions".to_owned(), client.sql(seen)[0].clone());
+    let sales = "select count(distinct organizer_id) as organizers, sum(sold_minor) as money from marts.sales";
+    tables.insert("marts/sales".to_owned(), client.sql(sales)[0].clone());
     let orders = client.sql(
         "select order_id, status, total_minor, currency, cast(placed_at as bigint) as placed_at, \
          lines[1]['quantity'] as first_quantity from orders order by order_id",
@@ -61,6 +63,7 @@ fn deltalake_and_polars_find_what_sql_finds() {
     });
     let ours = answers(&admin);
     assert_eq!(ours["tables"]["check_in_changes"]["rows"], 2, "{ours}");
+    admin.post("/v1/transforms/sales/run", &json!({})).expect(200);
     drop(buyer);
     server.stop();
 

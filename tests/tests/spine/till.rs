@@ -53,7 +53,9 @@ fn an_order_is_placed_for_the_door_let_in_unpaid_paid_there_and_given_back() {
     door.post(&till, &cash).problem(403, "forbidden");
     buyer.client.post(&till, &cash).problem(401, "unauthenticated");
     let manager = shared.server.bearer(&token(&admin, &show.organizer_id, "manager"));
-    manager.post(&till, &json!({ "method": "" })).problem(422, "invalid");
+    manager
+        .post(&till, &json!({ "method": "" }))
+        .problem(422, "invalid_field");
     assert_eq!(manager.post(&till, &cash).expect(200)["status"], "paid");
     manager.post(&till, &cash).problem(409, "order_closed");
 

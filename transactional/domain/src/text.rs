@@ -165,7 +165,7 @@ fn slug(text: &str) -> Result<String, Invalid> {
 fn email(text: &str) -> Result<String, Invalid> {
     let text = text.trim();
     let (local, domain) = text.rsplit_once('@').unwrap_or_default();
-    let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | ',' | ';');
+    let odd = |c: char| c.is_whitespace() || is_hidden(c) || matches!(c, '<' | '>' | ',' | ';');
     let sound = !local.is_empty() && domain.contains('.') && !domain.starts_with('.') && !domain.ends_with('.');
     if !sound || text.len() > 254 || text.chars().any(odd) || local.contains('@') {
         return Err(Invalid::new("an e-mail address has the form name@example.org"));

@@ -43,6 +43,18 @@ impl Timestamp {
         self.as_datetime().with_timezone(&zone).date_naive()
     }
 
+    /// What clocks of a time zone show at this moment, as if it were UTC; None if there is no such zone.
+    pub fn local_micros(self, zone: &str) -> Option<i64> {
+        let zone: chrono_tz::Tz = zone.parse().ok()?;
+        Some(
+            self.as_datetime()
+                .with_timezone(&zone)
+                .naive_local()
+                .and_utc()
+                .timestamp_micros(),
+        )
+    }
+
     fn as_datetime(self) -> DateTime<Utc> {
         DateTime::from_timestamp_micros(self.0).unwrap_or(DateTime::UNIX_EPOCH)
     }

@@ -60,7 +60,10 @@ pub async fn attendance(db: &mut impl Source, id: CheckInListId) -> Result<Atten
         };
         types.insert(kind.ticket_type_id, count);
     }
-    let sql = "select ticket_type_id, count(*) as tickets from tickets where event_id = $1 and status = 'valid'
+    let sql = "select ticket_type_id, count(*) as tickets from tickets
+               where event_id = $1 and status = 'valid' and order_id not in (
+                   select order_id from orders
+                   where event_id = $1 and status = 'pending' and reserved = 1 and awaits_approval = 1)
                group by ticket_type_id";
     for row in sql::all(db, sql, binds![list.event_id]).await? {
         let id: TicketTypeId = row.parse("ticket_type_id")?;

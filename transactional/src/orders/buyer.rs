@@ -95,7 +95,11 @@ pub async fn name_holder(tx: &mut Tx, id: OrderId, ticket_id: TicketId, name: St
     }
     let name = tidy(Some(name), "name")?
         .ok_or_else(|| Error::refused("invalid", "a name has at least one character").at("name"))?;
-    if ticket.person_id == order.person_id {
+    let buyer = people::get(tx, order.person_id).await?;
+    if buyer.name.as_deref() == Some(name.as_str()) {
+        // Nobody is known twice, or an erasure would find one of them.
+        ticket.person_id = order.person_id;
+    } else if ticket.person_id == order.person_id {
         ticket.person_id = people::register_holder(tx, order.organizer_id, name)?.person_id;
     } else {
         let mut holder = people::get(tx, ticket.person_id).await?;

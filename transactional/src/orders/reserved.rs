@@ -7,6 +7,7 @@
 use super::{fulfil, get};
 use crate::{
     Error, Result, Stored, Tx,
+    mail::{self, Content, Recipient},
     payments::{self, Report, ReportedOutcome, TILL, refunds},
     sql::{self, Columns, binds},
     tickets,
@@ -41,16 +42,31 @@ pub async fn approve(tx: &mut Tx, id: OrderId) -> Result<Stored<Order>> {
             "this order does not wait for an approval",
         ));
     }
+    super::takes_place(tx, &order).await?;
     order.awaits_approval = false;
     tx.change("order.approved", &mut order)?;
-    let row = sql::one(tx, "select language from orders where order_id = $1", binds![id]).await?;
-    let language = row.parse("language")?;
+    let language = language(tx, id).await?;
     if order.total_minor == 0 {
         fulfil(tx, &mut order, None, language).await?;
     } else {
-        super::send_link(tx, &order, language)?;
+        let content = Content::OrderApproved { order_id: id };
+        mail::queue(tx, Recipient::Person(order.person_id), language, content)?;
     }
     Ok(order)
+}
+
+/// Tells a buyer that the organizer says no.
+pub(super) async fn tell_no(tx: &mut Tx, order: &Stored<Order>) -> Result<()> {
+    let id = order.order_id;
+    let content = Content::OrderDeclined { order_id: id };
+    let language = language(tx, id).await?;
+    mail::queue(tx, Recipient::Person(order.person_id), language, content)?;
+    Ok(())
+}
+
+pub(crate) async fn language(tx: &mut Tx, id: OrderId) -> Result<Language> {
+    let sql = "select language from orders where order_id = $1";
+    sql::one(tx, sql, binds![id]).await?.parse("language")
 }
 
 /// Staff took the money, all of it. `method`: `cash`, `card`, or how else.

@@ -4,10 +4,17 @@
 use crate::{
     Error, Result, Source, Store, Stored, Tx, events,
     mail::{self, Content, Recipient},
-    orders, rows,
+    orders,
+    payments::{self, TILL},
+    rows,
     sql::{self, Columns, binds},
 };
-use domain::{EventId, Money, Timestamp, changes::Order, event::EventStatus, order::RefundReason};
+use domain::{
+    EventId, Money, Timestamp,
+    changes::Order,
+    event::EventStatus,
+    order::{OrderStatus, RefundReason},
+};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -18,7 +25,7 @@ pub struct EventRefunds {
     pub asked_at: Timestamp,
     /// None: there are orders left, or there may be.
     pub finished_at: Option<Timestamp>,
-    /// Orders that are not cancelled yet.
+    /// Orders that are not cancelled yet, or whose money has not gone back.
     pub orders_left: i64,
 }
 
@@ -29,7 +36,18 @@ const EVENTS: i64 = 10;
 /// One event's trouble neither stops another's refunds nor fills the log.
 const AFTER_A_FAILURE: Duration = Duration::from_secs(1);
 
-/// Asks for all of it, once: whoever asks again is told how far it is.
+// Orders that can still give something back: open ones, and those whose money did not go back when they were cancelled,
+// since a provider refused it, a bank had it, or staff kept it. `t` is the order.
+macro_rules! left {
+    () => {
+        "(t.status in ('pending', 'paid') or (t.status = 'cancelled' and exists (
+             select 1 from payments p where p.order_id = t.order_id and p.status = 'succeeded'
+                 and p.amount_minor > p.refunded_minor + p.disputed_minor)))"
+    };
+}
+
+/// Asks for all of it. While that goes on, whoever asks again is told how far it is; later it is gone through once more,
+/// for what did not go back the first time.
 pub async fn ask(tx: &mut Tx, id: EventId) -> Result<EventRefunds> {
     let mut event = events::get(tx, id).await?;
     if event.status != EventStatus::Cancelled {
@@ -37,7 +55,10 @@ pub async fn ask(tx: &mut Tx, id: EventId) -> Result<EventRefunds> {
         return Err(Error::conflict("event_not_cancelled", message));
     }
     let sql = "insert into event_refunds (event_id, asked_by, asked_at, after_placed_at, after_order_id)
-               values ($1, $2, $3, $4, '') on conflict (event_id) do nothing";
+               values ($1, $2, $3, $4, '')
+               on conflict (event_id) do update set finished_at = null, after_placed_at = excluded.after_placed_at,
+                   after_order_id = '', asked_by = excluded.asked_by
+               where event_refunds.finished_at is not null";
     let values = binds![id, tx.actor, tx.now(), i64::MIN];
     if sql::execute(tx, sql, values).await? == 1 {
         tx.change("event.refunds_requested", &mut event)?;
@@ -46,10 +67,12 @@ pub async fn ask(tx: &mut Tx, id: EventId) -> Result<EventRefunds> {
 }
 
 pub async fn progress(db: &mut impl Source, id: EventId) -> Result<EventRefunds> {
-    let sql = "select r.asked_at as asked_at, r.finished_at as finished_at,
-                   (select count(*) from orders o where o.event_id = r.event_id and o.status in ('pending', 'paid'))
-                       as orders_left
-               from event_refunds r where r.event_id = $1";
+    let sql = concat!(
+        "select r.asked_at as asked_at, r.finished_at as finished_at,
+             (select count(*) from orders t where t.event_id = r.event_id and ",
+        left!(),
+        ") as orders_left from event_refunds r where r.event_id = $1"
+    );
     let row = sql::optional(db, sql, binds![id]).await?;
     let row = row.ok_or_else(|| Error::not_found("refund of a whole event"))?;
     Ok(EventRefunds {
@@ -79,8 +102,11 @@ async fn cancel_some(tx: &mut Tx, id: EventId) -> Result<()> {
     let sql = "select after_placed_at, after_order_id from event_refunds where event_id = $1";
     let row = sql::one(tx, sql, binds![id]).await?;
     let after = (row.int("after_placed_at")?, row.text("after_order_id")?);
-    let condition = "t.event_id = $1 and (t.placed_at, t.order_id) > ($2, $3) and t.status in ('pending', 'paid')
-                     order by t.placed_at, t.order_id limit $4";
+    let condition = concat!(
+        "t.event_id = $1 and (t.placed_at, t.order_id) > ($2, $3) and ",
+        left!(),
+        " order by t.placed_at, t.order_id limit $4"
+    );
     let found: Vec<Stored<Order>> = rows::find(tx, condition, binds![id, after.0, after.1, TOGETHER]).await?;
     for order in &found {
         cancel(tx, order).await?;
@@ -100,17 +126,20 @@ async fn cancel_some(tx: &mut Tx, id: EventId) -> Result<()> {
 
 /// Takes one order back, and tells its buyer.
 async fn cancel(tx: &mut Tx, order: &Stored<Order>) -> Result<()> {
-    let cancelled = orders::cancel(tx, order.order_id, Some(RefundReason::EventCancelled)).await?;
-    let language = sql::one(
-        tx,
-        "select language from orders where order_id = $1",
-        binds![order.order_id],
-    );
-    let language = language.await?.parse("language")?;
-    let back = Money::new(cancelled.refunded_minor - order.refunded_minor, order.currency);
-    let content = Content::EventCancelled {
-        order_id: order.order_id,
-        refunded: back.to_string(),
+    let order_id = order.order_id;
+    let reason = RefundReason::EventCancelled;
+    let after = match order.status {
+        OrderStatus::Cancelled => orders::give_back(tx, order.clone(), reason).await?,
+        _ => orders::cancel(tx, order_id, Some(reason)).await?,
+    };
+    let language = orders::language(tx, order_id).await?;
+    let back = Money::new(after.refunded_minor - order.refunded_minor, order.currency);
+    let refunded = back.to_string();
+    let paid = payments::of_order(tx, order_id).await?;
+    let content = match back.amount_minor {
+        0 => Content::EventCancelledUnpaid { order_id },
+        _ if paid.iter().any(|payment| payment.provider == TILL) => Content::EventCancelledTill { order_id, refunded },
+        _ => Content::EventCancelled { order_id, refunded },
     };
     mail::queue(tx, Recipient::Person(order.person_id), language, content)?;
     Ok(())

@@ -72,8 +72,9 @@ pub trait PaymentProvider: Send + Sync {
     /// The payment methods that it knows, at least one; what a page asks for that offers no choice comes first.
     fn methods(&self) -> &'static [&'static str];
 
-    /// Tells the provider of a payment that is already stored here. May be called again after a crash.
-    async fn start(&self, payment: &Payment, method: &str) -> Result<NextStep>;
+    /// Tells the provider of a payment that is already stored here. May be called again after a crash. `back`: the page
+    /// that its own page leads back to.
+    async fn start(&self, payment: &Payment, method: &str, back: &str) -> Result<NextStep>;
 
     /// Asks for money back. May be called again for the same refund, and pays it once.
     async fn refund(&self, refund: &DueRefund) -> Result<RefundAnswer>;

@@ -86,7 +86,7 @@ impl PaymentProvider for TestProvider {
         &METHODS
     }
 
-    async fn start(&self, _: &Payment, _: &str) -> Result<NextStep> {
+    async fn start(&self, _: &Payment, _: &str, _: &str) -> Result<NextStep> {
         Ok(NextStep::Wait)
     }
 

@@ -93,18 +93,21 @@ it("the mail is sent again, but not twice in a minute", async () => {
 });
 
 it("a pending order that has tickets is paid at the door, and one that waits for approval says so", async () => {
-  for (const [link, change, words] of [
-    ["paid", { status: "pending", payments: [] }, "To be paid at the door"],
-    ["declined_too", { awaits_approval: true }, "Waiting for the organizer's approval"],
+  const pending = { status: "pending", payments: [] };
+  for (const [link, change, pay_at_door, words, buttons] of [
+    ["paid", pending, true, "To be paid at the door", 1],
+    ["paid", pending, false, "Approved, not paid yet", 1],
+    ["declined_too", { awaits_approval: true }, true, "Waiting for the organizer's approval", 0],
   ] as const) {
     const page = await newPage(browser);
     await page.route(/\/v1\/orders\/[^/]+$/, async (route) => {
       const response = await route.fetch();
-      await route.fulfill({ response, json: { ...(await response.json()), ...change } });
+      const found = await response.json();
+      await route.fulfill({ response, json: { ...found, ...change, event: { ...found.event, pay_at_door } } });
     });
     await page.goto(world.links[link]!);
     await page.getByText(words).waitFor();
-    expect(await page.getByRole("button", { name: /^Pay/ }).count()).toBe(0);
+    expect(await page.getByRole("button", { name: /^Pay/ }).count()).toBe(buttons);
     await page.context().close();
   }
 });

@@ -127,7 +127,7 @@ async fn an_erased_person_is_in_no_byte_of_any_file_and_every_other_row_stays() 
     let lake = Lake::open(&url, options()).await.unwrap();
     filled(&lake).await;
     let people = &lake.inner.tables[table_index("person_changes").unwrap()];
-    checkpoint(people, &lake.inner.options).await.unwrap();
+    checkpoint(&people.store, &lake.inner.options).await.unwrap();
     for text in HERS {
         let files = found(&url, text).await;
         assert!(files.len() > 4, "compaction left what it replaced: {files:?}");

@@ -36,9 +36,9 @@ async fn compaction_checkpoint_vacuum_and_log_cleanup_leave_every_row_and_offset
     // Modification times have milliseconds, and the retention is zero.
     tokio::time::sleep(Duration::from_millis(20)).await;
     let table = &lake.inner.tables[orders];
-    vacuum(table, &options).await.unwrap();
+    vacuum(&table.store, &options).await.unwrap();
     assert_eq!(files(&url, "order_changes", ".parquet").await, 2);
-    checkpoint(table, &options).await.unwrap();
+    checkpoint(&table.store, &options).await.unwrap();
     assert_eq!(files(&url, "order_changes/_delta_log", ".checkpoint.parquet").await, 1);
     assert_eq!(
         files(&url, "order_changes/_delta_log", ".json").await,

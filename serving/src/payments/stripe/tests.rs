@@ -126,7 +126,7 @@ async fn stripe() -> (Stripe, Shared) {
     let options = StripeOptions {
         stripe_secret_key: Some(KEY.into()),
         stripe_webhook_secret: Some(SECRET.into()),
-        stripe_return_url: "https://shop.example/{order_id}".into(),
+        stripe_return_url: None,
         stripe_api_url: format!("http://{address}/"),
     };
     (Stripe::new(&options).unwrap().unwrap(), books)
@@ -203,13 +203,19 @@ fn verified(stripe: &Stripe, event: &Value) -> Result<Option<Report>> {
     stripe.verify(Some(&sign(now(), &body)), &body)
 }
 
+const BACK: &str = "https://shop.example/order#id/secret";
+
 #[tokio::test]
 async fn a_payment_is_asked_for_once_and_paid_at_stripes_page() {
     let (stripe, books) = stripe().await;
     let payment = payment();
-    let first = stripe.start(&payment, "stripe").await.unwrap();
+    let first = stripe.start(&payment, "stripe", BACK).await.unwrap();
     assert_eq!(first, NextStep::Redirect("https://checkout.example/0".into()));
-    assert_eq!(stripe.start(&payment, "stripe").await.unwrap(), first, "after a crash");
+    assert_eq!(
+        stripe.start(&payment, "stripe", BACK).await.unwrap(),
+        first,
+        "after a crash"
+    );
     let books = books.lock().unwrap();
     let asked = &books.asked[0];
     assert_eq!(books.asked.len(), 1);
@@ -220,8 +226,8 @@ async fn a_payment_is_asked_for_once_and_paid_at_stripes_page() {
         payment.payment_id.to_string()
     );
     assert_eq!(
-        asked["success_url"],
-        format!("https://shop.example/{}", payment.order_id)
+        (asked["success_url"].as_str(), asked["cancel_url"].as_str()),
+        (BACK, BACK)
     );
 }
 
@@ -234,7 +240,7 @@ async fn trouble_is_told_apart_from_refusal() {
     let payment = payment();
     for status in [429, 500, 503, 409] {
         trouble(status);
-        let error = stripe.start(&payment, "stripe").await.unwrap_err();
+        let error = stripe.start(&payment, "stripe", BACK).await.unwrap_err();
         assert!(matches!(error, Error::Unavailable(_)), "{status}: {error:?}");
         trouble(status);
         assert!(stripe.refund(&due(&payment, Some("pi_1"))).await.is_err(), "{status}");

@@ -31,7 +31,7 @@ impl PaymentProvider for Scripted {
         &["any"]
     }
 
-    async fn start(&self, _: &Payment, _: &str) -> Result<NextStep> {
+    async fn start(&self, _: &Payment, _: &str, _: &str) -> Result<NextStep> {
         Ok(NextStep::Wait)
     }
 

@@ -1,13 +1,14 @@
 //! Who connects, and whose statement it is that somebody asks to cancel.
 
-use super::{Door, error, fatal};
-use crate::{
-    auth::{self, Identity},
-    problem::Problem,
+use super::{
+    Postgres,
+    error::{error, fatal},
 };
+use crate::problem::Problem;
 use async_trait::async_trait;
 use domain::OrganizerId;
 use futures::{Sink, SinkExt};
+use lakehouse::Session;
 use pgwire::{
     api::{
         ClientInfo, METADATA_DATABASE, PgWireConnectionState, PidSecretKeyGenerator, RandomPidSecretKeyGenerator,
@@ -25,7 +26,7 @@ use pgwire::{
     },
 };
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     fmt::Debug,
     net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
@@ -35,19 +36,47 @@ use tokio_util::sync::CancellationToken;
 /// Like PostgreSQL's own, so that drivers know what they may expect.
 const SERVER_VERSION: &str = "15.0 (Bilten)";
 
+/// Statements and portals that a connection may keep under names; a driver's pool has some hundred.
+const MOST_NAMES: usize = 500;
+
 /// A connection that has logged in.
 pub(super) struct Login {
+    address: IpAddr,
     token: String,
     organizer: Option<OrganizerId>,
     running: Arc<Mutex<CancellationToken>>,
+    names: Mutex<BTreeSet<(u8, String)>>,
     _registered: Registered,
 }
 
 impl Login {
-    /// The session of whoever has this token now.
-    pub(super) async fn session(&self, door: &Door) -> PgWireResult<lakehouse::Session> {
-        let identity = auth::bearer(&door.app, &self.token).await.map_err(ended)?;
-        door.app.session_for(&identity, self.organizer).map_err(ended)
+    pub(super) async fn session(&self, postgres: &Postgres) -> PgWireResult<Session> {
+        let session = postgres.entrance.session(self.address, &self.token, self.organizer);
+        // Whoever is not known any more is out; other trouble passes.
+        session.await.map_err(|problem| match problem.code.as_ref() {
+            "unauthenticated" => fatal(problem),
+            _ => error(problem),
+        })
+    }
+
+    /// Remembers that something is kept under a name, of a kind as the protocol knows them.
+    pub(super) fn keep(&self, kind: u8, name: &str) -> PgWireResult<()> {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        if names.len() >= MOST_NAMES {
+            let many = format!("a connection keeps at most {MOST_NAMES} statements and portals: close some");
+            return Err(error(Problem::new("resources_exhausted", many)));
+        }
+        names.insert((kind, name.to_owned()));
+        Ok(())
+    }
+
+    /// The one of this name, or all of the kind, is not kept any more.
+    pub(super) fn forget(&self, kind: u8, name: Option<&str>) -> Vec<String> {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let gone = names.extract_if(.., |(known, kept)| {
+            *known == kind && name.is_none_or(|name| name == kept)
+        });
+        gone.map(|(_, name)| name).collect()
     }
 
     /// The next statement begins; what cancels it is this.
@@ -55,14 +84,6 @@ impl Login {
         let token = CancellationToken::new();
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = token.clone();
         token
-    }
-}
-
-/// Whoever is not known any more is out; other trouble passes.
-fn ended(problem: Problem) -> PgWireError {
-    match problem.code.as_ref() {
-        "unauthenticated" => fatal(problem),
-        _ => error(problem),
     }
 }
 
@@ -107,7 +128,7 @@ impl CancelHandler for Cancels {
 }
 
 #[async_trait]
-impl StartupHandler for Door {
+impl StartupHandler for Postgres {
     async fn on_startup<C>(&self, client: &mut C, message: PgWireFrontendMessage) -> PgWireResult<()>
     where
         C: ClientInfo + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
@@ -118,7 +139,9 @@ impl StartupHandler for Door {
             PgWireFrontendMessage::Startup(startup) => {
                 protocol_negotiation(client, &startup).await?;
                 save_startup_parameters_to_metadata(client, &startup);
-                self.may_connect(client.socket_addr().ip()).map_err(fatal)?;
+                let address = client.socket_addr().ip();
+                self.entrance.admit(address).map_err(fatal)?;
+                self.entrance.app.limits.public(address).map_err(fatal)?;
                 client.set_state(PgWireConnectionState::AuthenticationInProgress);
                 let ask = PgWireBackendMessage::Authentication(Authentication::CleartextPassword);
                 client.send(ask).await?;
@@ -129,42 +152,24 @@ impl StartupHandler for Door {
                 let organizer = client.metadata().get(METADATA_DATABASE);
                 let organizer = organizer.and_then(|name| name.parse::<OrganizerId>().ok());
                 let address = client.socket_addr().ip();
-                self.identify(address, &token, organizer).await.map_err(fatal)?;
+                let session = self.entrance.session(address, &token, organizer).await;
+                session.map_err(fatal)?;
                 let (_, key) = RandomPidSecretKeyGenerator::default().generate(client);
                 let pid = rand::random_range(1..i32::MAX);
                 client.set_pid_and_secret_key(pid, key.clone());
                 let (running, registered) = self.cancels.register(pid, &key);
                 client.session_extensions().insert(Login {
+                    address,
                     token,
                     organizer,
                     running,
+                    names: Mutex::default(),
                     _registered: registered,
                 });
                 finish_authentication(client, &parameters()).await
             }
             _ => Err(fatal(Problem::new("unauthenticated", "log in first"))),
         }
-    }
-}
-
-impl Door {
-    fn may_connect(&self, address: IpAddr) -> Result<(), Problem> {
-        if !self.cleartext_from_anywhere && !address.to_canonical().is_loopback() {
-            return Err(Problem::forbidden(
-                "a token is not taken in the clear from another machine: put something that encrypts before Bilten, \
-                 and tell it so with --sql-allow-cleartext",
-            ));
-        }
-        self.app.limits.public(address)
-    }
-
-    /// Whether the token is good for a session. Who guesses waits.
-    async fn identify(&self, address: IpAddr, token: &str, organizer: Option<OrganizerId>) -> Result<(), Problem> {
-        let identity: Identity = match auth::bearer(&self.app, token).await {
-            Ok(identity) => identity,
-            Err(wrong) => return Err(self.app.limits.log_in(address).err().unwrap_or(wrong)),
-        };
-        self.app.session_for(&identity, organizer).map(drop)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Batches of an answer as PostgreSQL's rows, one batch at a time.
 
-use super::{error, values::Cells};
+use super::{error::error, values::Cells};
+use crate::problem::Problem;
 use bytes::BytesMut;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use lakehouse::{
@@ -46,16 +47,27 @@ pub(super) fn wire(of: PgType) -> Type {
     Type::from_oid(of.oid).unwrap_or(Type::TEXT)
 }
 
-/// The rows as they come, until somebody cancels.
-pub(super) fn respond(rows: QueryStream, wanted: &Format, cancel: CancellationToken) -> QueryResponse {
-    let schema = rows.schema();
-    let fields = Arc::new(fields(&schema, wanted));
-    let binary: Vec<bool> = (0..fields.len()).map(|index| is_binary(wanted, index)).collect();
+/// The rows as they come, until somebody cancels, as the `columns` that the client was told of.
+pub(super) fn respond(
+    rows: QueryStream,
+    columns: &SchemaRef,
+    wanted: &Format,
+    cancel: CancellationToken,
+) -> PgWireResult<QueryResponse> {
+    if rows.schema().fields().len() != columns.fields().len() {
+        let changed = "the columns are not those that were described: prepare the statement again";
+        return Err(error(Problem::new("conflict", changed)));
+    }
+    let fields = Arc::new(fields(columns, wanted));
+    let of = columns.fields().iter().enumerate();
+    let of: Vec<(PgType, bool)> = of
+        .map(|(index, field)| (pg_type(field.data_type()), is_binary(wanted, index)))
+        .collect();
     let batches = until(rows, cancel).map(move |batch| {
-        let rows = encode(&batch?, &schema, &binary).map_err(error)?;
+        let rows = encode(&batch?, &of).map_err(error)?;
         PgWireResult::Ok(stream::iter(rows.into_iter().map(PgWireResult::Ok)))
     });
-    QueryResponse::new(fields, batches.try_flatten())
+    Ok(QueryResponse::new(fields, batches.try_flatten()))
 }
 
 fn until(rows: QueryStream, cancel: CancellationToken) -> impl Stream<Item = PgWireResult<RecordBatch>> {
@@ -72,10 +84,10 @@ fn until(rows: QueryStream, cancel: CancellationToken) -> impl Stream<Item = PgW
     })
 }
 
-fn encode(batch: &RecordBatch, schema: &SchemaRef, binary: &[bool]) -> lakehouse::Result<Vec<DataRow>> {
+fn encode(batch: &RecordBatch, of: &[(PgType, bool)]) -> lakehouse::Result<Vec<DataRow>> {
     let plain = output::plain(batch)?;
-    let columns = plain.columns().iter().zip(schema.fields()).zip(binary);
-    let cells = columns.map(|((column, field), binary)| Cells::new(column, pg_type(field.data_type()), *binary));
+    let columns = plain.columns().iter().zip(of);
+    let cells = columns.map(|(column, (of, binary))| Cells::new(column, *of, *binary));
     let cells: Vec<Cells<'_>> = cells.collect::<lakehouse::Result<_>>()?;
     let row = |row| {
         let mut bytes = BytesMut::new();

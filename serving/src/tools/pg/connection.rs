@@ -1,7 +1,6 @@
 //! One connection, message by message. The library reads and writes them; how long and how much it waits for is ours.
 
-use super::Door;
-use crate::pg::{error, fatal};
+use super::{Postgres, error::fatal};
 use crate::problem::Problem;
 use futures::{SinkExt, StreamExt};
 use pgwire::{
@@ -28,7 +27,7 @@ use tokio::{
 use tokio_util::{codec::Framed, sync::CancellationToken};
 
 /// A query has a few kilobytes, and its values not much more. What announces more would be kept until it is complete.
-const MESSAGE_BYTES: usize = 1 << 20;
+const MESSAGE_BYTES: usize = 256 << 10;
 const LOG_IN: Duration = Duration::from_secs(30);
 /// Pools keep connections for hours, and nobody needs one that has been quiet for so long.
 const IDLE: Duration = Duration::from_secs(2 * 3600);
@@ -40,10 +39,9 @@ type Socket = Framed<Bounded, PgWireMessageServerCodec<super::query::Prepared>>;
 pub(super) async fn run(
     stream: TcpStream,
     peer: SocketAddr,
-    door: Arc<Door>,
+    postgres: Arc<Postgres>,
     stop: CancellationToken,
 ) -> io::Result<()> {
-    stream.set_nodelay(true)?;
     let stream = Arc::new(stream);
     let codec = PgWireMessageServerCodec::new(DefaultClient::new(peer, false));
     let bounded = Bounded {
@@ -51,14 +49,14 @@ pub(super) async fn run(
         read: 0,
     };
     let mut socket = Framed::new(bounded, codec);
-    if timeout(LOG_IN, log_in(&mut socket, &door)).await?? {
-        serve(&mut socket, &stream, &door, &stop).await?;
+    if timeout(LOG_IN, log_in(&mut socket, &postgres)).await?? {
+        serve(&mut socket, &stream, &postgres, &stop).await?;
     }
     Ok(())
 }
 
 /// Up to the first statement; whether there will be one.
-async fn log_in(socket: &mut Socket, door: &Arc<Door>) -> io::Result<bool> {
+async fn log_in(socket: &mut Socket, postgres: &Arc<Postgres>) -> io::Result<bool> {
     while !matches!(socket.state(), PgWireConnectionState::ReadyForQuery) {
         let Some(message) = socket.next().await else {
             return Ok(false);
@@ -66,7 +64,7 @@ async fn log_in(socket: &mut Socket, door: &Arc<Door>) -> io::Result<bool> {
         let message = message.map_err(io::Error::other)?;
         if let PgWireFrontendMessage::SslNegotiation(asked) = message {
             negotiate(socket, &asked).await?;
-        } else if !answer(socket, door, message).await? {
+        } else if !answer(socket, postgres, message).await? {
             return Ok(false);
         }
     }
@@ -94,7 +92,7 @@ async fn negotiate(socket: &mut Socket, asked: &SslNegotiationMetaMessage) -> io
 async fn serve(
     socket: &mut Socket,
     stream: &TcpStream,
-    door: &Arc<Door>,
+    postgres: &Arc<Postgres>,
     stop: &CancellationToken,
 ) -> io::Result<()> {
     loop {
@@ -109,12 +107,16 @@ async fn serve(
         let Some(message) = message else {
             return Ok(());
         };
-        let message = message.map_err(io::Error::other)?;
-        if matches!(message, PgWireFrontendMessage::Terminate(_)) {
-            return Ok(());
-        }
+        let message = match message {
+            Ok(PgWireFrontendMessage::Terminate(_)) => return Ok(()),
+            Ok(message) => message,
+            Err(broken) => {
+                let broken = Problem::new("invalid_body", broken.to_string());
+                return process_error(socket, fatal(broken), false).await;
+            }
+        };
         let goes_on = tokio::select! {
-            goes_on = timeout(STATEMENT, answer(socket, door, message)) => goes_on??,
+            goes_on = timeout(STATEMENT, answer(socket, postgres, message)) => goes_on??,
             () = gone(stream) => false,
         };
         if !goes_on {
@@ -132,11 +134,11 @@ async fn gone(stream: &TcpStream) {
 }
 
 /// Whether the connection goes on.
-async fn answer(socket: &mut Socket, door: &Arc<Door>, message: PgWireFrontendMessage) -> io::Result<bool> {
+async fn answer(socket: &mut Socket, postgres: &Arc<Postgres>, message: PgWireFrontendMessage) -> io::Result<bool> {
     let is_cancel = matches!(message, PgWireFrontendMessage::CancelRequest(_));
     let extended = message.is_extended_query();
-    let handlers = (door.clone(), door.clone(), door.clone());
-    let cancels = Arc::new(door.cancels.clone());
+    let handlers = (postgres.clone(), postgres.clone(), postgres.clone());
+    let cancels = Arc::new(postgres.cancels.clone());
     let nothing = Arc::new(pgwire::api::NoopHandler);
     let done = process_message(message, socket, handlers.0, handlers.1, handlers.2, nothing, cancels).await;
     let Err(failed) = done else {
@@ -154,10 +156,13 @@ pub(super) struct Bounded {
 }
 
 impl AsyncRead for Bounded {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         if self.read > MESSAGE_BYTES {
-            let why = error(Problem::new("body_too_large", "a message has at most 1 MiB"));
-            return Poll::Ready(Err(io::Error::other(why)));
+            return Poll::Ready(Err(io::Error::other("a message has at most 256 KiB")));
         }
         loop {
             ready!(self.stream.poll_read_ready(context))?;

@@ -1,0 +1,223 @@
+//! The SQL that answers for a transform at one moment: its kept rows, and what has come since they were computed.
+//!
+//! - A *view* is its SQL.
+//! - A *rollup* is its kept rows and the same SQL over the facts since their position, added up.
+//! - An *overwrite* is its kept rows but for those whose keys were touched since, and its SQL for those keys.
+//! - A *table* is its kept rows.
+//!
+//! Rows that another version of the transform has kept, and rows from sources that this process has not seen yet, are left
+//! aside: then the answer is computed as a whole, which is slow and right.
+
+use crate::project::{Materialized, Named, Overwrite, Project, Rollup, Template, Transform, between};
+use lakehouse::{
+    Result, async_trait,
+    relations::{KEPT, KeptState, Moment, Position, Relations},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Touched keys that a query lists. More are looked up by the query itself, which reads them a second time.
+const MOST_LISTED: usize = 500;
+
+#[async_trait]
+impl Relations for Project {
+    fn names(&self, schema: &str) -> Vec<String> {
+        let transforms = self.transforms().iter().filter(|transform| transform.layer == schema);
+        transforms.map(|transform| transform.name.clone()).collect()
+    }
+
+    fn kept(&self) -> Vec<String> {
+        let transforms = self.transforms().iter().filter(|transform| transform.is_kept());
+        transforms.map(Transform::table).collect()
+    }
+
+    async fn answer(&self, schema: &str, name: &str, moment: &Moment) -> Result<Option<String>> {
+        let Some(transform) = self.transform(name).filter(|transform| transform.layer == schema) else {
+            return Ok(None);
+        };
+        let whole = self.whole(transform);
+        let kept = self.usable(transform, moment);
+        let sql = match (&transform.about.materialized, kept) {
+            (Materialized::View, _) => whole,
+            (Materialized::Table { .. }, Some(_)) => kept_rows(transform),
+            (Materialized::Table { .. }, None) => format!("select * from ({whole}) where false"),
+            (Materialized::Overwrite(_) | Materialized::Rollup(_), None) => whole,
+            (Materialized::Rollup(rollup), Some(kept)) => {
+                let fresh = self.since(transform, rollup, &kept.position, &moment.position());
+                merged(transform, &[kept_rows(transform), fresh])
+            }
+            (Materialized::Overwrite(overwrite), Some(kept)) => {
+                let touched = self.touched(transform, overwrite, &kept.position, moment).await?;
+                match touched.predicate() {
+                    None => kept_rows(transform),
+                    Some(predicate) => format!(
+                        "{} where not ({predicate}) union all {}",
+                        kept_rows(transform),
+                        self.where_touched(transform, &predicate)
+                    ),
+                }
+            }
+        };
+        Ok(Some(sql))
+    }
+}
+
+impl Project {
+    /// The kept rows of this transform, if they are this version's and the moment has come as far.
+    pub(crate) fn usable(&self, transform: &Transform, moment: &Moment) -> Option<KeptState> {
+        let kept = moment.kept(&transform.table());
+        kept.filter(|kept| kept.fingerprint == transform.fingerprint)
+    }
+
+    /// All rows of a transform, from its sources.
+    pub(crate) fn whole(&self, transform: &Transform) -> String {
+        transform.sql.render(|named| self.place(named))
+    }
+
+    /// Where SQL finds what is named.
+    pub(crate) fn place(&self, named: &Named) -> String {
+        match named {
+            Named::Source(table) | Named::New(table) => format!("lake.{table}"),
+            Named::Ref(name) => {
+                let layer = self.transform(name).map_or("lake", |transform| transform.layer);
+                format!("{layer}.{name}")
+            }
+        }
+    }
+
+    /// What a rollup makes of the facts between two positions.
+    pub(crate) fn since(&self, transform: &Transform, rollup: &Rollup, after: &Position, up_to: &Position) -> String {
+        let has_seq = transform.sources.iter().all(|source| source.has_seq());
+        let fresh = between(has_seq, after, up_to);
+        let sql = transform.sql.render(|named| match named {
+            Named::Ref(name) if *name == rollup.facts => {
+                format!("(select * from {} where {fresh})", self.place(named))
+            }
+            named => self.place(named),
+        });
+        format!("select {} from ({sql})", transform.column_list())
+    }
+
+    /// Which keys of an overwrite rows after a position touch.
+    pub(crate) async fn touched(
+        &self,
+        transform: &Transform,
+        overwrite: &Overwrite,
+        after: &Position,
+        moment: &Moment,
+    ) -> Result<Touched> {
+        let up_to = moment.position();
+        let queries = transform.sources.iter().map(|source| {
+            let fresh = |table: &str, has_seq| format!("lake.{table} where {}", between(has_seq, after, &up_to));
+            match overwrite.touched.get(&source.table) {
+                Some(query) => match Template::parse(query) {
+                    Ok(template) => template.render(|named| match named {
+                        Named::New(table) => {
+                            let has_seq = table != domain::interaction::TABLE;
+                            format!("(select * from {})", fresh(table, has_seq))
+                        }
+                        named => self.place(named),
+                    }),
+                    Err(_) => query.clone(),
+                },
+                None => format!(
+                    "select {} from {}",
+                    overwrite.key.join(", "),
+                    fresh(&source.table, source.has_seq())
+                ),
+            }
+        });
+        let all = queries.collect::<Vec<_>>().join(" union all ");
+        let mut columns = BTreeMap::new();
+        for column in &overwrite.key {
+            let sql = format!("select distinct arrow_cast({column}, 'Utf8') from ({all}) where {column} is not null");
+            let values: BTreeSet<String> = moment.texts(&sql).await?.into_iter().collect();
+            let query = format!("select {column} from ({all})");
+            columns.insert(column.clone(), TouchedColumn { values, query });
+        }
+        Ok(Touched { columns })
+    }
+
+    /// The rows of a transform whose keys were touched.
+    pub(crate) fn where_touched(&self, transform: &Transform, predicate: &str) -> String {
+        let (columns, whole) = (transform.column_list(), self.whole(transform));
+        format!("select {columns} from ({whole}) where {predicate}")
+    }
+}
+
+/// Keys that new rows have touched: every combination of these values.
+pub(crate) struct Touched {
+    columns: BTreeMap<String, TouchedColumn>,
+}
+
+struct TouchedColumn {
+    values: BTreeSet<String>,
+    query: String,
+}
+
+impl Touched {
+    /// True of the rows whose keys were touched; None if there can't be any.
+    pub(crate) fn predicate(&self) -> Option<String> {
+        if self.columns.values().any(|column| column.values.is_empty()) {
+            return None;
+        }
+        let all = self.columns.iter().map(|(name, column)| {
+            if column.values.len() > MOST_LISTED {
+                return format!(
+                    "{name} in (select {name} from ({}) where {name} is not null)",
+                    column.query
+                );
+            }
+            let values = column
+                .values
+                .iter()
+                .map(|value| format!("'{}'", value.replace('\'', "''")));
+            format!("{name} in ({})", values.collect::<Vec<_>>().join(", "))
+        });
+        Some(all.collect::<Vec<_>>().join(" and "))
+    }
+
+    pub(crate) fn into_values(self) -> BTreeMap<String, BTreeSet<String>> {
+        let columns = self.columns.into_iter();
+        columns.map(|(name, column)| (name, column.values)).collect()
+    }
+
+    pub(crate) fn keys(&self) -> usize {
+        self.columns
+            .values()
+            .map(|column| column.values.len())
+            .max()
+            .unwrap_or(0)
+    }
+}
+
+fn kept_rows(transform: &Transform) -> String {
+    format!(
+        "select {} from {KEPT}.\"{}\"",
+        transform.column_list(),
+        transform.table()
+    )
+}
+
+/// The kept rows of small files.
+pub(crate) fn small_rows(transform: &Transform) -> String {
+    format!(
+        "select {} from {KEPT}.\"{}$small\"",
+        transform.column_list(),
+        transform.table()
+    )
+}
+
+/// Rows of a rollup from several places as one.
+pub(crate) fn merged(transform: &Transform, parts: &[String]) -> String {
+    let columns = transform.about.columns.iter().map(|column| match column.merge {
+        Some(merge) => format!("{}({name}) as {name}", merge.function(), name = column.name),
+        None => column.name.clone(),
+    });
+    let grain = transform.about.columns.iter().filter(|column| column.merge.is_none());
+    format!(
+        "select {} from ({}) group by {}",
+        columns.collect::<Vec<_>>().join(", "),
+        parts.join(" union all "),
+        grain.map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ")
+    )
+}

@@ -1,0 +1,359 @@
+//! From what is asked to SQL. Each mart answers in a part of its own, once for the range and once more for what it is
+//! compared to; the parts are put one below the other and joined by what they are grouped by.
+
+use super::{Metric, Time, metric};
+use chrono::{Days, NaiveDate};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// Figures, by what, of when.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricQuery {
+    pub metrics: Vec<String>,
+    #[serde(default)]
+    pub dimensions: Vec<String>,
+    #[serde(default)]
+    pub filters: Vec<Filter>,
+    /// The first day. None: from the beginning.
+    pub from: Option<NaiveDate>,
+    /// The day after the last one. None: to the end.
+    pub to: Option<NaiveDate>,
+    /// None: one figure for the whole range.
+    pub grain: Option<Grain>,
+    /// Asks for `{metric}_before` too.
+    pub compare_to: Option<Compare>,
+    /// A metric or a dimension, with `-` before it for the largest first. None: by time, then by dimensions.
+    pub order_by: Option<String>,
+    pub limit: Option<usize>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Filter {
+    pub dimension: String,
+    /// Rows with one of these values; null is a row without one.
+    #[serde(rename = "in")]
+    pub values: Vec<Option<String>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grain {
+    Minute,
+    Hour,
+    Day,
+    Week,
+    Month,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compare {
+    /// As many days before.
+    Previous,
+    /// 52 weeks before, so that weekdays meet.
+    Year,
+}
+
+/// What can't be asked, and where it was asked (a JSON pointer).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct QueryError {
+    pub pointer: String,
+    pub message: String,
+}
+
+const MOST_METRICS: usize = 20;
+const MOST_DIMENSIONS: usize = 6;
+const MOST_VALUES: usize = 200;
+pub(super) const USUAL_ROWS: usize = 1_000;
+const MOST_ROWS: usize = 50_000;
+
+/// A dimension that is a name in another table: (the dimension, the mart's column, the table, its column).
+const NAMES: [(&str, &str, &str, &str); 5] = [
+    ("title", "event_id", "staging.stg_events", "title"),
+    ("category", "event_id", "staging.stg_events", "category"),
+    ("ticket_type", "ticket_type_id", "lake.ticket_types", "name"),
+    ("promo_code", "promo_code_id", "lake.promo_codes", "code"),
+    ("check_in_list", "check_in_list_id", "lake.check_in_lists", "name"),
+];
+
+/// The mart's column that a dimension follows from.
+pub(super) fn column_of(dimension: &str) -> &str {
+    let name = NAMES.iter().find(|(name, ..)| *name == dimension);
+    name.map_or(dimension, |(_, column, ..)| column)
+}
+
+fn wrong<T>(pointer: impl Into<String>, message: impl Into<String>) -> Result<T, QueryError> {
+    Err(QueryError {
+        pointer: pointer.into(),
+        message: message.into(),
+    })
+}
+
+impl MetricQuery {
+    /// The one statement that answers it. Columns: `at` (if there is a grain; local time without a zone), the dimensions,
+    /// `currency` (if one of the metrics is money), and the metrics.
+    pub fn sql(&self) -> Result<String, QueryError> {
+        let metrics = self.checked()?;
+        let mut keys: Vec<&str> = self.dimensions.iter().map(String::as_str).collect();
+        if metrics.iter().any(|metric| metric.by_currency) && !keys.contains(&"currency") {
+            keys.push("currency");
+        }
+        let mut marts: BTreeMap<&str, Vec<&Metric>> = BTreeMap::new();
+        for metric in &metrics {
+            marts.entry(&metric.mart).or_default().push(metric);
+        }
+        let mut parts = Vec::new();
+        for of_mart in marts.values() {
+            parts.push(self.part(of_mart, &metrics, &keys, None));
+            if let Some(days) = self.days_before()? {
+                parts.push(self.part(of_mart, &metrics, &keys, Some(days)));
+            }
+        }
+        let mut grouped: Vec<String> = self.grain.map(|_| "at".to_owned()).into_iter().collect();
+        grouped.extend(keys.iter().map(|key| quoted_name(key)));
+        let figures = metrics.iter().flat_map(|metric| self.columns(metric));
+        let figures = figures.map(|name| format!("max({name}) as {name}"));
+        let selected: Vec<String> = grouped.iter().cloned().chain(figures).collect();
+        let mut sql = format!(
+            "select {} from (\n{}\n) parts",
+            selected.join(", "),
+            parts.join("\nunion all\n")
+        );
+        if !grouped.is_empty() {
+            sql += &format!(" group by {}", grouped.join(", "));
+        }
+        let limit = self.limit.unwrap_or(USUAL_ROWS);
+        sql += &match self.order(&metrics, &keys)? {
+            Some(order) => format!(" order by {order}"),
+            None if grouped.is_empty() => String::new(),
+            None => format!(" order by {}", grouped.join(", ")),
+        };
+        Ok(format!("{sql} limit {limit}"))
+    }
+
+    fn checked(&self) -> Result<Vec<&'static Metric>, QueryError> {
+        if self.metrics.is_empty() || self.metrics.len() > MOST_METRICS {
+            return wrong("/metrics", format!("ask for 1 to {MOST_METRICS} metrics"));
+        }
+        if self.dimensions.len() > MOST_DIMENSIONS {
+            return wrong("/dimensions", format!("ask by at most {MOST_DIMENSIONS} dimensions"));
+        }
+        if self.limit.is_some_and(|limit| !(1..=MOST_ROWS).contains(&limit)) {
+            return wrong("/limit", format!("a limit is 1 to {MOST_ROWS}"));
+        }
+        if self.from.zip(self.to).is_some_and(|(from, to)| to <= from) {
+            return wrong("/to", "the range ends after it begins");
+        }
+        let mut metrics = Vec::new();
+        for (place, name) in self.metrics.iter().enumerate() {
+            let pointer = format!("/metrics/{place}");
+            let Some(found) = metric(name) else {
+                return wrong(pointer, "there is no such metric; GET /v1/metrics lists them");
+            };
+            if metrics.contains(&found) {
+                return wrong(pointer, "this metric is asked for twice");
+            }
+            if self.grain.is_some_and(|grain| grain < Grain::Day) && matches!(found.time, Time::Day(_)) {
+                return wrong("/grain", format!("{name} is counted a day, and not finer"));
+            }
+            metrics.push(found);
+        }
+        let filtered = self.filters.iter().enumerate();
+        let filtered = filtered.map(|(place, filter)| (format!("/filters/{place}/dimension"), &filter.dimension));
+        let grouped = self.dimensions.iter().enumerate();
+        let grouped = grouped.map(|(place, name)| (format!("/dimensions/{place}"), name));
+        for (pointer, name) in grouped.chain(filtered) {
+            let lacking = |metric: &&&'static Metric| !may_be_asked_by(metric, name);
+            if let Some(metric) = metrics.iter().find(lacking) {
+                return wrong(pointer, format!("{} can't be asked by {name}", metric.name));
+            }
+        }
+        for (place, name) in self.dimensions.iter().enumerate() {
+            if self.dimensions[..place].contains(name) {
+                return wrong(format!("/dimensions/{place}"), "this dimension is asked for twice");
+            }
+        }
+        for (place, filter) in self.filters.iter().enumerate() {
+            if filter.values.is_empty() || filter.values.len() > MOST_VALUES {
+                let message = format!("a filter has 1 to {MOST_VALUES} values");
+                return wrong(format!("/filters/{place}/in"), message);
+            }
+        }
+        Ok(metrics)
+    }
+
+    /// How many days lie between the range and what it is compared to.
+    fn days_before(&self) -> Result<Option<u64>, QueryError> {
+        match (self.compare_to, self.from, self.to) {
+            (None, ..) => Ok(None),
+            (Some(Compare::Year), ..) => Ok(Some(52 * 7)),
+            (Some(Compare::Previous), Some(from), Some(to)) => Ok(Some((to - from).num_days().unsigned_abs())),
+            (Some(Compare::Previous), ..) => {
+                wrong("/compare_to", "what came before a range needs its first and last day")
+            }
+        }
+    }
+
+    fn columns(&self, metric: &Metric) -> Vec<String> {
+        let before = self.compare_to.map(|_| format!("{}_before", metric.name));
+        [metric.name.clone()].into_iter().chain(before).collect()
+    }
+
+    /// What one mart knows of its metrics, with nulls in the places of the others'.
+    fn part(&self, own: &[&Metric], all: &[&Metric], keys: &[&str], days_before: Option<u64>) -> String {
+        let Metric { mart, time, .. } = own[0];
+        let (at, zoned) = match time {
+            Time::Day(column) => (format!("cast(m.{column} as timestamp)"), false),
+            Time::Instant(column) if about_events(own[0]) => {
+                (format!("local_time(m.{column}, coalesce(zones.timezone, 'UTC'))"), true)
+            }
+            Time::Instant(column) => (format!("local_time(m.{column}, 'UTC')"), false),
+        };
+        let mut selected = Vec::new();
+        if let Some(grain) = self.grain {
+            let moved = days_before.map_or(String::new(), |days| format!(" + interval '{days} days'"));
+            selected.push(format!("date_trunc('{}', {at}{moved}) as at", grain.name()));
+        }
+        for key in keys {
+            let value = match *key {
+                // What is no money is of no currency.
+                "currency" if !own.iter().any(|metric| metric.by_currency) => "cast(null as varchar)".to_owned(),
+                key => expression(key),
+            };
+            selected.push(format!("{value} as {}", quoted_name(key)));
+        }
+        let grouped: Vec<String> = (1..=selected.len()).map(|place| place.to_string()).collect();
+        for metric in all {
+            // The first column is of the range itself, the second of what it is compared to.
+            for (before, column) in [false, true].into_iter().zip(self.columns(metric)) {
+                let value = match own.contains(metric) && before == days_before.is_some() {
+                    true => metric.about.expression.as_str(),
+                    false => "null",
+                };
+                // Said in every part, since a union has the types of its first one.
+                let kind = if is_quotient(metric) { "double" } else { "bigint" };
+                selected.push(format!("cast({value} as {kind}) as {column}"));
+            }
+        }
+        let joins = self.joins(keys, zoned);
+        let conditions = self.conditions(&at, days_before);
+        let mut sql = format!("select {} from marts.{mart} m{joins}", selected.join(", "));
+        if !conditions.is_empty() {
+            sql += &format!(" where {}", conditions.join(" and "));
+        }
+        if !grouped.is_empty() {
+            sql += &format!(" group by {}", grouped.join(", "));
+        }
+        sql
+    }
+
+    fn joins(&self, keys: &[&str], zoned: bool) -> String {
+        let used = |name: &str| keys.contains(&name) || self.filters.iter().any(|filter| filter.dimension == name);
+        let mut joins = String::new();
+        if zoned {
+            let zones = "select event_id as zone_of, timezone from staging.stg_events";
+            joins += &format!(" left join ({zones}) zones on zones.zone_of = m.event_id");
+        }
+        for (name, column, table, shown) in NAMES.iter().filter(|(name, ..)| used(name)) {
+            let names = format!("select {column} as {name}_of, {shown} as {name}_name from {table}");
+            joins += &format!(" left join ({names}) {name}s on {name}s.{name}_of = m.{column}");
+        }
+        joins
+    }
+
+    fn conditions(&self, at: &str, days_before: Option<u64>) -> Vec<String> {
+        let day = |day: NaiveDate| day.checked_sub_days(Days::new(days_before.unwrap_or(0))).unwrap_or(day);
+        let mut conditions = Vec::new();
+        for (comparison, bound) in [(">=", self.from), ("<", self.to)] {
+            if let Some(bound) = bound {
+                conditions.push(format!("{at} {comparison} timestamp '{}T00:00:00'", day(bound)));
+            }
+        }
+        for filter in &self.filters {
+            let column = format!("cast({} as varchar)", expression(&filter.dimension));
+            let values: Vec<String> = filter.values.iter().flatten().map(|value| quoted(value)).collect();
+            let mut either = Vec::new();
+            if !values.is_empty() {
+                either.push(format!("{column} in ({})", values.join(", ")));
+            }
+            if filter.values.contains(&None) {
+                either.push(format!("{column} is null"));
+            }
+            conditions.push(format!("({})", either.join(" or ")));
+        }
+        conditions
+    }
+
+    fn order(&self, metrics: &[&Metric], keys: &[&str]) -> Result<Option<String>, QueryError> {
+        let Some(order_by) = &self.order_by else {
+            return Ok(None);
+        };
+        let (name, direction) = match order_by.strip_prefix('-') {
+            Some(name) => (name, "desc nulls last"),
+            None => (order_by.as_str(), "asc nulls last"),
+        };
+        let known = keys.contains(&name)
+            || (name == "at" && self.grain.is_some())
+            || metrics
+                .iter()
+                .any(|metric| self.columns(metric).iter().any(|column| column == name));
+        if !known {
+            return wrong("/order_by", "order by a metric or dimension that is asked for");
+        }
+        let rest: Vec<String> = keys.iter().map(|key| quoted_name(key)).collect();
+        let rest = self.grain.map(|_| "at".to_owned()).into_iter().chain(rest);
+        let all: Vec<String> = [format!("{} {direction}", quoted_name(name))]
+            .into_iter()
+            .chain(rest)
+            .collect();
+        Ok(Some(all.join(", ")))
+    }
+}
+
+impl Grain {
+    pub fn name(self) -> &'static str {
+        match self {
+            Grain::Minute => "minute",
+            Grain::Hour => "hour",
+            Grain::Day => "day",
+            Grain::Week => "week",
+            Grain::Month => "month",
+        }
+    }
+}
+
+/// Counts and sums are whole, what is divided is not.
+fn is_quotient(metric: &Metric) -> bool {
+    metric.about.expression.contains(" / ")
+}
+
+fn about_events(metric: &Metric) -> bool {
+    metric.dimensions.iter().any(|dimension| dimension == "event_id")
+}
+
+fn may_be_asked_by(metric: &Metric, dimension: &str) -> bool {
+    match dimension {
+        "organizer_id" => true,
+        "currency" => metric.by_currency,
+        name => metric.dimensions.iter().any(|dimension| dimension == name),
+    }
+}
+
+fn expression(dimension: &str) -> String {
+    match NAMES.iter().find(|(name, ..)| *name == dimension) {
+        Some((name, ..)) => format!("{name}s.{name}_name"),
+        None => format!("m.{dimension}"),
+    }
+}
+
+fn quoted_name(name: &str) -> String {
+    format!("\"{name}\"")
+}
+
+/// A text as SQL writes it.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}

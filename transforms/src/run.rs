@@ -1,0 +1,248 @@
+//! Runs: what has come since the last one is computed and committed, together with the position it was computed from.
+
+use crate::{
+    answer::{merged, small_rows},
+    project::{Materialized, Project, Transform},
+};
+use lakehouse::{
+    Lake, Principal, Result,
+    kept::{MANY_SMALL_FILES, Replaces, Revised, Revision},
+    relations::{KeptState, Moment, Position},
+};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// So many touched keys, and reading everything once is cheaper than looking for them.
+const MOST_KEYS: usize = 20_000;
+
+/// A run that finds nothing of its own among what is new says so in the table when it has looked through so many rows.
+/// Between, nothing is written.
+const MOST_UNSAID: i64 = 5_000;
+
+/// What a run did to a transform.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ran {
+    pub transform: String,
+    pub how: How,
+    pub took: Duration,
+    /// What is kept afterwards.
+    pub kept: Option<KeptState>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// Nothing had changed.
+    Unchanged,
+    /// Of the touched keys, so many values of the column with most of them.
+    Touched(usize),
+    Added,
+    Rebuilt,
+    /// Another process was faster.
+    Overtaken,
+}
+
+/// Computes transforms and commits their rows.
+#[derive(Clone)]
+pub struct Runner {
+    pub(crate) project: Arc<Project>,
+    pub(crate) lake: Lake,
+    /// When each transform was run here last, and up to where.
+    last: Arc<Mutex<BTreeMap<String, (Instant, Position)>>>,
+}
+
+impl Runner {
+    /// Makes the project's transforms part of the lake's SQL.
+    pub async fn new(project: Arc<Project>, lake: Lake) -> Result<Self> {
+        lake.define(project.clone()).await?;
+        Ok(Self {
+            project,
+            lake,
+            last: Arc::default(),
+        })
+    }
+
+    pub fn project(&self) -> &Project {
+        &self.project
+    }
+
+    /// The present, as platform staff sees it.
+    pub async fn moment(&self) -> Result<Moment> {
+        let principal = Principal {
+            id: "transforms".to_owned(),
+            organizer: None,
+            personal_data: true,
+        };
+        self.lake.moment(&principal).await
+    }
+
+    /// Brings every kept transform up to the present, each as of its own moment.
+    pub async fn run(&self, whole: bool) -> Result<Vec<Ran>> {
+        let mut done = Vec::new();
+        for transform in self.project.transforms().iter().filter(|transform| transform.is_kept()) {
+            done.push(self.run_transform(transform, whole).await?);
+        }
+        Ok(done)
+    }
+
+    /// Runs what has something new since its last run here, and the tables whose time it is. One that fails doesn't keep
+    /// the others from theirs.
+    pub async fn run_due(&self) -> Vec<(String, Result<Ran>)> {
+        let mut done = Vec::new();
+        for transform in self.project.transforms().iter().filter(|transform| transform.is_kept()) {
+            if let Some(ran) = self.run_if_due(transform).await.transpose() {
+                done.push((transform.name.clone(), ran));
+            }
+        }
+        done
+    }
+
+    async fn run_if_due(&self, transform: &Transform) -> Result<Option<Ran>> {
+        let started = Instant::now();
+        let moment = self.moment().await?;
+        let kept = self.project.usable(transform, &moment);
+        if kept.is_some() && !self.is_due(transform, &moment.position()) {
+            return Ok(None);
+        }
+        let ran = self.ran(transform, &moment, false).await?;
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.insert(transform.name.clone(), (started, moment.position()));
+        Ok(Some(ran))
+    }
+
+    fn is_due(&self, transform: &Transform, position: &Position) -> bool {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((at, reached)) = last.get(&transform.name) else {
+            return true;
+        };
+        let wait = match transform.about.materialized {
+            Materialized::Table { every_minutes } => Duration::from_secs(60 * every_minutes),
+            _ => Duration::ZERO,
+        };
+        reached != position && at.elapsed() >= wait
+    }
+
+    /// `whole`: computes every row, whatever is kept.
+    pub async fn run_transform(&self, transform: &Transform, whole: bool) -> Result<Ran> {
+        self.ran(transform, &self.moment().await?, whole).await
+    }
+
+    async fn ran(&self, transform: &Transform, moment: &Moment, whole: bool) -> Result<Ran> {
+        let started = Instant::now();
+        let (how, kept) = self.run_at(transform, moment, whole).await?;
+        Ok(Ran {
+            transform: transform.name.clone(),
+            how,
+            took: started.elapsed(),
+            kept,
+        })
+    }
+
+    pub(crate) async fn run_at(
+        &self,
+        transform: &Transform,
+        moment: &Moment,
+        whole: bool,
+    ) -> Result<(How, Option<KeptState>)> {
+        let kept = self.project.usable(transform, moment);
+        let plan = match kept.as_ref().filter(|_| !whole) {
+            Some(kept) => self.plan(transform, kept, moment).await?,
+            None if self.is_ahead(transform, moment) => return Ok((How::Unchanged, kept)),
+            None => Some((How::Rebuilt, self.project.whole(transform), Replaces::Everything)),
+        };
+        let Some((how, rows, replaces)) = plan else {
+            return Ok((How::Unchanged, kept));
+        };
+        let revision = Revision {
+            table: transform.table(),
+            fingerprint: transform.fingerprint,
+            rows: format!(
+                "select {} from ({rows}) order by {}",
+                transform.column_list(),
+                order(transform)
+            ),
+            replaces,
+        };
+        match self.lake.revise(moment, revision).await? {
+            Revised::Committed(kept) => Ok((how, Some(kept))),
+            Revised::Overtaken => Ok((How::Overtaken, None)),
+        }
+    }
+
+    /// What is kept comes from sources that this process has not read yet; there is nothing to do for it.
+    fn is_ahead(&self, transform: &Transform, moment: &Moment) -> bool {
+        let kept = self.lake.kept().remove(&transform.table());
+        kept.is_some_and(|kept| kept.fingerprint == transform.fingerprint && !moment.position().reaches(&kept.position))
+    }
+
+    async fn plan(
+        &self,
+        transform: &Transform,
+        kept: &KeptState,
+        moment: &Moment,
+    ) -> Result<Option<(How, String, Replaces)>> {
+        let position = moment.position();
+        let idle = unsaid(transform, kept, &position) < MOST_UNSAID;
+        match &transform.about.materialized {
+            Materialized::View => Ok(None),
+            Materialized::Table { .. } if position == kept.position => Ok(None),
+            Materialized::Table { .. } => Ok(Some((
+                How::Rebuilt,
+                self.project.whole(transform),
+                Replaces::Everything,
+            ))),
+            Materialized::Overwrite(overwrite) => {
+                let touched = self
+                    .project
+                    .touched(transform, overwrite, &kept.position, moment)
+                    .await?;
+                let Some(predicate) = touched.predicate() else {
+                    let nothing = format!("{} where false", small_rows(transform));
+                    return Ok((!idle).then_some((How::Unchanged, nothing, Replaces::Nothing)));
+                };
+                let keys = touched.keys();
+                if keys > MOST_KEYS {
+                    return Ok(Some((
+                        How::Rebuilt,
+                        self.project.whole(transform),
+                        Replaces::Everything,
+                    )));
+                }
+                let rows = self.project.where_touched(transform, &predicate);
+                let replaces = Replaces::Keys(touched.into_values());
+                Ok(Some((How::Touched(keys), rows, replaces)))
+            }
+            Materialized::Rollup(rollup) => {
+                let fresh = self.project.since(transform, rollup, &kept.position, &position);
+                let any = moment.rows(&format!("select 1 from ({fresh}) limit 1")).await?;
+                if idle && any.iter().all(|batch| batch.num_rows() == 0) {
+                    return Ok(None);
+                }
+                if kept.small_files < MANY_SMALL_FILES {
+                    return Ok(Some((How::Added, fresh, Replaces::Nothing)));
+                }
+                let rows = merged(transform, &[small_rows(transform), fresh]);
+                Ok(Some((How::Added, rows, Replaces::SmallFiles)))
+            }
+        }
+    }
+}
+
+/// How many rows of what it reads have come since.
+fn unsaid(transform: &Transform, kept: &KeptState, position: &Position) -> i64 {
+    let (changes, interactions) = kept.position.behind(position);
+    let reads = |of_changes| transform.sources.iter().any(|source| source.has_seq() == of_changes);
+    i64::from(reads(true)) * changes + i64::from(reads(false)) * interactions
+}
+
+/// Files are sorted by whose rows they have, then by what they are looked up by.
+fn order(transform: &Transform) -> String {
+    let mut columns = vec!["organizer_id"];
+    match &transform.about.materialized {
+        Materialized::Overwrite(overwrite) => columns.extend(overwrite.key.iter().map(String::as_str)),
+        _ => columns.extend(transform.columns().filter(|name| *name == "event_id")),
+    }
+    columns.join(", ")
+}

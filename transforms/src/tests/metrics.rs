@@ -1,0 +1,195 @@
+//! Metrics, asked over a made-up history: what they answer is what the lake's own tables say.
+
+use super::{world::World, *};
+use crate::metrics::{Compare, Filter, Grain, Metric, MetricQuery, Time, metrics};
+use lakehouse::arrow::array::AsArray;
+
+async fn world() -> (World, Lake, Moment) {
+    let mut world = World::new("metrics");
+    let lake = Lake::open(&world.url(), manual()).await.unwrap();
+    let runner = runner(&lake).await;
+    (0..300).for_each(|_| world.step());
+    world.tell(&lake).await;
+    runner.run(false).await.unwrap();
+    (0..100).for_each(|_| world.step());
+    world.tell(&lake).await;
+    let moment = runner.moment().await.unwrap();
+    (world, lake, moment)
+}
+
+fn of(metric: &str) -> MetricQuery {
+    MetricQuery {
+        metrics: vec![metric.to_owned()],
+        ..MetricQuery::default()
+    }
+}
+
+async fn asked(moment: &Moment, query: &MetricQuery) -> Vec<String> {
+    rows(moment, &query.sql().unwrap()).await
+}
+
+async fn number(moment: &Moment, sql: &str) -> i64 {
+    let sql = format!("select cast(coalesce(sum(x), 0) as bigint) as x from ({sql})");
+    let batches = moment.rows(&sql).await.unwrap();
+    batches[0]
+        .column(0)
+        .as_primitive::<lakehouse::arrow::datatypes::Int64Type>()
+        .value(0)
+}
+
+fn grains(metric: &Metric) -> Vec<Option<Grain>> {
+    let all = [
+        None,
+        Some(Grain::Month),
+        Some(Grain::Week),
+        Some(Grain::Day),
+        Some(Grain::Hour),
+        Some(Grain::Minute),
+    ];
+    let finest = if matches!(metric.time, Time::Day(_)) { 4 } else { 6 };
+    all[..finest].to_vec()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_metric_answers_by_each_dimension_at_each_grain_and_its_parts_add_up() {
+    let (_world, _lake, moment) = world().await;
+    for metric in metrics() {
+        let adds_up = metric.about.expression.starts_with("sum(");
+        let total = |query: MetricQuery| {
+            let sql = format!("select {} as x from ({})", metric.name, query.sql().unwrap());
+            let moment = &moment;
+            async move { number(moment, &sql).await }
+        };
+        let whole = total(of(&metric.name)).await;
+        for grain in grains(metric) {
+            let query = MetricQuery {
+                grain,
+                limit: Some(50_000),
+                ..of(&metric.name)
+            };
+            let sum = total(query).await;
+            assert!(
+                !adds_up || sum == whole,
+                "{} at {grain:?}: {sum} and not {whole}",
+                metric.name
+            );
+        }
+        for dimension in metric.dimensions.iter().cloned().chain(["organizer_id".to_owned()]) {
+            let query = MetricQuery {
+                dimensions: vec![dimension.clone()],
+                ..of(&metric.name)
+            };
+            let sum = total(query).await;
+            assert!(
+                !adds_up || sum == whole,
+                "{} by {dimension}: {sum} and not {whole}",
+                metric.name
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sales_are_what_paid_orders_hold_in_each_currency() {
+    let (_world, _lake, moment) = world().await;
+    let told = rows(
+        &moment,
+        "select currency, sum(total_minor) as net_sales, sum(quantity) as tickets_sold
+         from lake.orders where status = 'paid' group by currency",
+    )
+    .await;
+    let query = MetricQuery {
+        metrics: vec!["net_sales".into(), "tickets_sold".into()],
+        ..MetricQuery::default()
+    };
+    assert!(!told.is_empty());
+    assert_eq!(asked(&moment, &query).await, told);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metrics_of_several_marts_stand_in_one_row_and_beside_what_came_before() {
+    let (_world, _lake, moment) = world().await;
+    let day = |text: &str| Some(text.parse().unwrap());
+    let query = MetricQuery {
+        metrics: vec!["tickets_sold".into(), "orders_paid".into(), "entries".into()],
+        dimensions: vec!["event_id".into()],
+        from: day("2026-05-02"),
+        to: day("2026-05-03"),
+        compare_to: Some(Compare::Previous),
+        order_by: Some("-tickets_sold".into()),
+        ..MetricQuery::default()
+    };
+    let sql = query.sql().unwrap();
+    let unique = format!("select count(*) - count(distinct event_id) as x from ({sql})");
+    assert_eq!(number(&moment, &unique).await, 0, "one row an event");
+    let before = format!("select tickets_sold_before as x from ({sql})");
+    let alone = MetricQuery {
+        from: day("2026-05-01"),
+        to: day("2026-05-02"),
+        ..of("tickets_sold")
+    };
+    let alone = format!("select tickets_sold as x from ({})", alone.sql().unwrap());
+    let there = number(&moment, &alone).await;
+    assert!(there > 0);
+    assert_eq!(number(&moment, &before).await, there);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_filter_takes_texts_as_they_are_and_rows_without_a_value() {
+    let (_world, _lake, moment) = world().await;
+    let only = |values: &[Option<&str>]| MetricQuery {
+        filters: vec![Filter {
+            dimension: "phase".into(),
+            values: values.iter().map(|value| value.map(str::to_owned)).collect(),
+        }],
+        ..of("tickets_sold")
+    };
+    let sum = async |query: MetricQuery| {
+        number(
+            &moment,
+            &format!("select tickets_sold as x from ({})", query.sql().unwrap()),
+        )
+        .await
+    };
+    let hostile = only(&[Some("' or 1 = 1 --"), Some("x'); drop table orders; --")]);
+    assert_eq!(sum(hostile).await, 0);
+    let whole = sum(of("tickets_sold")).await;
+    let phases = moment
+        .texts("select distinct phase from marts.sales where phase is not null")
+        .await
+        .unwrap();
+    let phases: Vec<Option<&str>> = phases.iter().map(|phase| Some(phase.as_str())).collect();
+    let with = match phases.is_empty() {
+        true => 0,
+        false => sum(only(&phases)).await,
+    };
+    assert_eq!(with + sum(only(&[None])).await, whole);
+}
+
+#[test]
+fn what_can_not_be_asked_is_said_where_it_was_asked() {
+    let pointer = |query: MetricQuery| query.sql().unwrap_err().pointer;
+    assert_eq!(pointer(of("happiness")), "/metrics/0");
+    assert_eq!(pointer(MetricQuery::default()), "/metrics");
+    let by = |dimension: &str| MetricQuery {
+        dimensions: vec![dimension.to_owned()],
+        ..of("net_sales")
+    };
+    assert_eq!(pointer(by("gate")), "/dimensions/0");
+    assert_eq!(pointer(by("event_id\" from x; --")), "/dimensions/0");
+    let finer = MetricQuery {
+        grain: Some(Grain::Hour),
+        ..of("net_revenue")
+    };
+    assert_eq!(pointer(finer), "/grain");
+    let order = MetricQuery {
+        order_by: Some("tickets_sold; --".into()),
+        ..of("net_sales")
+    };
+    assert_eq!(pointer(order), "/order_by");
+    let before = MetricQuery {
+        compare_to: Some(Compare::Previous),
+        ..of("net_sales")
+    };
+    assert_eq!(pointer(before), "/compare_to");
+}

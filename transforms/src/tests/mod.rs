@@ -1,0 +1,81 @@
+//! The project on a lake of its own, fed by a world that makes up histories.
+
+mod chance;
+mod figures;
+mod metrics;
+mod random;
+mod world;
+
+use crate::{Project, Runner, project::Transform};
+use lakehouse::{
+    Lake, LakeOptions, RecordBatch,
+    arrow::json::{WriterBuilder, writer::LineDelimited},
+    relations::Moment,
+};
+use std::{sync::Arc, time::Duration};
+
+/// Commits happen when a test asks for them.
+fn manual() -> LakeOptions {
+    LakeOptions {
+        commit_interval: Duration::from_secs(3600),
+        follow_interval: Duration::from_secs(3600),
+        fsync: false,
+        ..Default::default()
+    }
+}
+
+async fn runner(lake: &Lake) -> Runner {
+    let project = Arc::new(Project::load().unwrap());
+    Runner::new(project, lake.clone()).await.unwrap()
+}
+
+/// Rows as text, in an order that does not depend on theirs.
+fn lines(batches: &[RecordBatch]) -> Vec<String> {
+    let mut writer = WriterBuilder::new()
+        .with_explicit_nulls(true)
+        .build::<_, LineDelimited>(Vec::new());
+    batches.iter().for_each(|batch| writer.write(batch).unwrap());
+    writer.finish().unwrap();
+    let text = String::from_utf8(writer.into_inner()).unwrap();
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    lines.sort();
+    lines
+}
+
+async fn rows(moment: &Moment, sql: &str) -> Vec<String> {
+    let rows = moment.rows(sql).await;
+    lines(&rows.unwrap_or_else(|error| panic!("{error}\n{sql}")))
+}
+
+/// What a transform answers, and what a rebuild of everything would give at the same moment.
+async fn answer_and_rebuild(project: &Project, transform: &Transform, moment: &Moment) -> (Vec<String>, Vec<String>) {
+    let columns = transform.column_list();
+    let answer = format!("select {columns} from {}.{}", transform.layer, transform.name);
+    let rebuild = format!("select {columns} from ({})", project.whole(transform));
+    (rows(moment, &answer).await, rows(moment, &rebuild).await)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_test_of_the_project_passes_on_a_made_up_history() {
+    let mut world = world::World::new("tests of transforms");
+    let lake = Lake::open(&world.url(), manual()).await.unwrap();
+    let runner = runner(&lake).await;
+    for round in 0..3 {
+        (0..60).for_each(|_| world.step());
+        world.tell(&lake).await;
+        match round {
+            0 => drop(runner.run(false).await.unwrap()),
+            1 => {}
+            _ => {
+                assert!(runner.run_due().await.iter().any(|(_, ran)| ran.is_ok()));
+                assert!(runner.run_due().await.is_empty(), "nothing has come since");
+            }
+        }
+        let mut failed = Vec::new();
+        for transform in runner.project().transforms() {
+            let checked = runner.check_transform(transform).await.unwrap();
+            failed.extend(checked.into_iter().filter(|checked| checked.finding.is_some()));
+        }
+        assert!(failed.is_empty(), "{failed:#?}");
+    }
+}
