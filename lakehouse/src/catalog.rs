@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use datafusion::{
     catalog::{CatalogProvider, SchemaProvider},
     common::{DataFusionError, Result},
-    datasource::{MemTable, TableProvider, ViewTable, provider_as_source},
+    datasource::{MemTable, TableProvider, TableType, ViewTable, provider_as_source},
     logical_expr::{LogicalPlan, LogicalPlanBuilder, cast, col, lit},
 };
 use std::{
@@ -137,17 +137,19 @@ impl Catalog {
         for schema in self.schema_names() {
             let Some(provider) = self.schema(&schema) else { continue };
             for name in provider.table_names() {
-                let columns = match schema.as_str() {
-                    "system" => Some(system::columns(self, &name)?),
-                    _ => provider.table(&name).await?.map(|table| table.schema()),
+                let (columns, is_table) = match schema.as_str() {
+                    "system" => (system::columns(self, &name)?, true),
+                    _ => match provider.table(&name).await? {
+                        Some(table) => (table.schema(), table.table_type() == TableType::Base),
+                        None => continue,
+                    },
                 };
-                let is_table = schema == "system" || table_specs().iter().any(|spec| spec.name == name);
-                all.extend(columns.map(|columns| Listed {
+                all.push(Listed {
                     schema: schema.clone(),
                     name,
                     is_table,
                     columns,
-                }));
+                });
             }
         }
         Ok(all)

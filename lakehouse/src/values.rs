@@ -67,10 +67,8 @@ pub(crate) fn bind(plan: LogicalPlan, parameters: Vec<Parameter>) -> Result<Logi
     Ok(plan.with_param_values(values.collect::<Result<Vec<_>, _>>()?)?)
 }
 
-/// The type that the query implies counts before the one that the client names.
+/// The type that the client names counts before the one that the query implies.
 fn type_of(index: usize, parameter: &Parameter, implied: &HashMap<String, Option<DataType>>) -> DataType {
-    let implied = implied.get(&format!("${}", index + 1)).cloned().flatten();
-    implied
-        .or_else(|| parameter.data_type.clone())
-        .unwrap_or(DataType::Utf8)
+    let implied = || implied.get(&format!("${}", index + 1)).cloned().flatten();
+    parameter.data_type.clone().or_else(implied).unwrap_or(DataType::Utf8)
 }

@@ -13,12 +13,12 @@ pub mod cluster;
 pub mod erasure;
 mod http;
 pub mod load;
-pub mod postgres;
 pub mod proxy;
 pub mod python;
 mod random;
 mod receiver;
 mod server;
+pub mod sql;
 mod world;
 
 pub use http::{Client, Request, Response, gzip};

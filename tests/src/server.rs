@@ -35,6 +35,7 @@ struct Announced {
     address: SocketAddr,
     admin_token: String,
     postgres: Option<SocketAddr>,
+    flight: Option<SocketAddr>,
 }
 
 /// The program under test: `BILTEN_BIN`, or what cargo built beside this test.
@@ -87,6 +88,7 @@ impl Home {
             "BILTEN_HOME",
             "BILTEN_LISTEN",
             "BILTEN_PG_LISTEN",
+            "BILTEN_FLIGHT_LISTEN",
             "BILTEN_SQL_ALLOW_CLEARTEXT",
             "BILTEN_LOG",
             "BILTEN_LOG_FORMAT",
@@ -121,10 +123,17 @@ impl Home {
         self.serve_with(|command| command)
     }
 
+    /// A server that tools can ask in SQL.
+    #[track_caller]
+    pub fn serve_tools(&self) -> Server {
+        let anywhere = ["--pg-listen", "127.0.0.1:0", "--flight-listen", "127.0.0.1:0"];
+        self.serve_with(|command| command.args(anywhere))
+    }
+
     /// The demo with its traffic, from when it answers on; its world may still be filled.
     #[track_caller]
     pub fn demo(&self) -> Server {
-        let mut command = self.command(&["demo", "--listen", "127.0.0.1:0", "--pg-listen", "127.0.0.1:0"]);
+        let mut command = self.command(&["demo", "--listen", "127.0.0.1:0"]);
         Server::start(&mut command, &self.path(), self.beside("server.log"))
     }
 
@@ -193,10 +202,13 @@ impl Server {
         self.announced.address
     }
 
-    /// Where PostgreSQL's clients connect.
-    #[track_caller]
-    pub fn postgres(&self) -> SocketAddr {
-        self.announced.postgres.expect("the server was told to listen for them")
+    /// Where PostgreSQL's clients connect, if it was told to listen for them.
+    pub fn postgres(&self) -> Option<SocketAddr> {
+        self.announced.postgres
+    }
+
+    pub fn flight(&self) -> Option<SocketAddr> {
+        self.announced.flight
     }
 
     pub fn pid(&self) -> u32 {
@@ -271,5 +283,6 @@ fn announced(home: &Path, pid: u32) -> Option<Announced> {
         address: server["url"].as_str()?.strip_prefix("http://")?.parse().ok()?,
         admin_token: server["admin_token"].as_str()?.to_owned(),
         postgres: server["postgres"].as_str().and_then(|address| address.parse().ok()),
+        flight: server["flight"].as_str().and_then(|address| address.parse().ok()),
     })
 }

@@ -1,5 +1,6 @@
 //! PostgreSQL's own functions, each as an expression that the lake understands.
 
+use super::{settings::setting, types::TYPES};
 use datafusion::sql::sqlparser::{
     ast::{Expr, Value, VisitMut, VisitorMut},
     dialect::GenericDialect,
@@ -19,8 +20,10 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("current_role", "'bilten'"),
     ("session_user", "'bilten'"),
     ("user", "'bilten'"),
-    ("current_setting", "''"),
     ("set_config", "$2"),
+    ("array_lower", "1"),
+    ("array_upper", "array_length($1)"),
+    ("first_value", "first_value($1)"),
     ("pg_backend_pid", "0"),
     ("pg_is_in_recovery", "false"),
     ("pg_client_encoding", "'UTF8'"),
@@ -50,25 +53,64 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("pg_relation_size", "0"),
     ("pg_table_size", "0"),
     ("pg_total_relation_size", "0"),
+    ("pg_size_pretty", "concat($1, ' bytes')"),
     ("quote_ident", "$1"),
-    (
-        "format_type",
-        "case $1 when 16 then 'boolean' when 17 then 'bytea' when 20 then 'bigint' when 21 then 'smallint' \
-         when 23 then 'integer' when 25 then 'text' when 114 then 'json' when 700 then 'real' \
-         when 701 then 'double precision' when 1082 then 'date' when 1083 then 'time without time zone' \
-         when 1184 then 'timestamp with time zone' when 1700 then 'numeric' else '???' end",
-    ),
 ];
 
 /// What a call stands for, if the function is one of these.
 pub(super) fn expand(name: &str, arguments: Vec<Expr>) -> Option<Expr> {
-    let (_, text) = FUNCTIONS.iter().find(|(known, _)| *known == name)?;
+    let said = arguments.first().and_then(literal);
+    let text = match (name, said) {
+        ("format_type", _) => format_type(),
+        ("current_setting", Some(name)) => quoted(setting(name)),
+        ("format", Some(pattern)) => format(pattern),
+        ("parse_ident", Some(name)) => {
+            let parts: Vec<String> = name.split('.').map(|part| quoted(part.trim_matches('"'))).collect();
+            format!("make_array({})", parts.join(", "))
+        }
+        _ => FUNCTIONS.iter().find(|(known, _)| *known == name)?.1.to_owned(),
+    };
     let mut expression = Parser::new(&GenericDialect {})
-        .try_with_sql(text)
+        .try_with_sql(&text)
         .and_then(|mut parser| parser.parse_expr())
         .ok()?;
     let _ = expression.visit(&mut Arguments(arguments));
     Some(expression)
+}
+
+pub(super) fn literal(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Value(value) => match &value.value {
+            Value::SingleQuotedString(text) => Some(text),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+fn format_type() -> String {
+    let whens = TYPES.iter().map(|of| format!("when {} then '{}'", of.oid, of.sql));
+    format!("case $1 {} else '???' end", whens.collect::<Vec<_>>().join(" "))
+}
+
+/// The pieces of a pattern around its `%s` and `%I`, which stand for the arguments after it.
+fn format(pattern: &str) -> String {
+    let mut parts = Vec::new();
+    for (index, piece) in pattern.split('%').enumerate() {
+        let piece = match index {
+            0 => piece,
+            place => {
+                parts.push(format!("${}", place + 1));
+                piece.get(1..).unwrap_or("")
+            }
+        };
+        parts.push(quoted(piece));
+    }
+    format!("concat({})", parts.join(", "))
 }
 
 struct Arguments(Vec<Expr>);
@@ -101,5 +143,12 @@ mod tests {
             ];
             assert!(expand(name, given).is_some(), "{name}");
         }
+    }
+
+    #[test]
+    fn words_are_put_into_their_pattern() {
+        let words = ["\"%s\".%I", "a", "b"].map(|word| Expr::value(Value::SingleQuotedString(word.into())));
+        let said = expand("format", words.to_vec()).unwrap().to_string();
+        assert_eq!(said, "concat('\"', 'a', '\".', 'b', '')");
     }
 }

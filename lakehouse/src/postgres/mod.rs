@@ -1,12 +1,16 @@
-//! What clients of PostgreSQL expect beside a query language: statements that only tell how to talk, the names of types,
+//! What clients of PostgreSQL expect beside a query language: statements that only tell how to talk, names of types,
 //! and a `pg_catalog` in which to look up tables. It tells of what the principal sees, and of nothing else: a rewritten
 //! statement goes through [`crate::Session::sql`] like any other, so nothing here decides who may read what.
 
+mod columns;
 mod functions;
+mod information;
 mod rewrite;
+mod settings;
 mod tables;
 mod types;
 
+pub use settings::setting;
 pub(crate) use tables::PgCatalog;
 pub use types::{PgType, pg_type};
 
@@ -114,18 +118,21 @@ mod tests {
     #[test]
     fn what_only_postgresql_has_becomes_what_the_lake_has() {
         for (theirs, ours) in [
-            ("select version()", "SELECT 'PostgreSQL 15.0 (Bilten)'"),
+            (
+                "select version(), version()",
+                "SELECT 'PostgreSQL 15.0 (Bilten)' AS \"version\", 'PostgreSQL 15.0 (Bilten)' AS \"version2\"",
+            ),
             (
                 "select relname from pg_class where relname operator(pg_catalog.~) '^(orders)$' collate pg_catalog.default",
                 "SELECT relname FROM pg_catalog.pg_class WHERE relname ~ '^(orders)$'",
             ),
             (
                 "select pg_catalog.pg_get_userbyid(c.relowner) from pg_catalog.pg_class c",
-                "SELECT 'bilten' FROM pg_catalog.pg_class c",
+                "SELECT 'bilten' AS \"pg_get_userbyid\" FROM pg_catalog.pg_class c",
             ),
             (
                 "select a.attname, (select d.adbin from pg_catalog.pg_attrdef d where d.adrelid = a.attrelid) from pg_catalog.pg_attribute a",
-                "SELECT a.attname, (SELECT NULL AS adbin WHERE false) FROM pg_catalog.pg_attribute a",
+                "SELECT a.attname, (SELECT NULL AS adbin WHERE false) AS \"?column?\" FROM pg_catalog.pg_attribute a",
             ),
             (
                 "select pol.polname, pol.polroles from pg_catalog.pg_policy pol where pol.polrelid = '1' order by 1",
@@ -133,7 +140,37 @@ mod tests {
             ),
             (
                 "select relkind::pg_catalog.text from pg_class",
-                "SELECT relkind::TEXT FROM pg_catalog.pg_class",
+                "SELECT relkind::TEXT AS \"relkind\" FROM pg_catalog.pg_class",
+            ),
+            (
+                "select columns.data_type from information_schema.columns",
+                "SELECT columns.data_type FROM pg_catalog.information_schema_columns AS columns",
+            ),
+            (
+                "select n.oid, n.*, d.description from pg_namespace n left join pg_description d on d.objoid = n.oid",
+                "SELECT n.*, d.description FROM pg_catalog.pg_namespace n LEFT JOIN pg_catalog.pg_description d ON \
+                 d.objoid = n.oid",
+            ),
+            (
+                "select k.keys from (select i.indkey as keys from pg_index i) k",
+                "SELECT NULL AS keys WHERE false",
+            ),
+            (
+                "select t.oid from pg_type t where (select c.relkind = 'c' from pg_class c where c.oid = t.typrelid)",
+                "SELECT t.oid FROM pg_catalog.pg_type t WHERE (SELECT first_value(c.relkind = 'c') AS \"?column?\" FROM \
+                 pg_catalog.pg_class c WHERE c.oid = t.typrelid)",
+            ),
+            (
+                "select string_agg(word, ','), count(*) as n from pg_get_keywords()",
+                "SELECT '' AS \"string_agg\", 0 AS n",
+            ),
+            (
+                "select current_setting('server_version_num')::int / 100 as version",
+                "SELECT '150000'::INT / 100 AS version",
+            ),
+            (
+                "select 1 where quote_ident(s) in (select trim(p) from unnest(string_to_array(current_setting('search_path'), ',')) p)",
+                "SELECT 1 AS \"?column?\" WHERE s IN ('lake')",
             ),
         ] {
             assert_eq!(query(theirs), ours);

@@ -1,12 +1,14 @@
 //! `pg_catalog`: what tools look up before they ask anything. Its rows are made from what the principal's own catalog
 //! lists.
 
-use super::types::{TYPES, pg_type};
-use crate::catalog::{Catalog, Listed};
-use arrow::{
-    array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, new_null_array},
-    datatypes::{DataType, Field, Schema},
+use super::{
+    columns::{Column, fixed, numbers, table, texts},
+    information,
+    settings::SETTINGS,
+    types::{TYPES, pg_type},
 };
+use crate::catalog::{Catalog, Listed};
+use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use datafusion::{
     catalog::{CatalogProvider, SchemaProvider},
@@ -17,8 +19,6 @@ use std::sync::Arc;
 
 /// Where PostgreSQL begins to number what is not its own.
 const FIRST_OID: i64 = 16_384;
-const OWNER: i64 = 10;
-const DATABASE: i64 = FIRST_OID - 1;
 
 /// The same number for the same name, always, whoever asks and whatever else there is.
 pub(super) fn oid(schema: &str, name: &str) -> i64 {
@@ -33,74 +33,65 @@ fn schema_oid(schema: &str) -> i64 {
     if schema == "pg_catalog" { 11 } else { oid("", schema) }
 }
 
-/// Tables about what the lake does not have: name, its columns (numbers end in `#`, flags in `?`).
+/// Tables about what the lake does not have, with their columns as [`fixed`] reads them.
 const EMPTY: &[(&str, &str)] = &[
-    ("pg_am", "oid# amname"),
-    ("pg_attrdef", "oid# adrelid# adnum# adbin"),
-    ("pg_auth_members", "roleid# member# grantor# admin_option?"),
-    ("pg_collation", "oid# collname collnamespace#"),
+    ("pg_am", "oid#0 amname"),
+    ("pg_attrdef", "oid#0 adrelid#0 adnum#0 adbin"),
+    ("pg_auth_members", "roleid#0 member#0 grantor#0 admin_option?f"),
+    ("pg_collation", "oid#0 collname collnamespace#0"),
     (
         "pg_constraint",
-        "oid# conname connamespace# contype conrelid# confrelid# conindid# conkey confkey",
+        "oid#0 conname connamespace#0 contype conrelid#0 confrelid#0 conindid#0 conkey confkey",
     ),
     (
         "pg_depend",
-        "classid# objid# objsubid# refclassid# refobjid# refobjsubid# deptype",
+        "classid#0 objid#0 objsubid#0 refclassid#0 refobjid#0 refobjsubid#0 deptype",
     ),
-    ("pg_description", "objoid# classoid# objsubid# description"),
-    ("pg_enum", "oid# enumtypid# enumsortorder# enumlabel"),
-    ("pg_extension", "oid# extname extnamespace# extversion"),
-    ("pg_foreign_table", "ftrelid# ftserver# ftoptions"),
+    ("pg_description", "objoid#0 classoid#0 objsubid#0 description"),
+    ("pg_enum", "oid#0 enumtypid#0 enumsortorder#0 enumlabel"),
+    ("pg_extension", "oid#0 extname extnamespace#0 extversion"),
+    ("pg_foreign_table", "ftrelid#0 ftserver#0 ftoptions"),
+    ("pg_get_keywords", "word catcode catdesc"),
     (
         "pg_index",
-        "indexrelid# indrelid# indnatts# indisunique? indisprimary? indisvalid? indkey indoption",
+        "indexrelid#0 indrelid#0 indnatts#0 indisunique?f indisprimary?f indisvalid?f indkey indoption",
     ),
     ("pg_indexes", "schemaname tablename indexname tablespace indexdef"),
-    ("pg_inherits", "inhrelid# inhparent# inhseqno# inhdetachpending?"),
+    ("pg_inherits", "inhrelid#0 inhparent#0 inhseqno#0 inhdetachpending?f"),
     ("pg_matviews", "schemaname matviewname matviewowner definition"),
-    ("pg_partitioned_table", "partrelid# partstrat"),
-    ("pg_policy", "oid# polname polrelid# polcmd polpermissive? polroles"),
+    ("pg_partitioned_table", "partrelid#0 partstrat"),
+    ("pg_policy", "oid#0 polname polrelid#0 polcmd polpermissive?f polroles"),
     (
         "pg_proc",
-        "oid# proname pronamespace# proowner# prokind prorettype# proargtypes proretset?",
+        "oid#0 proname pronamespace#0 proowner#0 prokind prorettype#0 proargtypes proretset?f",
     ),
-    ("pg_publication", "oid# pubname puballtables?"),
-    ("pg_publication_namespace", "oid# pnpubid# pnnspid#"),
-    ("pg_publication_rel", "oid# prpubid# prrelid#"),
-    ("pg_range", "rngtypid# rngsubtype#"),
-    ("pg_rewrite", "oid# rulename ev_class# ev_type ev_enabled"),
-    ("pg_sequence", "seqrelid# seqtypid# seqstart# seqincrement#"),
-    ("pg_shdescription", "objoid# classoid# description"),
-    ("pg_statistic_ext", "oid# stxrelid# stxname stxnamespace# stxkind"),
-    ("pg_tablespace", "oid# spcname spcowner#"),
-    ("pg_trigger", "oid# tgrelid# tgname tgisinternal? tgenabled"),
+    ("pg_publication", "oid#0 pubname puballtables?f"),
+    ("pg_publication_namespace", "oid#0 pnpubid#0 pnnspid#0"),
+    ("pg_publication_rel", "oid#0 prpubid#0 prrelid#0"),
+    ("pg_range", "rngtypid#0 rngsubtype#0"),
+    ("pg_rewrite", "oid#0 rulename ev_class#0 ev_type ev_enabled"),
+    ("pg_sequence", "seqrelid#0 seqtypid#0 seqstart#0 seqincrement#0"),
+    ("pg_shdescription", "objoid#0 classoid#0 description"),
+    (
+        "pg_stat_user_tables",
+        "relid#0 schemaname relname n_live_tup#0 n_dead_tup#0",
+    ),
+    ("pg_statistic_ext", "oid#0 stxrelid#0 stxname stxnamespace#0 stxkind"),
+    ("pg_trigger", "oid#0 tgrelid#0 tgname tgisinternal?f tgenabled"),
 ];
 
 pub(super) fn is_empty(name: &str) -> bool {
-    EMPTY.iter().any(|(known, _)| *known == name)
+    EMPTY.iter().chain(information::EMPTY).any(|(known, _)| *known == name)
 }
-
-const FILLED: [&str; 10] = [
-    "pg_attribute",
-    "pg_class",
-    "pg_database",
-    "pg_namespace",
-    "pg_roles",
-    "pg_settings",
-    "pg_tables",
-    "pg_type",
-    "pg_user",
-    "pg_views",
-];
 
 #[derive(Debug)]
 pub(crate) struct PgCatalog(pub(crate) Catalog);
 
 #[async_trait]
 impl SchemaProvider for PgCatalog {
+    /// Nobody who looks for figures wants to read these.
     fn table_names(&self) -> Vec<String> {
-        let empty = EMPTY.iter().map(|(name, _)| *name);
-        FILLED.into_iter().chain(empty).map(str::to_owned).collect()
+        Vec::new()
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
@@ -110,270 +101,135 @@ impl SchemaProvider for PgCatalog {
             "pg_database" => databases()?,
             "pg_namespace" => namespaces(self.0.schema_names())?,
             "pg_roles" | "pg_user" => roles()?,
-            "pg_settings" => table(0, [("name", Nothing), ("setting", Nothing)])?,
+            "pg_settings" => settings()?,
             "pg_tables" => listed(&self.0.list().await?, true)?,
+            "pg_tablespace" => table(
+                1,
+                fixed("oid#1663 spcname=pg_default spcowner#10 spcacl[] spcoptions[]"),
+            )?,
             "pg_type" => types()?,
             "pg_views" => listed(&self.0.list().await?, false)?,
-            name => match EMPTY.iter().find(|(known, _)| *known == name) {
-                Some((_, columns)) => empty(columns)?,
-                None => return Ok(None),
-            },
+            information::TABLES => information::tables(&self.0.list().await?)?,
+            information::COLUMNS => information::columns(&self.0.list().await?)?,
+            information::SCHEMATA => information::schemata(self.0.schema_names())?,
+            name => {
+                let known = EMPTY.iter().chain(information::EMPTY).find(|(known, _)| *known == name);
+                let Some((_, columns)) = known else {
+                    return Ok(None);
+                };
+                table(0, fixed(columns))?
+            }
         };
         Ok(Some(Arc::new(MemTable::try_new(batch.schema(), vec![vec![batch]])?)))
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        FILLED.contains(&name) || is_empty(name)
+        name.starts_with("pg_") || name.starts_with(information::PREFIX)
     }
 }
 
-/// What stands in a column of so many rows.
-enum Column {
-    Number(i64),
-    Numbers(Vec<i64>),
-    Text(&'static str),
-    Texts(Vec<String>),
-    Flag(bool),
-    Flags(Vec<bool>),
-    Nothing,
-    NoList,
-}
-use Column::{Flag, Flags, NoList, Nothing, Number, Numbers, Text, Texts};
-
-impl Column {
-    fn array(self, rows: usize) -> ArrayRef {
-        match self {
-            Number(number) => Arc::new(Int64Array::from_value(number, rows)),
-            Numbers(numbers) => Arc::new(Int64Array::from(numbers)),
-            Text(text) => Arc::new(StringArray::from(vec![text; rows])),
-            Texts(texts) => Arc::new(StringArray::from(texts)),
-            Flag(flag) => Arc::new(BooleanArray::from(vec![flag; rows])),
-            Flags(flags) => Arc::new(BooleanArray::from(flags)),
-            Nothing => new_null_array(&DataType::Utf8, rows),
-            NoList => new_null_array(&DataType::new_list(DataType::Utf8, true), rows),
-        }
-    }
+fn classes(listed: &[Listed]) -> Result<RecordBatch> {
+    let kind = |listed: &Listed| if listed.is_table { "r" } else { "v" }.to_owned();
+    let own = [
+        ("oid", numbers(listed, |listed| oid(&listed.schema, &listed.name))),
+        ("relname", texts(listed, |listed| listed.name.clone())),
+        ("relnamespace", numbers(listed, |listed| schema_oid(&listed.schema))),
+        ("relkind", texts(listed, kind)),
+        (
+            "relnatts",
+            numbers(listed, |listed| listed.columns.fields().len() as i64),
+        ),
+    ];
+    let rest = "reltype#0 reloftype#0 relowner#10 relam#0 relfilenode#0 reltablespace#0 relpages#0 reltuples#-1 \
+                relallvisible#0 reltoastrelid#0 relhasindex?f relisshared?f relpersistence=p relchecks#0 relhasrules?f \
+                relhastriggers?f relhassubclass?f relrowsecurity?f relforcerowsecurity?f relispopulated?t \
+                relreplident=n relispartition?f relrewrite#0 relacl[] reloptions[] relpartbound";
+    table(listed.len(), own.into_iter().chain(fixed(rest)))
 }
 
-fn table(rows: usize, columns: impl IntoIterator<Item = (&'static str, Column)>) -> Result<RecordBatch> {
-    let columns = columns.into_iter().map(|(name, column)| (name, column.array(rows)));
-    let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = columns
-        .map(|(name, array)| (Field::new(name, array.data_type().clone(), true), array))
-        .unzip();
-    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)
-}
-
-fn empty(columns: &str) -> Result<RecordBatch> {
-    let field = |word: &str| match (word.strip_suffix('#'), word.strip_suffix('?')) {
-        (Some(name), _) => Field::new(name, DataType::Int64, true),
-        (_, Some(name)) => Field::new(name, DataType::Boolean, true),
-        _ => Field::new(word, DataType::Utf8, true),
-    };
-    let fields: Vec<Field> = columns.split(' ').map(field).collect();
-    Ok(RecordBatch::new_empty(Arc::new(Schema::new(fields))))
-}
-
-fn numbers<T>(of: &[T], number: impl Fn(&T) -> i64) -> Column {
-    Numbers(of.iter().map(number).collect())
-}
-
-fn texts<T>(of: &[T], text: impl Fn(&T) -> String) -> Column {
-    Texts(of.iter().map(text).collect())
-}
-
-fn classes(relations: &[Listed]) -> Result<RecordBatch> {
-    let kind = |relation: &Listed| if relation.is_table { "r" } else { "v" }.to_owned();
-    table(
-        relations.len(),
-        [
-            (
-                "oid",
-                numbers(relations, |relation| oid(&relation.schema, &relation.name)),
-            ),
-            ("relname", texts(relations, |relation| relation.name.clone())),
-            (
-                "relnamespace",
-                numbers(relations, |relation| schema_oid(&relation.schema)),
-            ),
-            ("reltype", Number(0)),
-            ("reloftype", Number(0)),
-            ("relowner", Number(OWNER)),
-            ("relam", Number(0)),
-            ("relfilenode", Number(0)),
-            ("reltablespace", Number(0)),
-            ("relpages", Number(0)),
-            ("reltuples", Number(-1)),
-            ("relallvisible", Number(0)),
-            ("reltoastrelid", Number(0)),
-            ("relhasindex", Flag(false)),
-            ("relisshared", Flag(false)),
-            ("relpersistence", Text("p")),
-            ("relkind", texts(relations, kind)),
-            (
-                "relnatts",
-                numbers(relations, |relation| relation.columns.fields().len() as i64),
-            ),
-            ("relchecks", Number(0)),
-            ("relhasrules", Flag(false)),
-            ("relhastriggers", Flag(false)),
-            ("relhassubclass", Flag(false)),
-            ("relrowsecurity", Flag(false)),
-            ("relforcerowsecurity", Flag(false)),
-            ("relispopulated", Flag(true)),
-            ("relreplident", Text("n")),
-            ("relispartition", Flag(false)),
-            ("relrewrite", Number(0)),
-            ("relacl", NoList),
-            ("reloptions", NoList),
-            ("relpartbound", Nothing),
-        ],
-    )
-}
-
-fn attributes(relations: &[Listed]) -> Result<RecordBatch> {
-    let columns = relations.iter().flat_map(|relation| {
-        let of = oid(&relation.schema, &relation.name);
-        let fields = relation.columns.fields().iter().enumerate();
+fn attributes(listed: &[Listed]) -> Result<RecordBatch> {
+    let columns = listed.iter().flat_map(|listed| {
+        let of = oid(&listed.schema, &listed.name);
+        let fields = listed.columns.fields().iter().enumerate();
         fields.map(move |(index, field)| (of, index as i64 + 1, field))
     });
     let columns: Vec<_> = columns.collect();
     let types: Vec<_> = columns.iter().map(|(.., field)| pg_type(field.data_type())).collect();
-    table(
-        columns.len(),
-        [
-            ("attrelid", numbers(&columns, |(of, ..)| *of)),
-            ("attname", texts(&columns, |(.., field)| field.name().clone())),
-            ("atttypid", numbers(&types, |of| i64::from(of.oid))),
-            ("attstattarget", Number(-1)),
-            ("attlen", numbers(&types, |of| i64::from(of.size))),
-            ("attnum", numbers(&columns, |(_, number, _)| *number)),
-            ("attndims", Number(0)),
-            ("attcacheoff", Number(-1)),
-            ("atttypmod", Number(-1)),
-            ("attbyval", Flag(false)),
-            ("attstorage", Text("p")),
-            ("attalign", Text("i")),
-            (
-                "attnotnull",
-                Flags(columns.iter().map(|(.., field)| !field.is_nullable()).collect()),
-            ),
-            ("atthasdef", Flag(false)),
-            ("atthasmissing", Flag(false)),
-            ("attidentity", Text("")),
-            ("attgenerated", Text("")),
-            ("attisdropped", Flag(false)),
-            ("attislocal", Flag(true)),
-            ("attinhcount", Number(0)),
-            ("attcollation", Number(0)),
-            ("attcompression", Text("")),
-            ("attacl", NoList),
-            ("attoptions", NoList),
-        ],
-    )
+    let own = [
+        ("attrelid", numbers(&columns, |(of, ..)| *of)),
+        ("attname", texts(&columns, |(.., field)| field.name().clone())),
+        ("atttypid", numbers(&types, |of| i64::from(of.oid))),
+        ("attlen", numbers(&types, |of| i64::from(of.size))),
+        ("attnum", numbers(&columns, |(_, number, _)| *number)),
+        (
+            "attnotnull",
+            Column::Flags(columns.iter().map(|(.., field)| !field.is_nullable()).collect()),
+        ),
+    ];
+    let rest = "attstattarget#-1 attndims#0 attcacheoff#-1 atttypmod#-1 attbyval?f attstorage=p attalign=i atthasdef?f \
+                atthasmissing?f attidentity= attgenerated= attisdropped?f attislocal?t attinhcount#0 attcollation#0 \
+                attcompression= attacl[] attoptions[]";
+    table(columns.len(), own.into_iter().chain(fixed(rest)))
 }
 
 fn namespaces(mut schemas: Vec<String>) -> Result<RecordBatch> {
     schemas.extend(["pg_catalog", "information_schema"].map(str::to_owned));
-    table(
-        schemas.len(),
-        [
-            ("oid", numbers(&schemas, |schema| schema_oid(schema))),
-            ("nspname", texts(&schemas, |schema| schema.clone())),
-            ("nspowner", Number(OWNER)),
-            ("nspacl", NoList),
-        ],
-    )
+    let own = [
+        ("oid", numbers(&schemas, |schema| schema_oid(schema))),
+        ("nspname", texts(&schemas, |schema| schema.clone())),
+    ];
+    table(schemas.len(), own.into_iter().chain(fixed("nspowner#10 nspacl[]")))
 }
 
 fn databases() -> Result<RecordBatch> {
-    table(
-        1,
-        [
-            ("oid", Number(DATABASE)),
-            ("datname", Text("bilten")),
-            ("datdba", Number(OWNER)),
-            ("encoding", Number(6)),
-            ("datlocprovider", Text("c")),
-            ("datistemplate", Flag(false)),
-            ("datallowconn", Flag(true)),
-            ("datconnlimit", Number(-1)),
-            ("dattablespace", Number(0)),
-            ("datcollate", Text("C")),
-            ("datctype", Text("C")),
-            ("daticulocale", Nothing),
-            ("datacl", NoList),
-        ],
-    )
+    let all = "oid#16383 datname=bilten datdba#10 encoding#6 datlocprovider=c datistemplate?f datallowconn?t \
+               datconnlimit#-1 dattablespace#1663 datcollate=C datctype=C daticulocale datacl[]";
+    table(1, fixed(all))
 }
 
 fn roles() -> Result<RecordBatch> {
+    let all = "oid#10 rolname=bilten usename=bilten usesysid#10 rolsuper?f rolinherit?t rolcreaterole?f rolcreatedb?f \
+               rolcanlogin?t rolreplication?f rolconnlimit#-1 rolvaliduntil rolbypassrls?f";
+    table(1, fixed(all))
+}
+
+fn settings() -> Result<RecordBatch> {
+    let own = [
+        ("name", texts(&SETTINGS, |(name, _)| (*name).to_owned())),
+        ("setting", texts(&SETTINGS, |(_, value)| (*value).to_owned())),
+    ];
     table(
-        1,
-        [
-            ("oid", Number(OWNER)),
-            ("rolname", Text("bilten")),
-            ("usename", Text("bilten")),
-            ("usesysid", Number(OWNER)),
-            ("rolsuper", Flag(false)),
-            ("rolinherit", Flag(true)),
-            ("rolcreaterole", Flag(false)),
-            ("rolcreatedb", Flag(false)),
-            ("rolcanlogin", Flag(true)),
-            ("rolreplication", Flag(false)),
-            ("rolconnlimit", Number(-1)),
-            ("rolvaliduntil", Nothing),
-            ("rolbypassrls", Flag(false)),
-        ],
+        SETTINGS.len(),
+        own.into_iter()
+            .chain(fixed("unit category short_desc context=internal vartype=string")),
     )
 }
 
 fn types() -> Result<RecordBatch> {
-    table(
-        TYPES.len(),
-        [
-            ("oid", numbers(&TYPES, |of| i64::from(of.oid))),
-            ("typname", texts(&TYPES, |of| of.name.to_owned())),
-            ("typnamespace", Number(schema_oid("pg_catalog"))),
-            ("typowner", Number(OWNER)),
-            ("typlen", numbers(&TYPES, |of| i64::from(of.size))),
-            ("typbyval", Flag(false)),
-            ("typtype", Text("b")),
-            ("typcategory", texts(&TYPES, |of| of.category.to_owned())),
-            ("typispreferred", Flag(false)),
-            ("typisdefined", Flag(true)),
-            ("typdelim", Text(",")),
-            ("typrelid", Number(0)),
-            ("typelem", Number(0)),
-            ("typarray", Number(0)),
-            ("typinput", texts(&TYPES, |of| format!("{}in", of.name))),
-            ("typoutput", texts(&TYPES, |of| format!("{}out", of.name))),
-            ("typnotnull", Flag(false)),
-            ("typbasetype", Number(0)),
-            ("typtypmod", Number(-1)),
-            ("typndims", Number(0)),
-            ("typcollation", Number(0)),
-            ("typdefault", Nothing),
-        ],
-    )
+    let own = [
+        ("oid", numbers(&TYPES, |of| i64::from(of.oid))),
+        ("typname", texts(&TYPES, |of| of.name.to_owned())),
+        ("typnamespace", Column::Number(schema_oid("pg_catalog"))),
+        ("typlen", numbers(&TYPES, |of| i64::from(of.size))),
+        ("typcategory", texts(&TYPES, |of| of.category.to_owned())),
+        ("typinput", texts(&TYPES, |of| format!("{}in", of.name))),
+        ("typoutput", texts(&TYPES, |of| format!("{}out", of.name))),
+    ];
+    let rest = "typowner#10 typbyval?f typtype=b typispreferred?f typisdefined?t typdelim=, typrelid#0 typelem#0 \
+                typarray#0 typnotnull?f typbasetype#0 typtypmod#-1 typndims#0 typcollation#0 typdefault";
+    table(TYPES.len(), own.into_iter().chain(fixed(rest)))
 }
 
 /// The two lists that people read.
-fn listed(relations: &[Listed], tables: bool) -> Result<RecordBatch> {
-    let of: Vec<&Listed> = relations
-        .iter()
-        .filter(|relation| relation.is_table == tables)
-        .collect();
-    let (name, owner) = match tables {
-        true => ("tablename", "tableowner"),
-        false => ("viewname", "viewowner"),
+fn listed(listed: &[Listed], tables: bool) -> Result<RecordBatch> {
+    let of: Vec<&Listed> = listed.iter().filter(|listed| listed.is_table == tables).collect();
+    let (name, rest) = match tables {
+        true => ("tablename", "tableowner=bilten tablespace hasindexes?f"),
+        false => ("viewname", "viewowner=bilten definition"),
     };
-    table(
-        of.len(),
-        [
-            ("schemaname", texts(&of, |relation| relation.schema.clone())),
-            (name, texts(&of, |relation| relation.name.clone())),
-            (owner, Text("bilten")),
-            ("definition", Nothing),
-        ],
-    )
+    let own = [
+        ("schemaname", texts(&of, |listed| listed.schema.clone())),
+        (name, texts(&of, |listed| listed.name.clone())),
+    ];
+    table(of.len(), own.into_iter().chain(fixed(rest)))
 }

@@ -6,34 +6,37 @@ use arrow::datatypes::DataType;
 pub struct PgType {
     pub oid: u32,
     pub name: &'static str,
+    /// As SQL spells it.
+    pub(super) sql: &'static str,
     /// Bytes of a value; -1 where they vary.
     pub size: i16,
     pub(super) category: &'static str,
 }
 
-const fn known(oid: u32, name: &'static str, size: i16, category: &'static str) -> PgType {
+const fn known(oid: u32, name: &'static str, sql: &'static str, size: i16, category: &'static str) -> PgType {
     PgType {
         oid,
         name,
+        sql,
         size,
         category,
     }
 }
 
 pub(super) const TYPES: [PgType; 13] = [
-    known(16, "bool", 1, "B"),
-    known(17, "bytea", -1, "U"),
-    known(20, "int8", 8, "N"),
-    known(21, "int2", 2, "N"),
-    known(23, "int4", 4, "N"),
-    known(25, "text", -1, "S"),
-    known(114, "json", -1, "U"),
-    known(700, "float4", 4, "N"),
-    known(701, "float8", 8, "N"),
-    known(1082, "date", 4, "D"),
-    known(1083, "time", 8, "D"),
-    known(1184, "timestamptz", 8, "D"),
-    known(1700, "numeric", -1, "N"),
+    known(16, "bool", "boolean", 1, "B"),
+    known(17, "bytea", "bytea", -1, "U"),
+    known(20, "int8", "bigint", 8, "N"),
+    known(21, "int2", "smallint", 2, "N"),
+    known(23, "int4", "integer", 4, "N"),
+    known(25, "text", "text", -1, "S"),
+    known(114, "json", "json", -1, "U"),
+    known(700, "float4", "real", 4, "N"),
+    known(701, "float8", "double precision", 8, "N"),
+    known(1082, "date", "date", 4, "D"),
+    known(1083, "time", "time without time zone", 8, "D"),
+    known(1184, "timestamptz", "timestamp with time zone", 8, "D"),
+    known(1700, "numeric", "numeric", -1, "N"),
 ];
 
 /// All times are UTC, whatever the query made of them; what is nested is JSON; and what PostgreSQL has no type for is

@@ -1,7 +1,7 @@
 //! SQL for tools, beside HTTP: PostgreSQL's protocol and Arrow Flight SQL.
 //!
-//! Both know by an API token who asks, ask anew with every statement, and ask the lake through `App::session_for`, as HTTP
-//! does. So a token that is revoked stops at the next statement, and what HTTP does not show is not shown here.
+//! Both know by an API token who asks, ask anew with every statement, and ask the lake through `App::session_for`, as
+//! HTTP does. So a token that is revoked stops at the next statement, and what HTTP does not show is not shown here.
 //!
 //! A token is stored as a hash, and what proves one without sending it would need the token itself. So it comes in the
 //! clear, which is taken from this machine alone, unless the operator says that something before Bilten encrypts.

@@ -1,10 +1,10 @@
-//! The lake for tools that speak Arrow Flight SQL: ADBC drivers in Python, R, Go and Java, and what builds on them. Rows
-//! stay in Arrow's columns from the query to the client.
+//! The lake for tools that speak Arrow Flight SQL: ADBC drivers in Python, R, Go and Java, and what builds on them.
+//! Rows stay in Arrow's columns from the query to the client.
 //!
 //! Every call says who it comes from, by a Bearer token in the header `authorization`, or by the log-in with user name
 //! and password that drivers make of theirs: the password is the token. The header `bilten-organizer` names the
-//! organizer whose rows are meant, where there are several. The server remembers no statement: a handle is the statement
-//! itself, and gives nobody a right, because whoever comes with it is asked who they are.
+//! organizer whose rows are meant, where there are several. The server remembers no statement: a handle is the
+//! statement itself, and gives nobody a right, because whoever comes with it is asked who they are.
 
 mod handle;
 mod service;

@@ -1,6 +1,9 @@
 //! One connection, message by message. The library reads and writes them; how long and how much it waits for is ours.
 
-use super::{Postgres, error::fatal};
+use super::{
+    Postgres,
+    error::{fatal, stopping},
+};
 use crate::problem::Problem;
 use futures::{SinkExt, StreamExt};
 use pgwire::{
@@ -98,10 +101,7 @@ async fn serve(
     loop {
         socket.get_mut().read = 0;
         let message = tokio::select! {
-            () = stop.cancelled() => {
-                let stopping = Problem::new("unavailable", "the server is stopping");
-                return process_error(socket, fatal(stopping), false).await;
-            }
+            () = stop.cancelled() => return process_error(socket, stopping(), false).await,
             message = timeout(IDLE, socket.next()) => message?,
         };
         let Some(message) = message else {

@@ -13,7 +13,7 @@ fn refuse(severity: &str, problem: &Problem) -> ErrorInfo {
         "resources_exhausted" => "53200",
         "busy" | "too_many_requests" => "53300",
         "unauthenticated" => "28P01",
-        "unavailable" => "57P01",
+        "unavailable" => "58000",
         "invalid_body" => "08P01",
         _ => "XX000",
     };
@@ -30,6 +30,15 @@ pub(super) fn error(problem: impl Into<Problem>) -> PgWireError {
 /// The connection ends.
 pub(super) fn fatal(problem: impl Into<Problem>) -> PgWireError {
     PgWireError::UserError(Box::new(refuse("FATAL", &problem.into())))
+}
+
+pub(super) fn stopping() -> PgWireError {
+    let info = ErrorInfo::new(
+        "FATAL".to_owned(),
+        "57P01".to_owned(),
+        "the server is stopping".to_owned(),
+    );
+    PgWireError::UserError(Box::new(info))
 }
 
 /// The lake has refused a statement; the place is one in the text that the client has sent.

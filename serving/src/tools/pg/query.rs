@@ -11,7 +11,10 @@ use crate::problem::Problem;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{Sink, SinkExt, StreamExt};
-use lakehouse::{Described, Parameter, QueryStream, Session, postgres::Statement};
+use lakehouse::{
+    Described, Parameter, QueryStream, Session,
+    postgres::{Statement, setting},
+};
 use pgwire::{
     api::{
         ClientInfo, ClientPortalStore, DEFAULT_NAME, Type,
@@ -57,19 +60,6 @@ impl Prepared {
 const STATEMENT: u8 = b'S';
 const PORTAL: u8 = b'P';
 
-/// What clients ask for when they connect.
-const SETTINGS: [(&str, &str); 9] = [
-    ("client_encoding", "UTF8"),
-    ("datestyle", "ISO, YMD"),
-    ("default_transaction_read_only", "on"),
-    ("max_identifier_length", "63"),
-    ("search_path", "lake"),
-    ("server_version", "15.0"),
-    ("standard_conforming_strings", "on"),
-    ("timezone", "UTC"),
-    ("transaction_isolation_level", "repeatable read"),
-];
-
 impl Postgres {
     fn login(&self, client: &impl ClientInfo) -> PgWireResult<Arc<Login>> {
         let login = client.session_extensions().get::<Login>();
@@ -105,10 +95,7 @@ impl Postgres {
     {
         match statement {
             Statement::Query(_) => Response::EmptyQuery,
-            Statement::Show(name) => {
-                let known = SETTINGS.iter().find(|(known, _)| known == name);
-                Response::Query(rows::say(name, known.map_or("", |(_, value)| value)))
-            }
+            Statement::Show(name) => Response::Query(rows::say(name, setting(name))),
             Statement::Begin => Response::TransactionStart(Tag::new("BEGIN")),
             Statement::End(tag) => Response::TransactionEnd(Tag::new(tag)),
             Statement::Deallocate(name) => {

@@ -1,6 +1,9 @@
 //! Batches of an answer as PostgreSQL's rows, one batch at a time.
 
-use super::{error::error, values::Cells};
+use super::{
+    error::{error, failed},
+    values::Cells,
+};
 use crate::problem::Problem;
 use bytes::BytesMut;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
@@ -78,7 +81,7 @@ fn until(rows: QueryStream, cancel: CancellationToken) -> impl Stream<Item = PgW
             () = cancel.cancelled() => Some((Err(PgWireError::QueryCanceled), None)),
             next = rows.next() => match next? {
                 Ok(batch) => Some((Ok(batch), Some((rows, cancel)))),
-                Err(failed) => Some((Err(error(failed)), None)),
+                Err(failure) => Some((Err(failed(failure, "")), None)),
             },
         }
     })
