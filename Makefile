@@ -12,8 +12,10 @@ CARGO := cargo
 WORKSPACE := --workspace --locked
 PYTHON := $(CARGO_TARGET_DIR)/python
 SERVICES := tests/services/services.sh
-# The page that lets people in. Vite builds it, and cargo puts what it built into the program.
+# The page that lets people in, and the scripts of the dashboards. Vite builds them, and cargo puts what it built into
+# the program.
 SCANNER := dashboards/scanner
+ISLANDS := dashboards/islands
 # Runs a command with the servers up, and stops them whatever becomes of it.
 ifdef EMBEDDED
 with_services = BILTEN_EMBEDDED=1 $(1)
@@ -24,7 +26,7 @@ with_services = trap '$(stop_services)' EXIT && trap 'exit 130' INT TERM && \
     $(SERVICES) start && eval "$$($(SERVICES) env)" && $(1)
 endif
 
-.PHONY: demo test bench lint fuzz services services-stop build needs python scanner help
+.PHONY: demo test bench lint fuzz services services-stop build needs python scanner islands pages help
 
 help:
 	@echo "make demo   build, and serve a made-up world with live traffic"
@@ -42,11 +44,11 @@ test: export TESTS = 1
 test: build python
 	$(call with_services,BILTEN_PYTHON=$(PYTHON)/bin/python $(CARGO) test $(WORKSPACE) $(ARGS))
 
-bench: build python
+bench: build $(PYTHON)/engines
 	$(CARGO) build $(WORKSPACE) --bin bench
 	$(call with_services,BILTEN_PYTHON=$(PYTHON)/bin/python $(CARGO_TARGET_DIR)/debug/bench --output $(CARGO_TARGET_DIR)/bench $(ARGS))
 
-lint: needs scanner
+lint: needs pages
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(WORKSPACE) --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(WORKSPACE) --no-deps
@@ -73,18 +75,26 @@ services: needs
 services-stop:
 	@$(SERVICES) stop
 
-build: needs scanner
+build: needs pages
 	$(CARGO) build $(WORKSPACE) --bin bilten
 
+pages: scanner islands
+
 scanner: $(SCANNER)/dist/index.html
+
+islands: $(ISLANDS)/dist/manifest.json
 
 $(SCANNER)/dist/index.html: $(SCANNER)/node_modules/.package-lock.json $(SCANNER)/index.html $(wildcard $(SCANNER)/*.ts) \
     $(SCANNER)/tsconfig.json $(shell find $(SCANNER)/src $(SCANNER)/public -type f)
 	cd $(SCANNER) && npm run --silent build
 
+$(ISLANDS)/dist/manifest.json: $(ISLANDS)/node_modules/.package-lock.json $(wildcard $(ISLANDS)/*.ts) \
+    $(ISLANDS)/tsconfig.json $(shell find $(ISLANDS)/src -type f)
+	cd $(ISLANDS) && npm run --silent build
+
 # At the versions of the lock file, from whatever registry npm is set to.
-$(SCANNER)/node_modules/.package-lock.json: $(SCANNER)/package-lock.json | needs
-	cd $(SCANNER) && npm ci --no-audit --no-fund
+%/node_modules/.package-lock.json: %/package-lock.json | needs
+	cd $* && npm ci --no-audit --no-fund
 
 # What the machine must have; says how to get what is missing.
 needs:
@@ -92,8 +102,13 @@ needs:
 
 python: $(PYTHON)/ready
 
-# The tests read the lake with other people's readers, at pinned versions.
-$(PYTHON)/ready: tests/python/requirements.txt | needs
+# The tests read the lake with other people's readers, at pinned versions, and run the notebooks.
+$(PYTHON)/ready: tests/python/requirements.txt notebooks/requirements.txt | needs
 	python3 -m venv $(PYTHON)
+	$(PYTHON)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+# What the benchmarks compare with is large, so the tests do without.
+$(PYTHON)/engines: tests/python/bench.txt $(PYTHON)/ready
 	$(PYTHON)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@

@@ -1,8 +1,11 @@
-//! Nothing is built here. It has cargo see when the scanner page was built anew: the page is embedded, and a file that
-//! was not there before would go unnoticed.
+//! Nothing is built here. It has cargo see when pages and scripts were built or written anew: they are embedded, and a
+//! file that was not there before would go unnoticed.
 
 use std::io::Write;
 
 fn main() -> std::io::Result<()> {
-    writeln!(std::io::stdout(), "cargo::rerun-if-changed=../dashboards/scanner/dist")
+    for folder in ["scanner/dist", "islands/dist", "pages", "templates"] {
+        writeln!(std::io::stdout(), "cargo::rerun-if-changed=../dashboards/{folder}")?;
+    }
+    Ok(())
 }

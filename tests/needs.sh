@@ -22,7 +22,7 @@ if command -v cc >/dev/null 2>&1; then
     echo '#include <zlib.h>' | cc -E - >/dev/null 2>&1 || missing="$missing zlib1g-dev"
 fi
 need pkg-config pkg-config
-# The scanner page is built by Vite.
+# The pages are built by Vite.
 need node nodejs
 need npm npm
 if [ -n "${TESTS:-}" ] || [ "${1:-}" = "--install" ]; then
@@ -55,7 +55,7 @@ if ! command -v cargo >/dev/null 2>&1; then
 fi
 node_version=$(node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/')
 if command -v node >/dev/null 2>&1 && [ "${node_version:-0}" -lt 18 ]; then
-    echo "Node.js is older than 18, and the scanner page is built by a newer one." >&2
+    echo "Node.js is older than 18, and the pages are built by a newer one." >&2
     exit 1
 fi
 go_version=$(go env GOVERSION 2>/dev/null | sed 's/^go1\.\([0-9]*\).*/\1/')

@@ -113,7 +113,15 @@ function showLogIn() {
   $("log-in-form").elements.email.focus();
 }
 
+/** Where a page of ours has sent who was not logged in. Only its own address counts, whatever a link says. */
+function cameFrom() {
+  const next = new URL(new URLSearchParams(location.search).get("next") ?? "/", location.origin);
+  return next.origin === location.origin && next.pathname.startsWith("/dashboards") ? next.href : null;
+}
+
 async function enter(session) {
+  const back = cameFrom();
+  if (back) return location.replace(back);
   $("log-in").hidden = true;
   $("now").hidden = $("log-out").hidden = false;
   for (const link of document.querySelectorAll(".inside")) link.hidden = false;

@@ -58,8 +58,9 @@ pub struct Revision {
     pub table: String,
     /// Names the definition that computed the rows.
     pub fingerprint: u64,
-    /// The query that computes the rows to add.
-    pub rows: String,
+    /// The queries that compute the rows to add, one after the other, so that memory needs to hold a part of the work. All
+    /// answer with the same columns.
+    pub rows: Vec<String>,
     pub replaces: Replaces,
 }
 
@@ -158,21 +159,27 @@ async fn revise(lake: &Lake, moment: &Moment, revision: Revision) -> Result<Revi
     let inner = &lake.inner;
     let state = inner
         .engine
-        .state(Some(moment.catalog.inside()), inner.options.query_memory_bytes)?;
-    let plan = state.create_logical_plan(&revision.rows).await?;
-    let schema = stored_schema(plan.schema().inner())?;
-    let plan = state.create_physical_plan(&plan).await?;
+        .state(Some(moment.catalog.inside()), inner.options.run_memory_bytes)?;
+    let columns = match revision.rows.first() {
+        Some(rows) => state.create_logical_plan(rows).await?,
+        None => return Err(Error::invalid("a revision has no query")),
+    };
+    let schema = stored_schema(columns.schema().inner())?;
     let table = target(lake, moment, &revision, &schema).await?;
     let mut writer = table.store.writer();
     let mut gone = replaced(&table, &revision.replaces);
     if let Replaces::Keys(keys) = &revision.replaces {
         gone = rewrite(&state, &table, keys, &mut writer).await?;
     }
-    let mut rows = execute_stream(plan, state.task_ctx())?;
-    while let Some(batch) = rows.next().await {
-        let batch = normalized(&batch?, &schema)?;
-        if batch.num_rows() > 0 {
-            writer.write(&batch).await?;
+    for part in &revision.rows {
+        let plan = state.create_logical_plan(part).await?;
+        let plan = state.create_physical_plan(&plan).await?;
+        let mut rows = execute_stream(plan, state.task_ctx())?;
+        while let Some(batch) = rows.next().await {
+            let batch = normalized(&batch?, &schema)?;
+            if batch.num_rows() > 0 {
+                writer.write(&batch).await?;
+            }
         }
     }
     let adds = table.store.finish(writer).await?;

@@ -68,6 +68,8 @@ pub(crate) struct Inner {
     /// Held while a new view is made from the old one; readers never wait for it.
     changing: Mutex<()>,
     watermark: watch::Sender<i64>,
+    /// Counts publishes that brought rows.
+    moved: watch::Sender<u64>,
     even: watch::Sender<bool>,
     /// A tail has shrunk.
     pub(crate) space: Notify,
@@ -135,6 +137,7 @@ impl Lake {
                 tables: tables.collect(),
                 engine,
                 watermark: watch::Sender::new(view.watermark),
+                moved: watch::Sender::new(0),
                 even: watch::Sender::new(view.is_even()),
                 view: ArcSwap::from_pointee(view),
                 changing: Mutex::new(()),
@@ -212,7 +215,11 @@ impl Lake {
                 () = self.inner.stop.cancelled() => return Err(Error::Closed),
             }
         }
+        let brings_rows = !batch.rows.is_empty();
         self.inner.change(|view| apply(&self.inner.tables, view, batch))?;
+        if brings_rows {
+            self.inner.moved.send_modify(|moved| *moved += 1);
+        }
         let view = self.view();
         let limits = &self.inner.options;
         if view.tail_bytes() >= limits.commit_bytes
@@ -231,6 +238,11 @@ impl Lake {
     /// Every change up to this `seq` is visible.
     pub fn watermark(&self) -> i64 {
         self.view().watermark
+    }
+
+    /// Changes whenever new rows are visible: a reader that keeps an answer up to date waits for it.
+    pub fn moved(&self) -> watch::Receiver<u64> {
+        self.inner.moved.subscribe()
     }
 
     /// Waits until every change up to `seq` is visible.

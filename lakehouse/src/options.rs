@@ -29,6 +29,8 @@ pub struct LakeOptions {
     pub idle_lag: Duration,
     /// A query that needs more spills to disk where it can. Times `query_slots`, this is what queries take at worst.
     pub query_memory_bytes: usize,
+    /// What a run that computes kept rows may take; there is one at a time.
+    pub run_memory_bytes: usize,
     pub query_timeout: Duration,
     /// Queries that run at once; more wait up to `query_queue`, then are told to come back.
     pub query_slots: usize,
@@ -68,6 +70,7 @@ impl Default for LakeOptions {
             idle_lag_offsets: 50_000,
             idle_lag: Duration::from_secs(60),
             query_memory_bytes: 192 << 20,
+            run_memory_bytes: 384 << 20,
             query_timeout: Duration::from_secs(60),
             query_slots: 6,
             query_queue: Duration::from_secs(10),

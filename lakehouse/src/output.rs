@@ -1,5 +1,5 @@
-//! Answers as bytes, batch by batch, so that a large one never stands in memory. Times are RFC 3339 with microseconds,
-//! UTC, wherever they become text.
+//! Answers as bytes, batch by batch, so that a large one never stands in memory. Wherever moments become text, they are
+//! RFC 3339 with microseconds, UTC; times without a zone, such as those of an event's own clocks, stay without one.
 
 use crate::{
     error::{Error, Result},
@@ -11,7 +11,7 @@ use arrow::{
     array::{Array, ArrayRef, RecordBatch, StringArray},
     compute::cast,
     csv,
-    datatypes::{DataType, Field, Schema, SchemaRef},
+    datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
     ipc,
     json::{self, writer::JsonArray, writer::LineDelimited},
     util::{display::FormatOptions, pretty::pretty_format_batches_with_options},
@@ -31,7 +31,8 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-const TIME: &str = "%Y-%m-%dT%H:%M:%S%.6fZ";
+const MOMENT: &str = "%Y-%m-%dT%H:%M:%S%.6fZ";
+const LOCAL_TIME: &str = "%Y-%m-%dT%H:%M:%S%.f";
 
 /// A table on a terminal is cut here; nobody reads more, and it has to be held as a whole.
 pub const MAX_TABLE_ROWS: usize = 10_000;
@@ -41,7 +42,8 @@ pub fn to_json(rows: QueryStream) -> BoxStream<'static, Result<Bytes>> {
     encode(rows, |buffer, _| {
         let builder = json::WriterBuilder::new()
             .with_explicit_nulls(true)
-            .with_timestamp_tz_format(TIME.to_owned());
+            .with_timestamp_tz_format(MOMENT.to_owned())
+            .with_timestamp_format(LOCAL_TIME.to_owned());
         Ok(Json(builder.build::<_, JsonArray>(buffer)))
     })
 }
@@ -50,7 +52,8 @@ pub fn to_json(rows: QueryStream) -> BoxStream<'static, Result<Bytes>> {
 pub fn to_csv(rows: QueryStream) -> BoxStream<'static, Result<Bytes>> {
     encode(rows, |buffer, schema| {
         let mut writer = csv::WriterBuilder::new()
-            .with_timestamp_tz_format(TIME.to_owned())
+            .with_timestamp_tz_format(MOMENT.to_owned())
+            .with_timestamp_format(LOCAL_TIME.to_owned())
             .build(buffer);
         // The header comes with the first batch, and there may be none.
         writer.write(&flat(&RecordBatch::new_empty(Arc::clone(schema)))?)?;
@@ -77,11 +80,11 @@ pub fn to_parquet(rows: QueryStream) -> BoxStream<'static, Result<Bytes>> {
 
 /// For a terminal: at most `MAX_TABLE_ROWS` rows, and a line that says so if there are more.
 pub async fn to_table(mut rows: QueryStream) -> Result<String> {
-    let mut batches = vec![RecordBatch::new_empty(utc_schema(&rows.schema()))];
+    let mut batches = vec![RecordBatch::new_empty(in_micros_schema(&rows.schema()))];
     let mut left = MAX_TABLE_ROWS;
     let mut cut = false;
     while let Some(batch) = rows.next().await {
-        let batch = utc(&batch?)?;
+        let batch = in_micros(&batch?)?;
         cut = batch.num_rows() > left;
         batches.push(batch.slice(0, batch.num_rows().min(left)));
         left -= batch.num_rows().min(left);
@@ -90,7 +93,8 @@ pub async fn to_table(mut rows: QueryStream) -> Result<String> {
         }
     }
     let options = FormatOptions::default()
-        .with_timestamp_tz_format(Some(TIME))
+        .with_timestamp_tz_format(Some(MOMENT))
+        .with_timestamp_format(Some(LOCAL_TIME))
         .with_null("");
     let table = pretty_format_batches_with_options(&batches, &options)?.to_string();
     Ok(if cut {
@@ -130,7 +134,7 @@ fn encode<E: Encoder>(
     start: impl FnOnce(Buffer, &SchemaRef) -> Result<E>,
 ) -> BoxStream<'static, Result<Bytes>> {
     let buffer = Buffer::default();
-    let encoder = match start(buffer.clone(), &utc_schema(&rows.schema())) {
+    let encoder = match start(buffer.clone(), &in_micros_schema(&rows.schema())) {
         Ok(encoder) => encoder,
         Err(error) => return stream::once(async { Err(error) }).boxed(),
     };
@@ -138,7 +142,7 @@ fn encode<E: Encoder>(
         let (mut rows, mut encoder, buffer) = state?;
         let next = rows.next().await;
         let (written, state) = match next {
-            Some(Ok(batch)) => match utc(&batch).and_then(|batch| encoder.write(&batch)) {
+            Some(Ok(batch)) => match in_micros(&batch).and_then(|batch| encoder.write(&batch)) {
                 Ok(()) => (Ok(buffer.take()), Some((rows, encoder, buffer))),
                 Err(error) => (Err(error), None),
             },
@@ -204,18 +208,22 @@ fn parquet_error(error: parquet::errors::ParquetError) -> Error {
     Error::Unavailable(error.to_string())
 }
 
-/// The columns of [`utc`] batches.
-pub fn utc_schema(schema: &Schema) -> SchemaRef {
+/// The columns of [`in_micros`].
+pub fn in_micros_schema(schema: &Schema) -> SchemaRef {
     let fields = schema.fields().iter().map(|field| match field.data_type() {
-        DataType::Timestamp(..) => field.as_ref().clone().with_data_type(timestamp()),
+        DataType::Timestamp(_, Some(_)) => field.as_ref().clone().with_data_type(timestamp()),
+        DataType::Timestamp(_, None) => {
+            let local = DataType::Timestamp(TimeUnit::Microsecond, None);
+            field.as_ref().clone().with_data_type(local)
+        }
         _ => field.as_ref().clone(),
     });
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-/// All times in microseconds UTC, whatever the query made of them.
-pub fn utc(batch: &RecordBatch) -> Result<RecordBatch> {
-    let schema = utc_schema(batch.schema_ref());
+/// All times in microseconds, and moments in UTC, whatever the query made of them.
+pub fn in_micros(batch: &RecordBatch) -> Result<RecordBatch> {
+    let schema = in_micros_schema(batch.schema_ref());
     let columns = batch.columns().iter().zip(schema.fields()).map(|(column, field)| {
         if column.data_type() == field.data_type() {
             Ok(Arc::clone(column))
@@ -234,7 +242,7 @@ fn with_rows(schema: SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<R
 
 /// The types that every client knows: times in microseconds UTC, and JSON text for what is nested.
 pub fn plain(batch: &RecordBatch) -> Result<RecordBatch> {
-    flat(&utc(batch)?)
+    flat(&in_micros(batch)?)
 }
 
 /// Lists and structs as JSON text.
@@ -261,7 +269,8 @@ fn json_text(column: &ArrayRef) -> Result<ArrayRef> {
     let batch = RecordBatch::try_new(Arc::new(schema), vec![Arc::clone(column)])?;
     let builder = json::WriterBuilder::new()
         .with_explicit_nulls(true)
-        .with_timestamp_tz_format(TIME.to_owned());
+        .with_timestamp_tz_format(MOMENT.to_owned())
+        .with_timestamp_format(LOCAL_TIME.to_owned());
     let mut writer = builder.build::<_, LineDelimited>(Vec::new());
     writer.write(&batch)?;
     let lines = writer.into_inner();

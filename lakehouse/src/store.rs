@@ -1,6 +1,7 @@
 //! One Delta table on disk: opening it, reading where it stands, writing files and committing them.
 
 mod create;
+mod layout;
 
 use crate::{
     cache::{CachedFiles, FileCache},
@@ -30,10 +31,6 @@ use deltalake::{
     protocol::DeltaOperation,
 };
 use domain::Timestamp;
-use parquet::{
-    basic::{Compression, ZstdLevel},
-    file::properties::WriterProperties,
-};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -341,7 +338,7 @@ impl Store {
         let config = WriterConfig::new(
             Arc::clone(&self.schema),
             self.spec.partitioned_by.iter().map(ToString::to_string).collect(),
-            Some(writer_properties()),
+            Some(layout::writer_properties(self.spec)),
             self.file_bytes,
             None,
             Default::default(),
@@ -478,12 +475,4 @@ fn is_marked(actions: &[Action], mark: &str) -> bool {
         Action::CommitInfo(info) => info.info.get(MARK).and_then(Value::as_str) == Some(mark),
         _ => false,
     })
-}
-
-fn writer_properties() -> WriterProperties {
-    WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_max_row_group_row_count(Some(256 * 1024))
-        .set_data_page_row_count_limit(20_000)
-        .build()
 }

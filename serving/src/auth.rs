@@ -6,11 +6,11 @@ use crate::{
 };
 use axum::{
     extract::{FromRequestParts, Request},
-    http::{HeaderMap, Method, header, request::Parts},
+    http::{HeaderMap, HeaderValue, Method, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use domain::{EventId, OrganizerId, Role, role::Permission};
+use domain::{EventId, OrganizerId, Role, changes::DashboardShare, role::Permission};
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
@@ -18,6 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 use transactional::{
+    Stored,
     access::{self, SessionHolder, TokenHolder},
     check_ins::Scanner,
     devices::{self, DeviceHolder},
@@ -201,20 +202,28 @@ pub async fn refuse_devices(request: Request, next: Next) -> Response {
     }
 }
 
+/// Who an Authorization header names, for whoever has to ask again later.
+pub async fn of_header(app: &App, value: &HeaderValue) -> Result<Identity> {
+    bearer(app, secret_in(value)?).await
+}
+
 /// What the Authorization header holds.
 fn secret(headers: &HeaderMap) -> Option<Result<&str>> {
-    let value = headers.get(header::AUTHORIZATION)?;
+    headers.get(header::AUTHORIZATION).map(secret_in)
+}
+
+fn secret_in(value: &HeaderValue) -> Result<&str> {
     let secret = value
         .to_str()
         .ok()
         .and_then(|text| text.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    Some(secret.map(|(_, secret)| secret.trim()).ok_or_else(|| {
+    secret.map(|(_, secret)| secret.trim()).ok_or_else(|| {
         Problem::new(
             "unauthenticated",
             "the Authorization header is not of the form Bearer <token>",
         )
-    }))
+    })
 }
 
 async fn identify(parts: &Parts, app: &App) -> Result<Option<Identity>> {
@@ -267,6 +276,15 @@ impl From<TokenHolder> for Identity {
             },
             None => Identity::Platform { id: holder.id },
         }
+    }
+}
+
+/// Whoever has a link to a dashboard: the organizer's figures, and nobody's name.
+pub fn share_principal(share: &Stored<DashboardShare>) -> lakehouse::Principal {
+    lakehouse::Principal {
+        id: format!("share:{}", share.dashboard_share_id),
+        organizer: Some(share.organizer_id),
+        personal_data: false,
     }
 }
 

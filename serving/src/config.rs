@@ -115,6 +115,11 @@ pub struct ServeOptions {
     #[arg(long, env = "BILTEN_CACHE_BYTES", default_value_t = 2 << 30, value_name = "N")]
     pub cache_bytes: u64,
 
+    /// Dashboards of your own: a folder with pages/*.yml, and templates/*.html to change their look. Read again when a
+    /// file changes
+    #[arg(long, env = "BILTEN_DASHBOARDS", value_name = "DIR")]
+    pub dashboards: Option<PathBuf>,
+
     #[command(flatten)]
     pub tools: ToolOptions,
 
@@ -171,6 +176,7 @@ impl ServeOptions {
                 false => ProcessRoles::all(),
             },
             cache_bytes: 0,
+            dashboards: None,
             stripe: StripeOptions::default(),
         }
     }

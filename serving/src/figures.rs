@@ -147,6 +147,8 @@ pub const FIGURES: &[Figure] = &[
         "Attempts to deliver a change to a webhook endpoint {outcome}",
     ),
     counter("bilten_mails_total", "Attempts to send a mail {outcome}"),
+    counter("bilten_reports_total", "Reports of dashboards that were due {outcome}"),
+    counter("bilten_alert_looks_total", "Looks of alert rules at metrics {outcome}"),
     seconds(
         "bilten_query_duration_seconds",
         "Time that a query took, from its start to its last row",

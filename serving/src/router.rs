@@ -7,10 +7,10 @@ use crate::{
     problem::{PROBLEM_JSON, Problem},
     roles::ProcessRole,
     routes::{
-        access, account, audit, audit_log, buyer, check_ins, devices, downloads, erasure, event_refunds, events,
-        exports, gates, health, holds, imports, interactions, metrics, money, orders, organizers, pages, payments,
-        promo_codes, questions, scanner, scans, session, sql, status, ticket_types, tickets, till, transforms, venues,
-        waiting_list, webhooks,
+        access, account, alert_rules, audit, audit_log, buyer, check_ins, dashboard_shares, dashboards, devices,
+        downloads, erasure, event_refunds, events, exports, gates, health, holds, imports, interactions, metrics,
+        money, orders, organizers, pages, payments, promo_codes, questions, reports, saved_questions, scanner, scans,
+        session, shared, sql, status, ticket_types, tickets, till, transforms, venues, waiting_list, webhooks,
     },
     wiring::App,
 };
@@ -62,6 +62,7 @@ const BODY_LIMIT: usize = 256 << 10;
         (name = "check-in", description = "Doors"),
         (name = "webhooks", description = "Telling other programs of changes"),
         (name = "lake", description = "SQL and metrics"),
+        (name = "insights", description = "Links to dashboards, reports by mail, alerts, saved questions"),
         (name = "operation", description = "Imports, audit, status, health"),
     ),
     components(schemas(Problem))
@@ -126,7 +127,8 @@ pub fn build(app: &Arc<App>) -> Router {
     let role: Arc<str> = app.roles.to_string().into();
     let compress = SizeAbove::new(1024)
         .and(NotForContentType::new("application/vnd.apache.parquet"))
-        .and(NotForContentType::const_new(crate::exports::XLSX));
+        .and(NotForContentType::const_new(crate::exports::XLSX))
+        .and(NotForContentType::SSE);
     routes
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
         .route("/", get(pages::start_page))
@@ -138,6 +140,8 @@ pub fn build(app: &Arc<App>) -> Router {
         .route("/scanner", get(pages::scanner))
         .route("/scanner/", get(pages::scanner))
         .route("/scanner/{*path}", get(pages::scanner_asset))
+        .merge(dashboards::router())
+        .merge(shared::router().layer(middleware::from_fn_with_state(app.clone(), limit_strangers)))
         .fallback(async || Problem::not_found("address; see /docs"))
         .method_not_allowed_fallback(async || Problem::new("method_not_allowed", "see /docs"))
         .layer(CatchPanicLayer::custom(|_| {
@@ -184,6 +188,7 @@ fn lake() -> OpenApiRouter<Arc<App>> {
 fn staff() -> OpenApiRouter<Arc<App>> {
     programme()
         .merge(accounts())
+        .merge(insights())
         .merge(sales())
         .merge(gatekeeping())
         .layer(middleware::from_fn(refuse_devices))
@@ -240,6 +245,35 @@ fn accounts() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(erasure::erase_person))
         .routes(routes!(erasure::erase_person_by_email))
         .routes(routes!(erasure::show_erasure))
+}
+
+/// What an organizer keeps about its dashboards.
+fn insights() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(dashboard_shares::create_share, dashboard_shares::list_shares))
+        .routes(routes!(dashboard_shares::update_share, dashboard_shares::revoke_share))
+        .routes(routes!(reports::create_report, reports::list_reports))
+        .routes(routes!(
+            reports::show_report,
+            reports::update_report,
+            reports::delete_report
+        ))
+        .routes(routes!(reports::send_report_now))
+        .routes(routes!(alert_rules::create_alert_rule, alert_rules::list_alert_rules))
+        .routes(routes!(
+            alert_rules::show_alert_rule,
+            alert_rules::update_alert_rule,
+            alert_rules::delete_alert_rule
+        ))
+        .routes(routes!(
+            saved_questions::save_question,
+            saved_questions::list_saved_questions
+        ))
+        .routes(routes!(
+            saved_questions::show_saved_question,
+            saved_questions::update_saved_question,
+            saved_questions::delete_saved_question
+        ))
 }
 
 /// Orders, and the money for them.

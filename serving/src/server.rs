@@ -48,7 +48,7 @@ impl Server {
             admin_token: admin_token.clone(),
         };
         let wiring = Wiring::open(config, options, &own).await?;
-        let stop = CancellationToken::new();
+        let stop = wiring.app().stopping.clone();
         let service = router::build(wiring.app()).into_make_service_with_connect_info::<std::net::SocketAddr>();
         // Answers are small and complete: waiting to join them into larger packets would only delay them.
         let listener = listener.tap_io(|connection| {

@@ -4,9 +4,10 @@
 use crate::{
     auth::{Identity, TokenMemory},
     config::{Config, ServeOptions},
+    dashboards::Dashboards,
     figures,
     home::OwnProcess,
-    jobs::{announce, erasure, mail, money, sweep, transforms as marts, webhooks},
+    jobs::{announce, erasure, insights, mail, money, sweep, transforms as marts, webhooks},
     limits::Limits,
     mail::Mailer,
     outgoing::Outgoing,
@@ -32,6 +33,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
+use tokio_util::sync::CancellationToken;
 use transactional::{IdempotencyKey, Store, StoreOptions, Tx};
 use transforms::{Project, Runner};
 
@@ -57,6 +59,9 @@ pub struct App {
     /// What links in mails begin with.
     pub public_url: String,
     pub last_audit: ArcSwapOption<(String, bool, i64)>,
+    pub dashboards: Dashboards,
+    /// Answers that go on for as long as somebody listens end with it.
+    pub stopping: CancellationToken,
     running_keys: Mutex<HashSet<(&'static str, String)>>,
 }
 
@@ -108,6 +113,8 @@ impl Wiring {
             data_folder: (!shared).then(|| config.home.clone()),
             public_url: options.public_url.clone().unwrap_or_else(|| own.url.clone()),
             last_audit: ArcSwapOption::empty(),
+            dashboards: Dashboards::open(options.dashboards.clone()),
+            stopping: CancellationToken::new(),
             running_keys: Mutex::default(),
             roles,
             store,
@@ -192,6 +199,23 @@ fn start_transforms(stages: &mut Stages, app: &App, own: &OwnProcess) {
     }
 }
 
+/// One process at a time makes reports and looks at alert rules, of those that answer queries.
+fn start_insights(stages: &mut Stages, app: &Arc<App>, own: &OwnProcess) {
+    if app.roles.has(ProcessRole::Query) {
+        let asking = app.clone();
+        stages.lead("insights", app.store.clone(), own.process_id.clone(), move |stop| {
+            let app = asking.clone();
+            async move {
+                tokio::join!(
+                    insights::send_reports(app.clone(), stop.clone()),
+                    insights::watch_metrics(app, stop)
+                );
+                Ok(())
+            }
+        });
+    }
+}
+
 /// Starts what the process's roles ask for.
 fn start(stages: &mut Stages, app: &Arc<App>, reports: PaymentReports, mailer: Option<Mailer>, own: &OwnProcess) {
     let (roles, store) = (&app.roles, &app.store);
@@ -228,6 +252,7 @@ fn start(stages: &mut Stages, app: &Arc<App>, reports: PaymentReports, mailer: O
         });
     }
     start_transforms(stages, app, own);
+    start_insights(stages, app, own);
     let relay = Arc::new(Relay::new(store.clone(), app.log.clone(), RelayOptions::default()));
     let relayed = relay.position();
     if roles.has(ProcessRole::Relay) {

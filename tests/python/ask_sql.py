@@ -19,6 +19,8 @@ import pyarrow.ipc
 def plain(value):
     """As JSON over HTTP has it."""
     if isinstance(value, datetime.datetime):
+        if value.tzinfo is None:
+            return value.isoformat()
         return value.astimezone(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     if isinstance(value, (datetime.date, datetime.time)):
         return value.isoformat()

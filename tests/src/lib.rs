@@ -11,6 +11,7 @@
 
 pub mod cluster;
 pub mod erasure;
+pub mod figures;
 mod http;
 pub mod load;
 pub mod proxy;

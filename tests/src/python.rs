@@ -20,6 +20,11 @@ pub fn python() -> PathBuf {
         .expect("Python with deltalake and polars is made by `make python`")
 }
 
+/// One of the scripts.
+pub fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("python").join(name)
+}
+
 /// The files in which each text stands, and how many were searched.
 #[derive(Debug)]
 pub struct Found {
@@ -32,7 +37,7 @@ impl Found {
     /// Looks below a folder, in every byte and in compressed values as well.
     #[track_caller]
     pub fn below(folder: &Path, texts: &[&str]) -> Self {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/python/find_text.py");
+        let script = script("find_text.py");
         let output = Command::new(python()).arg(script).arg(folder).args(texts).output();
         let output = output.expect("Python can be run");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

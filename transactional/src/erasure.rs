@@ -4,6 +4,7 @@
 use crate::{
     Error, Result, Source, Store, Tx, dialect,
     dialect::Row,
+    insights::questions,
     mail, people,
     sql::{self, Columns, Value, binds},
     tickets, waiting_list,
@@ -162,8 +163,10 @@ async fn erase_rows(
     );
     kept_answers += sql::execute(tx, sql, values).await?;
     let outbox_rows = empty_outbox(tx, person_id).await?;
+    let known = person.value.clone();
     let fields = people::erase(tx, &mut person)?;
     let keys = sql::execute(tx, "delete from person_keys where person_id = $1", binds![person_id]).await?;
+    let questions = questions::forget(tx, person.organizer_id, &known, person_id).await?;
     let invited = "delete from promo_code_audience where person_id = $1";
     let invited = sql::execute(tx, invited, binds![person_id]).await?;
     tickets::box_again(tx, person_id).await?;
@@ -174,6 +177,7 @@ async fn erase_rows(
         "person_keys": { "rows": keys },
         "promo_code_audience": { "rows": invited },
         "mail_outbox": { "rows": mails },
+        "saved_questions": { "rows": questions },
         "idempotency_keys": { "rows": kept_answers },
         "outbox": { "unencrypted_rows_emptied": outbox_rows },
     }});

@@ -16,6 +16,7 @@ pub mod gates;
 pub mod holds;
 pub mod idempotency;
 pub mod imports;
+pub mod insights;
 mod leases;
 pub mod ledger;
 pub mod mail;

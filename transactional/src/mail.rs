@@ -8,7 +8,7 @@ use crate::{
     sql::{self, Columns, Value, binds},
 };
 use domain::{
-    Email, MailId, OrderId, PersonId, Timestamp, UserId, WaitingEntryId,
+    AlertRuleId, Email, MailId, OrderId, OrganizerId, PersonId, ReportId, Timestamp, UserId, WaitingEntryId,
     message::{Language, MailStatus},
 };
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,8 @@ use std::{collections::BTreeMap, time::Duration};
 pub enum Recipient {
     Person(PersonId),
     User(UserId),
+    /// As a member of the organizer: one who has left it gets nothing of it any more.
+    Member(UserId, OrganizerId),
 }
 
 /// What it says. Each variant is a template, of the variant's name, whose places have the names of its fields and of
@@ -62,6 +64,36 @@ pub enum Content {
     WaitingListOffer {
         waiting_entry_id: WaitingEntryId,
     },
+    /// A dashboard's figures as they were when it was due, in the words of the mail's language.
+    Report {
+        report_id: ReportId,
+        page: String,
+        query: String,
+        period: String,
+        tables: Vec<Table>,
+    },
+    /// A rule's condition holds.
+    AlertFired {
+        alert_rule_id: AlertRuleId,
+        what: String,
+        value: String,
+        condition: String,
+    },
+    /// It has not held for the rule's quiet time.
+    AlertSettled {
+        alert_rule_id: AlertRuleId,
+        what: String,
+        value: String,
+        condition: String,
+    },
+}
+
+/// Figures in a mail: in each row what they are of, and then the figures.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    pub title: String,
+    pub head: Vec<String>,
+    pub rows: Vec<Vec<String>>,
 }
 
 /// A mail that is to be sent now.
@@ -110,15 +142,16 @@ const SEAL: &str = "mail";
 /// Queues a mail, to be sent once this command is committed.
 pub fn queue(tx: &mut Tx, to: Recipient, language: Language, content: Content) -> Result<MailId> {
     let (id, now) = (MailId::new(), tx.now());
-    let (person, user) = match to {
-        Recipient::Person(person) => (Some(person), None),
-        Recipient::User(user) => (None, Some(user)),
+    let (person, user, organizer) = match to {
+        Recipient::Person(person) => (Some(person), None, None),
+        Recipient::User(user) => (None, Some(user), None),
+        Recipient::Member(user, organizer) => (None, Some(user), Some(organizer)),
     };
     let data = tx.key.seal(SEAL, &id.to_string(), &serde_json::to_string(&content)?)?;
     let sql = "insert into mail_outbox
-                   (mail_id, person_id, user_id, language, data, status, attempts, created_at, next_try_at)
-               values ($1, $2, $3, $4, $5, $6, 0, $7, $7)";
-    let values = binds![id, person, user, language, data, MailStatus::Queued, now];
+                   (mail_id, person_id, user_id, organizer_id, language, data, status, attempts, created_at, next_try_at)
+               values ($1, $2, $3, $4, $5, $6, $7, 0, $8, $8)";
+    let values = binds![id, person, user, organizer, language, data, MailStatus::Queued, now];
     tx.defer(sql, values, 1);
     Ok(id)
 }
@@ -129,7 +162,9 @@ pub async fn due(store: &Store, at: Timestamp, limit: i64) -> Result<Vec<DueMail
                    coalesce(p.email, u.email) as email, coalesce(p.name, u.name) as name
                from mail_outbox m
                left join people p on p.person_id = m.person_id
-               left join users u on u.user_id = m.user_id
+               left join users u on u.user_id = m.user_id and (m.organizer_id is null or exists
+                   (select 1 from memberships o
+                    where o.user_id = m.user_id and o.organizer_id = m.organizer_id and o.active = 1))
                where m.status = 'queued' and m.next_try_at <= $1
                order by m.next_try_at, m.mail_id limit $2";
     let mut db = store.peek().await?;
@@ -181,7 +216,13 @@ async fn places(store: &Store, db: &mut impl Source, content: &Content) -> Resul
             waiting_entry_id.to_string(),
             store.waiting_secret(*waiting_entry_id),
         ),
-        _ => return Ok(Places::new()),
+        Content::Report { report_id, .. } => return insight_places(db, "report", &report_id.to_string()).await,
+        Content::AlertFired { alert_rule_id, .. } | Content::AlertSettled { alert_rule_id, .. } => {
+            return insight_places(db, "alert_rule", &alert_rule_id.to_string()).await;
+        }
+        Content::PasswordReset { .. } | Content::PasswordChanged {} | Content::EmailVerification { .. } => {
+            return Ok(Places::new());
+        }
     };
     let row = sql::one(db, sql, binds![id]).await?;
     let text = |column| row.text(column).map(Place::Text);
@@ -192,6 +233,21 @@ async fn places(store: &Store, db: &mut impl Source, content: &Content) -> Resul
         ("code", text("code")?),
         ("at", Place::Time { at, timezone }),
         ("secret", Place::Text(secret)),
+    ]))
+}
+
+/// What a report or a rule is called, and whose it is.
+async fn insight_places(db: &mut impl Source, entity: &str, id: &str) -> Result<Places> {
+    let sql = format!(
+        "select i.name as title, z.name as organizer, z.id as organizer_id
+         from {entity}s i join organizers z on z.id = i.organizer_id where i.{entity}_id = $1"
+    );
+    let row = sql::one(db, sql, binds![id]).await?;
+    let text = |column| row.text(column).map(Place::Text);
+    Ok(Places::from([
+        ("title", text("title")?),
+        ("organizer", text("organizer")?),
+        ("organizer_id", text("organizer_id")?),
     ]))
 }
 

@@ -57,6 +57,18 @@ const QUERIES: &[(&str, &str)] = &[
         "select webhook_endpoint_id as id, host as name from webhook_endpoints where webhook_endpoint_id in ",
     ),
     (
+        "dashboard_share",
+        "select dashboard_share_id as id, page as name, expires_at from dashboard_shares where dashboard_share_id in ",
+    ),
+    (
+        "report",
+        "select report_id as id, name from reports where report_id in ",
+    ),
+    (
+        "alert_rule",
+        "select alert_rule_id as id, name from alert_rules where alert_rule_id in ",
+    ),
+    (
         "membership",
         "select m.membership_id as id, coalesce(u.name, u.email) as name from memberships m
          join users u on u.user_id = m.user_id where m.membership_id in ",
@@ -84,9 +96,14 @@ pub async fn names(db: &mut impl Source, wanted: &BTreeSet<Reference>) -> Result
         }
         let sql = format!("{query}{}", placeholders(1, ids.len()));
         for row in sql::all(db, sql, ids.iter().map(|id| id.value()).collect()).await? {
-            if let Some(name) = row.maybe_text("name")? {
-                names.insert(((*entity).to_owned(), row.text("id")?), name);
+            let Some(mut name) = row.maybe_text("name")? else {
+                continue;
+            };
+            if *entity == "dashboard_share" {
+                let until = row.time("expires_at")?.to_string();
+                name = format!("{name}, open until {}", until.split('T').next().unwrap_or_default());
             }
+            names.insert(((*entity).to_owned(), row.text("id")?), name);
         }
     }
     Ok(names)

@@ -47,7 +47,7 @@ text_binds! {
     domain::Email domain::Label domain::Slug domain::Role check_in::ScanKind check_in::Refusal event::EventStatus
     order::EntryKind order::HoldStatus order::OrderStatus order::PaymentStatus order::TicketStatus order::WaitingStatus domain::MailId
     domain::WebhookDeliveryId domain::WebhookEndpointId message::DeliveryStatus message::Language
-    message::MailStatus
+    message::MailStatus domain::DashboardShareId domain::ReportId domain::AlertRuleId domain::SavedQuestionId
 }
 
 impl Bind for i64 {
@@ -55,6 +55,14 @@ impl Bind for i64 {
 
     fn value(&self) -> Value {
         Value::Int(*self)
+    }
+}
+
+impl Bind for f64 {
+    const NONE: Value = Value::NoDouble;
+
+    fn value(&self) -> Value {
+        Value::Double(*self)
     }
 }
 
@@ -252,6 +260,7 @@ pub(crate) trait Columns {
     fn maybe_int(&self, column: &str) -> Result<Option<i64>>;
     fn text(&self, column: &str) -> Result<String>;
     fn maybe_text(&self, column: &str) -> Result<Option<String>>;
+    fn maybe_double(&self, column: &str) -> Result<Option<f64>>;
 
     fn time(&self, column: &str) -> Result<Timestamp> {
         self.int(column).map(Timestamp::from_micros)
@@ -280,6 +289,10 @@ impl Columns for Row {
     }
 
     fn maybe_text(&self, column: &str) -> Result<Option<String>> {
+        Ok(self.try_get(column)?)
+    }
+
+    fn maybe_double(&self, column: &str) -> Result<Option<f64>> {
         Ok(self.try_get(column)?)
     }
 }

@@ -1,12 +1,31 @@
+-- The first of several texts: the least of them, each behind its time. Times up to here have as many digits.
 with orders as (
     select * from {{ ref('stg_orders') }}
     where status = 'paid' and channel = 'online'
 ),
 
 touches as (
-    select person_id, session_id, started_at, source, medium, campaign
+    select
+        person_id,
+        started_at,
+        concat(
+            cast(1062135596800000000 + cast(started_at as bigint) as varchar), session_id, chr(31),
+            source, chr(31), medium, chr(31), campaign
+        ) as touch
     from {{ ref('sessions') }}
     where person_id is not null and source is not null
+),
+
+touched as (
+    select
+        orders.person_id,
+        orders.order_id,
+        count(*) as touches,
+        min(touches.touch) as first_touch,
+        max(touches.touch) as last_touch
+    from orders
+    inner join touches on orders.person_id = touches.person_id and touches.started_at <= orders.placed_at
+    group by orders.person_id, orders.order_id
 )
 
 select
@@ -17,15 +36,12 @@ select
     orders.currency,
     orders.placed_at,
     orders.total_minor - orders.refunded_minor as net_minor,
-    count(touches.session_id) as touches,
-    first_value(touches.source order by touches.started_at, touches.session_id) as first_source,
-    first_value(touches.medium order by touches.started_at, touches.session_id) as first_medium,
-    first_value(touches.campaign order by touches.started_at, touches.session_id) as first_campaign,
-    last_value(touches.source order by touches.started_at, touches.session_id) as last_source,
-    last_value(touches.medium order by touches.started_at, touches.session_id) as last_medium,
-    last_value(touches.campaign order by touches.started_at, touches.session_id) as last_campaign
+    coalesce(touched.touches, 0) as touches,
+    split_part(first_touch, chr(31), 2) as first_source,
+    nullif(split_part(first_touch, chr(31), 3), '') as first_medium,
+    nullif(split_part(first_touch, chr(31), 4), '') as first_campaign,
+    split_part(last_touch, chr(31), 2) as last_source,
+    nullif(split_part(last_touch, chr(31), 3), '') as last_medium,
+    nullif(split_part(last_touch, chr(31), 4), '') as last_campaign
 from orders
-left join touches on orders.person_id = touches.person_id and touches.started_at <= orders.placed_at
-group by
-    orders.organizer_id, orders.order_id, orders.person_id, orders.event_id, orders.currency, orders.placed_at,
-    orders.total_minor, orders.refunded_minor
+left join touched on orders.person_id = touched.person_id and orders.order_id = touched.order_id

@@ -6,7 +6,7 @@ with sold as (
         sum(sold_minor) / nullif(cast(sum(sold_tickets) as double), 0) as ticket_minor,
         sum(cancelled_tickets) / nullif(cast(sum(sold_tickets) as double), 0) as cancellation_rate,
         sum(discount_minor) / nullif(cast(sum(gross_minor) as double), 0) as discount_rate
-    from {{ ref('sales') }}
+    from {{ ref('sales_by_day') }}
     group by organizer_id, currency
 ),
 

@@ -7,7 +7,7 @@ with looked as (
         sum(checked_out) as checked_out,
         sum(seconds_to_hold) / nullif(cast(sum(timed_holds) as double), 0) as seconds_to_hold,
         sum(seconds_to_checkout) / nullif(cast(sum(timed_checkouts) as double), 0) as seconds_to_checkout
-    from {{ ref('interest') }}
+    from {{ ref('interest_by_day') }}
     group by organizer_id, event_id
 ),
 
@@ -18,7 +18,7 @@ ordered as (
         sum(placed) as placed,
         sum(paid) as paid,
         sum(seconds_to_payment) / nullif(cast(sum(paid) as double), 0) as seconds_to_payment
-    from {{ ref('order_flow') }}
+    from {{ ref('order_flow_by_day') }}
     where channel = 'online'
     group by organizer_id, event_id
 )

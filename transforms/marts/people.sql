@@ -1,5 +1,11 @@
+-- The first of several texts: the least of them, each behind its time. Times up to here have as many digits.
 with orders as (
-    select * from {{ ref('stg_orders') }}
+    select
+        *,
+        concat(
+            cast(1062135596800000000 + cast(placed_at as bigint) as varchar), order_id, chr(31), channel
+        ) as placed
+    from {{ ref('stg_orders') }}
     where status = 'paid'
 ),
 
@@ -8,10 +14,28 @@ sessions as (
         person_id,
         min(started_at) as first_seen_at,
         count(*) as sessions,
-        first_value(source order by started_at, session_id) filter (where source is not null) as first_source
+        min(case when source is not null then concat(
+            cast(1062135596800000000 + cast(started_at as bigint) as varchar), session_id, chr(31), source
+        ) end) as touch
     from {{ ref('sessions') }}
     where person_id is not null
     group by person_id
+),
+
+by_event as (
+    select
+        organizer_id,
+        person_id,
+        currency,
+        event_id,
+        count(*) as orders,
+        sum(quantity) as tickets,
+        sum(total_minor - refunded_minor) as spend_minor,
+        min(placed_at) as first_order_at,
+        max(placed_at) as last_order_at,
+        min(placed) as placed
+    from orders
+    group by organizer_id, person_id, currency, event_id
 ),
 
 bought as (
@@ -19,14 +43,14 @@ bought as (
         organizer_id,
         person_id,
         currency,
-        count(*) as orders,
-        sum(quantity) as tickets,
-        count(distinct event_id) as events,
-        sum(total_minor - refunded_minor) as spend_minor,
-        min(placed_at) as first_order_at,
-        max(placed_at) as last_order_at,
-        first_value(channel order by placed_at, order_id) as first_channel
-    from orders
+        sum(orders) as orders,
+        sum(tickets) as tickets,
+        count(*) as events,
+        sum(spend_minor) as spend_minor,
+        min(first_order_at) as first_order_at,
+        max(last_order_at) as last_order_at,
+        split_part(min(placed), chr(31), 2) as first_channel
+    from by_event
     group by organizer_id, person_id, currency
 )
 
@@ -41,7 +65,7 @@ select
     bought.first_order_at,
     bought.last_order_at,
     bought.first_channel,
-    sessions.first_source,
+    split_part(sessions.touch, chr(31), 2) as first_source,
     sessions.first_seen_at,
     coalesce(sessions.sessions, 0) as sessions
 from bought

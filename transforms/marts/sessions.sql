@@ -1,23 +1,69 @@
+-- The first of several texts: the least of them, each behind its time. Times up to here have as many digits.
 with interactions as (
-    select * from {{ ref('stg_interactions') }}
+    select
+        *,
+        case when utm_source is not null then concat(
+            cast(1062135596800000000 + cast(occurred_at as bigint) as varchar), interaction_id, chr(31),
+            utm_source, chr(31), utm_medium, chr(31), utm_campaign
+        ) end as touch
+    from {{ ref('stg_interactions') }}
+),
+
+by_event as (
+    select
+        organizer_id,
+        received_on,
+        session_id,
+        event_id,
+        min(visitor_id) as visitor_id,
+        max(person_id) as person_id,
+        min(occurred_at) as started_at,
+        max(occurred_at) as ended_at,
+        count(*) as interactions,
+        count(*) filter (where kind = 'event_view') as event_views,
+        count(*) filter (where kind = 'search') as searches,
+        count(*) filter (where kind = 'hold_started') as holds_started,
+        count(*) filter (where kind = 'checkout_started') as checkouts_started,
+        min(touch) as touch
+    from interactions
+    group by organizer_id, received_on, session_id, event_id
+),
+
+visits as (
+    select
+        organizer_id,
+        received_on,
+        session_id,
+        min(visitor_id) as visitor_id,
+        max(person_id) as person_id,
+        min(started_at) as started_at,
+        max(ended_at) as ended_at,
+        sum(interactions) as interactions,
+        sum(event_views) as event_views,
+        count(event_id) as events,
+        sum(searches) as searches,
+        sum(holds_started) as holds_started,
+        sum(checkouts_started) as checkouts_started,
+        min(touch) as touch
+    from by_event
+    group by organizer_id, received_on, session_id
 )
 
 select
     organizer_id,
     received_on,
     session_id,
-    min(visitor_id) as visitor_id,
-    max(person_id) as person_id,
-    min(occurred_at) as started_at,
-    max(occurred_at) as ended_at,
-    count(*) as interactions,
-    count(*) filter (where kind = 'event_view') as event_views,
-    count(distinct event_id) as events,
-    count(*) filter (where kind = 'search') as searches,
-    count(*) filter (where kind = 'hold_started') as holds_started,
-    count(*) filter (where kind = 'checkout_started') as checkouts_started,
-    first_value(utm_source order by occurred_at, interaction_id) filter (where utm_source is not null) as source,
-    first_value(utm_medium order by occurred_at, interaction_id) filter (where utm_source is not null) as medium,
-    first_value(utm_campaign order by occurred_at, interaction_id) filter (where utm_source is not null) as campaign
-from interactions
-group by organizer_id, received_on, session_id
+    visitor_id,
+    person_id,
+    started_at,
+    ended_at,
+    interactions,
+    event_views,
+    events,
+    searches,
+    holds_started,
+    checkouts_started,
+    split_part(touch, chr(31), 2) as source,
+    nullif(split_part(touch, chr(31), 3), '') as medium,
+    nullif(split_part(touch, chr(31), 4), '') as campaign
+from visits

@@ -8,15 +8,20 @@
 //! Rows that another version of the transform has kept, and rows from sources that this process has not seen yet, are left
 //! aside: then the answer is computed as a whole, which is slow and right.
 
-use crate::project::{Materialized, Named, Overwrite, Project, Rollup, Template, Transform, between};
+use crate::project::{Materialized, Named, Overwrite, Project, Rollup, Source, Template, Transform, between};
 use lakehouse::{
-    Result, async_trait,
+    Result,
+    arrow::{array::AsArray, datatypes::Int64Type},
+    async_trait,
     relations::{KEPT, KeptState, Moment, Position, Relations},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Touched keys that a query lists. More are looked up by the query itself, which reads them a second time.
 const MOST_LISTED: usize = 500;
+
+/// So many rows of the sources are computed at once when everything is.
+const PART_ROWS: i64 = 500_000;
 
 #[async_trait]
 impl Relations for Project {
@@ -97,17 +102,25 @@ impl Project {
         format!("select {} from ({sql})", transform.column_list())
     }
 
-    /// Which keys of an overwrite rows after a position touch.
-    pub(crate) async fn touched(
+    /// The query that finds which keys of an overwrite rows between two positions touch, once a row. None if nothing has
+    /// come between them: most answers end here, without a look into any table.
+    fn touching(
         &self,
         transform: &Transform,
         overwrite: &Overwrite,
         after: &Position,
-        moment: &Moment,
-    ) -> Result<Touched> {
-        let up_to = moment.position();
-        let queries = transform.sources.iter().map(|source| {
-            let fresh = |table: &str, has_seq| format!("lake.{table} where {}", between(has_seq, after, &up_to));
+        up_to: &Position,
+    ) -> Option<String> {
+        let (changes, interactions) = after.behind(up_to);
+        let is_new = |source: &&Source| {
+            if source.has_seq() {
+                changes != 0
+            } else {
+                interactions != 0
+            }
+        };
+        let queries = transform.sources.iter().filter(is_new).map(|source| {
+            let fresh = |table: &str, has_seq| format!("lake.{table} where {}", between(has_seq, after, up_to));
             match overwrite.touched.get(&source.table) {
                 Some(query) => match Template::parse(query) {
                     Ok(template) => template.render(|named| match named {
@@ -126,8 +139,63 @@ impl Project {
                 ),
             }
         });
-        let all = queries.collect::<Vec<_>>().join(" union all ");
+        let queries: Vec<String> = queries.collect();
+        (!queries.is_empty()).then(|| queries.join(" union all "))
+    }
+
+    /// The queries that together compute all rows of a transform. One whose key has a day is computed some days at a time:
+    /// a season of visits sorted at once would need more memory and disk than there is.
+    pub(crate) async fn in_parts(&self, transform: &Transform, moment: &Moment) -> Result<Vec<String>> {
+        let whole = vec![self.whole(transform)];
+        let Materialized::Overwrite(overwrite) = &transform.about.materialized else {
+            return Ok(whole);
+        };
+        let Some(day) = overwrite.key.iter().find(|column| column.ends_with("_on")) else {
+            return Ok(whole);
+        };
+        let Some(all) = self.touching(transform, overwrite, &Position::default(), &moment.position()) else {
+            return Ok(whole);
+        };
+        let sql =
+            format!("select arrow_cast({day}, 'Utf8') as day, count(*) as rows from ({all}) group by 1 order by 1");
+        let mut parts: Vec<(Vec<String>, i64)> = Vec::new();
+        for batch in moment.rows(&sql).await? {
+            let (days, counts) = (
+                batch.column(0).as_string::<i32>(),
+                batch.column(1).as_primitive::<Int64Type>(),
+            );
+            for (day, rows) in days.iter().zip(counts.values()) {
+                let Some(day) = day.map(|day| format!("'{day}'")) else {
+                    continue;
+                };
+                match parts.last_mut() {
+                    Some((days, sum)) if *sum + rows <= PART_ROWS => {
+                        days.push(day);
+                        *sum += rows;
+                    }
+                    _ => parts.push((vec![day], *rows)),
+                }
+            }
+        }
+        let parts = parts
+            .iter()
+            .map(|(days, _)| self.where_touched(transform, &format!("{day} in ({})", days.join(", "))));
+        let parts: Vec<String> = parts.collect();
+        Ok(if parts.is_empty() { whole } else { parts })
+    }
+
+    /// Which keys of an overwrite rows after a position touch.
+    pub(crate) async fn touched(
+        &self,
+        transform: &Transform,
+        overwrite: &Overwrite,
+        after: &Position,
+        moment: &Moment,
+    ) -> Result<Touched> {
         let mut columns = BTreeMap::new();
+        let Some(all) = self.touching(transform, overwrite, after, &moment.position()) else {
+            return Ok(Touched { columns });
+        };
         for column in &overwrite.key {
             let sql = format!("select distinct arrow_cast({column}, 'Utf8') from ({all}) where {column} is not null");
             let values: BTreeSet<String> = moment.texts(&sql).await?.into_iter().collect();
@@ -157,7 +225,7 @@ struct TouchedColumn {
 impl Touched {
     /// True of the rows whose keys were touched; None if there can't be any.
     pub(crate) fn predicate(&self) -> Option<String> {
-        if self.columns.values().any(|column| column.values.is_empty()) {
+        if self.columns.is_empty() || self.columns.values().any(|column| column.values.is_empty()) {
             return None;
         }
         let all = self.columns.iter().map(|(name, column)| {

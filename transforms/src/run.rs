@@ -44,6 +44,9 @@ pub enum How {
     Overtaken,
 }
 
+/// What a run does, the queries that compute its rows, and which rows they replace.
+type Plan = (How, Vec<String>, Replaces);
+
 /// Computes transforms and commits their rows.
 #[derive(Clone)]
 pub struct Runner {
@@ -150,7 +153,7 @@ impl Runner {
         let plan = match kept.as_ref().filter(|_| !whole) {
             Some(kept) => self.plan(transform, kept, moment).await?,
             None if self.is_ahead(transform, moment) => return Ok((How::Unchanged, kept)),
-            None => Some((How::Rebuilt, self.project.whole(transform), Replaces::Everything)),
+            None => Some(self.rebuild(transform, moment).await?),
         };
         let Some((how, rows, replaces)) = plan else {
             return Ok((How::Unchanged, kept));
@@ -158,11 +161,7 @@ impl Runner {
         let revision = Revision {
             table: transform.table(),
             fingerprint: transform.fingerprint,
-            rows: format!(
-                "select {} from ({rows}) order by {}",
-                transform.column_list(),
-                order(transform)
-            ),
+            rows: rows.iter().map(|rows| sorted(transform, rows)).collect(),
             replaces,
         };
         match self.lake.revise(moment, revision).await? {
@@ -177,22 +176,13 @@ impl Runner {
         kept.is_some_and(|kept| kept.fingerprint == transform.fingerprint && !moment.position().reaches(&kept.position))
     }
 
-    async fn plan(
-        &self,
-        transform: &Transform,
-        kept: &KeptState,
-        moment: &Moment,
-    ) -> Result<Option<(How, String, Replaces)>> {
+    async fn plan(&self, transform: &Transform, kept: &KeptState, moment: &Moment) -> Result<Option<Plan>> {
         let position = moment.position();
         let idle = unsaid(transform, kept, &position) < MOST_UNSAID;
         match &transform.about.materialized {
             Materialized::View => Ok(None),
             Materialized::Table { .. } if position == kept.position => Ok(None),
-            Materialized::Table { .. } => Ok(Some((
-                How::Rebuilt,
-                self.project.whole(transform),
-                Replaces::Everything,
-            ))),
+            Materialized::Table { .. } => self.rebuild(transform, moment).await.map(Some),
             Materialized::Overwrite(overwrite) => {
                 let touched = self
                     .project
@@ -200,19 +190,15 @@ impl Runner {
                     .await?;
                 let Some(predicate) = touched.predicate() else {
                     let nothing = format!("{} where false", small_rows(transform));
-                    return Ok((!idle).then_some((How::Unchanged, nothing, Replaces::Nothing)));
+                    return Ok((!idle).then_some((How::Unchanged, vec![nothing], Replaces::Nothing)));
                 };
                 let keys = touched.keys();
                 if keys > MOST_KEYS {
-                    return Ok(Some((
-                        How::Rebuilt,
-                        self.project.whole(transform),
-                        Replaces::Everything,
-                    )));
+                    return self.rebuild(transform, moment).await.map(Some);
                 }
                 let rows = self.project.where_touched(transform, &predicate);
                 let replaces = Replaces::Keys(touched.into_values());
-                Ok(Some((How::Touched(keys), rows, replaces)))
+                Ok(Some((How::Touched(keys), vec![rows], replaces)))
             }
             Materialized::Rollup(rollup) => {
                 let fresh = self.project.since(transform, rollup, &kept.position, &position);
@@ -221,12 +207,17 @@ impl Runner {
                     return Ok(None);
                 }
                 if kept.small_files < MANY_SMALL_FILES {
-                    return Ok(Some((How::Added, fresh, Replaces::Nothing)));
+                    return Ok(Some((How::Added, vec![fresh], Replaces::Nothing)));
                 }
                 let rows = merged(transform, &[small_rows(transform), fresh]);
-                Ok(Some((How::Added, rows, Replaces::SmallFiles)))
+                Ok(Some((How::Added, vec![rows], Replaces::SmallFiles)))
             }
         }
+    }
+
+    async fn rebuild(&self, transform: &Transform, moment: &Moment) -> Result<Plan> {
+        let parts = self.project.in_parts(transform, moment).await?;
+        Ok((How::Rebuilt, parts, Replaces::Everything))
     }
 }
 
@@ -235,6 +226,14 @@ fn unsaid(transform: &Transform, kept: &KeptState, position: &Position) -> i64 {
     let (changes, interactions) = kept.position.behind(position);
     let reads = |of_changes| transform.sources.iter().any(|source| source.has_seq() == of_changes);
     i64::from(reads(true)) * changes + i64::from(reads(false)) * interactions
+}
+
+fn sorted(transform: &Transform, rows: &str) -> String {
+    format!(
+        "select {} from ({rows}) order by {}",
+        transform.column_list(),
+        order(transform)
+    )
 }
 
 /// Files are sorted by whose rows they have, then by what they are looked up by.

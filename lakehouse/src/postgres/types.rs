@@ -23,7 +23,7 @@ const fn known(oid: u32, name: &'static str, sql: &'static str, size: i16, categ
     }
 }
 
-pub(super) const TYPES: [PgType; 13] = [
+pub(super) const TYPES: [PgType; 14] = [
     known(16, "bool", "boolean", 1, "B"),
     known(17, "bytea", "bytea", -1, "U"),
     known(20, "int8", "bigint", 8, "N"),
@@ -35,11 +35,12 @@ pub(super) const TYPES: [PgType; 13] = [
     known(701, "float8", "double precision", 8, "N"),
     known(1082, "date", "date", 4, "D"),
     known(1083, "time", "time without time zone", 8, "D"),
+    known(1114, "timestamp", "timestamp without time zone", 8, "D"),
     known(1184, "timestamptz", "timestamp with time zone", 8, "D"),
     known(1700, "numeric", "numeric", -1, "N"),
 ];
 
-/// All times are UTC, whatever the query made of them; what is nested is JSON; and what PostgreSQL has no type for is
+/// Moments are UTC, whatever the query made of them; what is nested is JSON; and what PostgreSQL has no type for is
 /// text.
 pub fn pg_type(data_type: &DataType) -> PgType {
     let name = match data_type {
@@ -57,6 +58,7 @@ pub fn pg_type(data_type: &DataType) -> PgType {
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => "bytea",
         DataType::Date32 | DataType::Date64 => "date",
         DataType::Time32(_) | DataType::Time64(_) => "time",
+        DataType::Timestamp(_, None) => "timestamp",
         DataType::Timestamp(..) => "timestamptz",
         nested if nested.is_nested() => "json",
         _ => "text",

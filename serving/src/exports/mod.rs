@@ -95,14 +95,19 @@ pub async fn body(app: &App, principal: &Principal, event_id: EventId, export: E
     let sql = export.what.sql(event_id, principal.personal_data);
     let answer = app.queries()?.session(principal).sql(&sql).await?;
     let position = answer.watermark();
-    let bytes = match export.format {
-        Format::Csv => written(answer, csv::Csv::default()),
-        Format::Xlsx => written(answer, xlsx::Workbook::default()),
-        Format::Parquet => output::to_parquet(answer)
+    Ok((written(answer, export.format).await?, position))
+}
+
+/// Rows of any query as a file.
+pub async fn written(rows: QueryStream, format: Format) -> Result<Body> {
+    let bytes = match format {
+        Format::Csv => row_by_row(rows, csv::Csv::default()),
+        Format::Xlsx => row_by_row(rows, xlsx::Workbook::default()),
+        Format::Parquet => output::to_parquet(rows)
             .map(|bytes| bytes.map_err(Problem::from))
             .boxed(),
     };
-    Ok((rows::streamed(bytes).await?, position))
+    rows::streamed(bytes).await
 }
 
 /// A file that is written row by row.
@@ -115,7 +120,7 @@ trait File: Send + 'static {
     fn finish(self) -> anyhow::Result<Vec<u8>>;
 }
 
-fn written(rows: QueryStream, mut file: impl File) -> stream::BoxStream<'static, Result<Bytes>> {
+fn row_by_row(rows: QueryStream, mut file: impl File) -> stream::BoxStream<'static, Result<Bytes>> {
     let table = Table::new(&rows.schema());
     if let Err(error) = file.row(&table.header()) {
         return stream::once(async move { Err(Problem::internal(error)) }).boxed();

@@ -2,6 +2,7 @@
 
 pub mod announce;
 pub mod erasure;
+pub mod insights;
 pub mod mail;
 pub mod money;
 pub mod sweep;

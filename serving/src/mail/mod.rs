@@ -5,10 +5,12 @@
 mod contract;
 mod file;
 mod smtp;
+mod table;
 mod text;
 mod when;
 
 pub use text::compose;
+pub use when::days_in_words;
 
 use anyhow::{Context, Result, bail};
 use async_trait::async_trait;

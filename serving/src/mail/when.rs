@@ -1,7 +1,7 @@
 //! A moment as a mail says it: in words of its language, on the clocks of where the event is.
 
 use anyhow::{Context, Result};
-use chrono::{DateTime, Datelike};
+use chrono::{DateTime, Datelike, NaiveDate};
 use chrono_tz::Tz;
 use domain::{Timestamp, message::Language};
 
@@ -99,6 +99,28 @@ pub(super) fn in_words(at: Timestamp, timezone: &str, language: Language) -> Res
     })
 }
 
+/// Whole days, the last of which is the one before `to`: such as `26 November 2026` or `20 November 2026 to 26 November
+/// 2026`.
+pub fn days_in_words(from: NaiveDate, to: NaiveDate, language: Language) -> String {
+    let day = |day: NaiveDate| {
+        let (number, month, year) = (day.day(), day.month0() as usize, day.year());
+        match language {
+            Language::English => format!("{number} {} {year}", ENGLISH.1[month]),
+            Language::German => format!("{number}. {} {year}", GERMAN.1[month]),
+            Language::Arabic => format!("{number} {} {year}", ARABIC.1[month]),
+        }
+    };
+    let until = match language {
+        Language::English => "to",
+        Language::German => "bis",
+        Language::Arabic => "إلى",
+    };
+    match to.pred_opt().filter(|last| *last > from) {
+        Some(last) => format!("{} {until} {}", day(from), day(last)),
+        None => day(from),
+    }
+}
+
 /// What people there call it, or how far it is from UTC where they have no name for it.
 fn zone_name(at: &DateTime<Tz>) -> String {
     let name = at.format("%Z").to_string();
@@ -131,6 +153,13 @@ mod tests {
         ] {
             assert_eq!(in_words(at, timezone, language).unwrap(), wanted);
         }
+        let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+        let days = |to, language| days_in_words(day("2026-11-23"), day(to), language);
+        assert_eq!(days("2026-11-24", Language::English), "23 November 2026");
+        assert_eq!(
+            days("2026-11-30", Language::German),
+            "23. November 2026 bis 29. November 2026"
+        );
         assert!(in_words(at, "Mars/Olympus", Language::English).is_err());
     }
 }

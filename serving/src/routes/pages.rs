@@ -29,7 +29,7 @@ const NOT_BUILT: &str = "This program was built without its scanner page. The pa
                          `make build` builds it and then the program.\n";
 
 /// A file may be kept for as long as its name tells its content, as the names of what Vite builds do.
-const FOREVER: &str = "public, max-age=31536000, immutable";
+pub(super) const FOREVER: &str = "public, max-age=31536000, immutable";
 const ASK_AGAIN: &str = "no-cache";
 
 pub async fn start_page() -> Response {
@@ -91,7 +91,7 @@ fn missing() -> Response {
     crate::problem::Problem::not_found("page").into_response()
 }
 
-fn file(path: &str, content: Vec<u8>, policy: &'static str, keep: &'static str) -> Response {
+pub(super) fn file(path: &str, content: Vec<u8>, policy: &'static str, keep: &'static str) -> Response {
     let media_type = match path.rsplit('.').next() {
         Some("css") => "text/css; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",

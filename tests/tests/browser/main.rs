@@ -7,6 +7,7 @@
     reason = "what can't be set up is a failed test"
 )]
 
+mod dashboards;
 mod pages;
 mod scanner;
 mod twin;
@@ -16,14 +17,14 @@ use std::{
     process::Command,
 };
 
-/// Runs the scanner page's tests of this configuration, and fails with all that they say.
+/// Runs the tests of a part of `dashboards/` by this configuration of it, and fails with all that they say.
 #[track_caller]
-fn vitest(configuration: &str, variable: (&str, &str)) {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dashboards/scanner");
+fn vitest(part: &str, configuration: &str, variable: (&str, &str)) {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dashboards").join(part);
     let vitest = page.join("node_modules/vitest/vitest.mjs");
     assert!(
         vitest.exists(),
-        "the scanner page is not built: `make scanner` does it, and says what the machine lacks"
+        "the pages are not built: `make pages` does it, and says what the machine lacks"
     );
     let output = Command::new("node")
         .arg(vitest)
@@ -32,7 +33,7 @@ fn vitest(configuration: &str, variable: (&str, &str)) {
         .env("NO_COLOR", "1")
         .env(variable.0, variable.1)
         .output()
-        .expect("the scanner page's tests need Node.js: `tests/needs.sh` says how to get it");
+        .expect("the pages' tests need Node.js: `tests/needs.sh` says how to get it");
     assert!(
         output.status.success(),
         "{}\n{}",

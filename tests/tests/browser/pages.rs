@@ -92,7 +92,11 @@ fn buyers_and_staff_find_what_they_need_on_their_pages() {
         "links": links(&server, &admin),
         "staff": staff(&admin),
     });
-    vitest("vitest.pages.config.ts", ("BILTEN_WORLD", &world.to_string()));
+    vitest(
+        "scanner",
+        "vitest.pages.config.ts",
+        ("BILTEN_WORLD", &world.to_string()),
+    );
     eventually("the lake has caught up", || {
         (admin.get("/v1/status").expect(200)["behind"] == 0).then_some(())
     });

@@ -40,7 +40,11 @@ fn the_scanner_lets_people_in_with_and_without_a_network() {
         "admin": server.admin_token(),
         "doors": doors,
     });
-    vitest("vitest.browser.config.ts", ("BILTEN_WORLD", &world.to_string()));
+    vitest(
+        "scanner",
+        "vitest.browser.config.ts",
+        ("BILTEN_WORLD", &world.to_string()),
+    );
 
     let conflicts = |name: &str| {
         let list = doors[name]["list"].as_str().unwrap();

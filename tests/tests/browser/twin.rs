@@ -57,7 +57,11 @@ fn the_page_gives_the_verdicts_of_the_domain() {
     let folder = tempfile::tempdir().unwrap();
     let table = json!({ "questions": questions, "codes": codes, "key": hex(&key(7).public().to_bytes()) });
     let file = file_in(&folder, "verdicts.json", &table.to_string());
-    vitest("vitest.twin.config.ts", ("BILTEN_VERDICTS", file.to_str().unwrap()));
+    vitest(
+        "scanner",
+        "vitest.twin.config.ts",
+        ("BILTEN_VERDICTS", file.to_str().unwrap()),
+    );
 }
 
 /// One of them. What matters most stands first, and is twice as likely.

@@ -1,35 +1,14 @@
 //! One's own account: passwords by mail, the second factor, sessions.
 
-use crate::shared::until;
+use crate::shared::{mails, until};
 use serde_json::{Value, json};
-use std::{path::PathBuf, process::Command};
+use std::process::Command;
 use tests::{Client, Home, Server};
-
-/// Subject, and the text without HTML, of every mail in the folder, the oldest first.
-fn mails(home: &Home) -> Vec<(String, String)> {
-    let folder = home.path().join("mail");
-    let files = std::fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .map(|file| file.unwrap().path());
-    let mut files: Vec<PathBuf> = files
-        .filter(|path| path.extension().is_some_and(|end| end == "eml"))
-        .collect();
-    files.sort();
-    let script = "import email, email.policy, json, sys\n\
-                  mail = email.message_from_binary_file(open(sys.argv[1], 'rb'), policy=email.policy.default)\n\
-                  print(json.dumps([mail['subject'], mail.get_body(('plain',)).get_content()]))";
-    let read = |path: PathBuf| {
-        let output = Command::new("python3").args(["-c", script]).arg(path).output().unwrap();
-        serde_json::from_slice(&output.stdout).unwrap()
-    };
-    files.into_iter().map(read).collect()
-}
 
 /// The token in the newest mail with this in its link.
 fn mailed_token(home: &Home, purpose: &str) -> Option<String> {
     let mails = mails(home);
-    let texts = mails.iter().rev().map(|(_, text)| text);
+    let texts = mails.iter().rev().map(|mail| &mail.text);
     let link = texts
         .filter_map(|text| text.split_once(&format!("/account#{purpose}=")))
         .next();
@@ -77,9 +56,9 @@ fn a_forgotten_password_is_replaced_by_mail() {
     assert_eq!(unknown.status, known.status);
     until("the mail is there", || mailed_token(&home, "reset").is_some());
     let mails = mails(&home);
-    assert_eq!((mails.len(), mails[0].0.as_str()), (1, "Neues Passwort wählen"));
+    assert_eq!((mails.len(), mails[0].subject.as_str()), (1, "Neues Passwort wählen"));
     assert!(
-        mails[0].1.contains("https://tickets.example.org/account#reset="),
+        mails[0].text.contains("https://tickets.example.org/account#reset="),
         "{mails:?}"
     );
     let token = mailed_token(&home, "reset").unwrap();

@@ -2,7 +2,7 @@
 
 use crate::shared::{eventually_counts, until};
 use std::fs;
-use tests::Home;
+use tests::{Home, figures};
 
 #[test]
 fn the_demo_shows_promo_codes_phases_refunds_a_dispute_and_a_waiting_list() {
@@ -30,5 +30,25 @@ fn the_demo_shows_promo_codes_phases_refunds_a_dispute_and_a_waiting_list() {
         5,
     );
     counts("select count(*) from refunds where status = 'succeeded'", 2);
+    until("somebody has come in, and somebody looks around", || {
+        admin.count("select count(*) from check_ins where accepted and kind = 'entry'") > 0
+            && admin.count("select count(*) from interactions where event_id is not null") > 0
+    });
+    server.stop();
+
+    // Without traffic the core stands still.
+    let server = home.serve();
+    let agreed = figures::agree_with_the_core(&home, &server);
+    for metric in [
+        "net_sales",
+        "refunded",
+        "disputed",
+        "entries",
+        "event_visits",
+        "sessions",
+        "repeat_rate",
+    ] {
+        assert!(agreed[metric] > 0, "{metric}: {agreed:?}");
+    }
     server.stop();
 }

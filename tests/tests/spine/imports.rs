@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
     process::Stdio,
 };
-use tests::{Client, Home};
+use tests::{Client, Home, figures};
 
 /// A folder of the real data, which is no part of the repository: in `$BILTEN_SHARED`, or beside the clone.
 fn real(folder: &str) -> Option<PathBuf> {
@@ -135,6 +135,11 @@ fn every_rsvp_is_found(folder: &str) {
     let before = committed(&client);
     home.output(&["import", "meetup", folder.to_str().unwrap()]);
     assert_eq!(committed(&client), before, "the second import changed something");
+    let agreed = figures::agree_with_the_core(&home, &server);
+    assert!(
+        agreed["tickets_sold"] > 1_000 && agreed["repeat_rate"] > 10,
+        "{agreed:?}"
+    );
     server.stop();
 }
 
@@ -161,5 +166,10 @@ fn the_catalogue_of_rladies_is_found_in_the_lake() {
     let before = committed(&client);
     home.output(&["import", "rladies", folder.to_str().unwrap()]);
     assert_eq!(committed(&client), before, "the second import changed something");
+    let agreed = figures::agree_with_the_core(&home, &server);
+    assert!(
+        agreed["tickets_sold"] > 1_000 && agreed["repeat_rate"] > 10,
+        "{agreed:?}"
+    );
     server.stop();
 }

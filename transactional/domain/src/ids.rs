@@ -62,6 +62,7 @@ ids! {
     ApiTokenId ChangeId CheckInId CheckInListId DisputeId EntryId ErasureId EventId HoldId InteractionId
     MembershipId OrderId OrganizerId PaymentId PayoutId PersonId PoolId PriceId PromoCodeId RefundId SessionId
     TicketId TicketTypeId UserId VenueId WaitingEntryId MailId WebhookDeliveryId WebhookEndpointId DeviceId GateId
+    DashboardShareId ReportId AlertRuleId SavedQuestionId
 }
 
 fn parse(text: &str) -> Result<Uuid, Invalid> {

@@ -3,6 +3,7 @@
 //!
 //! The domain knows no SQL, no Arrow, no network, no clock of its own and no async.
 
+pub mod alert;
 pub mod attendee;
 pub mod changes;
 pub mod check_in;
@@ -15,6 +16,7 @@ pub mod order;
 pub mod pricing;
 pub mod record;
 pub mod role;
+pub mod schedule;
 mod text;
 pub mod ticket_code;
 mod time;

@@ -33,8 +33,10 @@ pub enum Permission {
     ManageEvents,
     /// Orders and the people behind them.
     ReadOrders,
-    /// SQL, metrics, audit.
+    /// SQL, metrics, audit, and what is kept about dashboards: reports, alert rules, saved questions.
     ReadLake,
+    /// Give out links that show a dashboard to whoever has them.
+    ShareDashboards,
     /// Redeem tickets.
     CheckIn,
 }
@@ -47,7 +49,8 @@ impl Role {
         match self {
             Role::Owner => true,
             Role::Manager => !matches!(permission, P::ManageAccess | P::ManageWebhooks | P::ErasePeople),
-            Role::Marketer | Role::Analyst => matches!(permission, P::ReadLake),
+            Role::Marketer => matches!(permission, P::ReadLake | P::ShareDashboards),
+            Role::Analyst => permission == P::ReadLake,
             Role::Door => permission == P::CheckIn,
         }
     }
@@ -95,5 +98,20 @@ mod tests {
             let may: Vec<Role> = Role::ALL.into_iter().filter(|role| role.may(owners)).collect();
             assert_eq!(may, [Role::Owner]);
         }
+    }
+
+    #[test]
+    fn who_reads_figures_does_not_always_give_them_out() {
+        let may = |permission| {
+            Role::ALL
+                .into_iter()
+                .filter(move |role| role.may(permission))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            may(Permission::ShareDashboards),
+            [Role::Owner, Role::Manager, Role::Marketer]
+        );
+        assert_eq!(may(Permission::ReadLake).len(), 4);
     }
 }

@@ -4,7 +4,8 @@ use crate::{
     Invalid,
     record::{ColumnType, Kind},
 };
-use chrono::{DateTime, Datelike, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, SecondsFormat, TimeDelta, TimeZone, Utc};
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use std::{fmt, ops, str::FromStr, time::Duration};
 
@@ -39,7 +40,7 @@ impl Timestamp {
     }
 
     /// The calendar's day at this moment in a time zone.
-    pub(crate) fn date_in(self, zone: chrono_tz::Tz) -> chrono::NaiveDate {
+    pub(crate) fn date_in(self, zone: Tz) -> NaiveDate {
         self.as_datetime().with_timezone(&zone).date_naive()
     }
 
@@ -51,6 +52,26 @@ impl Timestamp {
                 .with_timezone(&zone)
                 .naive_local()
                 .and_utc()
+                .timestamp_micros(),
+        )
+    }
+
+    /// What clocks of a time zone show at this moment.
+    pub(crate) fn local(self, zone: Tz) -> NaiveDateTime {
+        self.as_datetime().with_timezone(&zone).naive_local()
+    }
+
+    /// The moment at which clocks of a time zone show this: the first one if they show it twice, and the end of the gap
+    /// if they jump over it.
+    pub(crate) fn of_local(zone: Tz, local: NaiveDateTime) -> Self {
+        // The longest gap was a day, when Samoa moved to the other side of the date line.
+        let later = (0..=25 * 60).map(|minutes| local + TimeDelta::minutes(minutes));
+        let moment = later
+            .filter_map(|local| zone.from_local_datetime(&local).earliest())
+            .next();
+        Self(
+            moment
+                .map_or(local.and_utc(), |moment| moment.with_timezone(&Utc))
                 .timestamp_micros(),
         )
     }
@@ -84,10 +105,12 @@ impl ops::Sub<Duration> for Timestamp {
 
 /// Whether a name is one of the IANA time zone database, such as `Europe/Vienna`.
 pub fn check_timezone(name: &str) -> Result<(), Invalid> {
-    match name.parse::<chrono_tz::Tz>() {
-        Ok(_) => Ok(()),
-        Err(_) => Err(Invalid::new("a time zone is a name such as Europe/Vienna")),
-    }
+    zone(name).map(drop)
+}
+
+pub(crate) fn zone(name: &str) -> Result<Tz, Invalid> {
+    name.parse()
+        .map_err(|_| Invalid::new("a time zone is a name such as Europe/Vienna"))
 }
 
 impl FromStr for Timestamp {

@@ -1,8 +1,12 @@
 //! From what is asked to SQL. Each mart answers in a part of its own, once for the range and once more for what it is
 //! compared to; the parts are put one below the other and joined by what they are grouped by.
 
+mod spans;
+
+pub use spans::Span;
+
 use super::{Metric, Time, metric};
-use chrono::{Days, NaiveDate};
+use chrono::{Days, NaiveDate, NaiveTime, TimeDelta};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -70,19 +74,73 @@ const MOST_VALUES: usize = 200;
 pub(super) const USUAL_ROWS: usize = 1_000;
 const MOST_ROWS: usize = 50_000;
 
-/// A dimension that is a name in another table: (the dimension, the mart's column, the table, its column).
-const NAMES: [(&str, &str, &str, &str); 5] = [
-    ("title", "event_id", "staging.stg_events", "title"),
-    ("category", "event_id", "staging.stg_events", "category"),
-    ("ticket_type", "ticket_type_id", "lake.ticket_types", "name"),
-    ("promo_code", "promo_code_id", "lake.promo_codes", "code"),
-    ("check_in_list", "check_in_list_id", "lake.check_in_lists", "name"),
+/// A table that has names for what a mart has ids of.
+struct Names {
+    /// As the statement calls it.
+    alias: &'static str,
+    table: &'static str,
+    key: &'static str,
+    /// The mart's column that has the key.
+    column: &'static str,
+    /// Dimensions, and the table's columns that they are.
+    shown: &'static [(&'static str, &'static str)],
+}
+
+const NAMES: [Names; 5] = [
+    Names {
+        alias: EVENTS,
+        table: "staging.stg_events",
+        key: "event_id",
+        column: "event_id",
+        shown: &[("title", "title"), ("category", "category")],
+    },
+    Names {
+        alias: "ticket_types",
+        table: "staging.stg_ticket_types",
+        key: "ticket_type_id",
+        column: "ticket_type_id",
+        shown: &[("ticket_type", "name")],
+    },
+    Names {
+        alias: "promo_codes",
+        table: "staging.stg_promo_codes",
+        key: "promo_code_id",
+        column: "promo_code_id",
+        shown: &[("promo_code", "code")],
+    },
+    Names {
+        alias: "check_in_lists",
+        table: "lake.check_in_lists",
+        key: "check_in_list_id",
+        column: "check_in_list_id",
+        shown: &[("check_in_list", "name")],
+    },
+    Names {
+        alias: "organizers",
+        table: "lake.organizers",
+        key: "id",
+        column: "organizer_id",
+        shown: &[("organizer", "name")],
+    },
 ];
+
+const EVENTS: &str = "events";
+
+/// Clocks are at most so far behind UTC, and so far ahead of it.
+const MOST_BEHIND: TimeDelta = TimeDelta::hours(12);
+const MOST_AHEAD: TimeDelta = TimeDelta::hours(14);
+
+/// Where the names of a dimension stand, and in which column; None if the mart's own column is what is shown.
+fn names_of(dimension: &str) -> Option<(&'static Names, &'static str)> {
+    NAMES.iter().find_map(|names| {
+        let shown = names.shown.iter().find(|(name, _)| *name == dimension);
+        shown.map(|(_, column)| (names, *column))
+    })
+}
 
 /// The mart's column that a dimension follows from.
 pub(super) fn column_of(dimension: &str) -> &str {
-    let name = NAMES.iter().find(|(name, ..)| *name == dimension);
-    name.map_or(dimension, |(_, column, ..)| column)
+    names_of(dimension).map_or(dimension, |(names, _)| names.column)
 }
 
 fn wrong<T>(pointer: impl Into<String>, message: impl Into<String>) -> Result<T, QueryError> {
@@ -103,7 +161,7 @@ impl MetricQuery {
         }
         let mut marts: BTreeMap<&str, Vec<&Metric>> = BTreeMap::new();
         for metric in &metrics {
-            marts.entry(&metric.mart).or_default().push(metric);
+            marts.entry(metric.source(self.grain).0).or_default().push(metric);
         }
         let mut parts = Vec::new();
         for of_mart in marts.values() {
@@ -156,9 +214,7 @@ impl MetricQuery {
             if metrics.contains(&found) {
                 return wrong(pointer, "this metric is asked for twice");
             }
-            if self.grain.is_some_and(|grain| grain < Grain::Day) && matches!(found.time, Time::Day(_)) {
-                return wrong("/grain", format!("{name} is counted a day, and not finer"));
-            }
+            self.check_time(found)?;
             metrics.push(found);
         }
         let filtered = self.filters.iter().enumerate();
@@ -166,7 +222,7 @@ impl MetricQuery {
         let grouped = self.dimensions.iter().enumerate();
         let grouped = grouped.map(|(place, name)| (format!("/dimensions/{place}"), name));
         for (pointer, name) in grouped.chain(filtered) {
-            let lacking = |metric: &&&'static Metric| !may_be_asked_by(metric, name);
+            let lacking = |metric: &&&'static Metric| !metric.may_be_asked_by(name);
             if let Some(metric) = metrics.iter().find(lacking) {
                 return wrong(pointer, format!("{} can't be asked by {name}", metric.name));
             }
@@ -183,6 +239,28 @@ impl MetricQuery {
             }
         }
         Ok(metrics)
+    }
+
+    fn check_time(&self, metric: &Metric) -> Result<(), QueryError> {
+        let name = &metric.name;
+        match metric.time {
+            Time::Day(_) if self.grain.is_some_and(|grain| grain < Grain::Day) => {
+                wrong("/grain", format!("{name} is counted a day, and not finer"))
+            }
+            Time::Whole => {
+                let asked = [
+                    ("/grain", self.grain.is_some()),
+                    ("/from", self.from.is_some()),
+                    ("/to", self.to.is_some()),
+                    ("/compare_to", self.compare_to.is_some()),
+                ];
+                match asked.into_iter().find(|(_, asked)| *asked) {
+                    Some((pointer, _)) => wrong(pointer, format!("{name} is of all time, and knows no days")),
+                    None => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        }
     }
 
     /// How many days lie between the range and what it is compared to.
@@ -204,23 +282,28 @@ impl MetricQuery {
 
     /// What one mart knows of its metrics, with nulls in the places of the others'.
     fn part(&self, own: &[&Metric], all: &[&Metric], keys: &[&str], days_before: Option<u64>) -> String {
-        let Metric { mart, time, .. } = own[0];
-        let (at, zoned) = match time {
-            Time::Day(column) => (format!("cast(m.{column} as timestamp)"), false),
+        let (mart, time) = own[0].source(self.grain);
+        let mut zoned = self.grain.is_some() || self.from.is_some() || self.to.is_some();
+        let at = match &time {
+            Time::Day(column) => Some(format!("cast(m.{column} as timestamp)")),
             Time::Instant(column) if about_events(own[0]) => {
-                (format!("local_time(m.{column}, coalesce(zones.timezone, 'UTC'))"), true)
+                Some(format!("local_time(m.{column}, coalesce({EVENTS}.timezone, 'UTC'))"))
             }
-            Time::Instant(column) => (format!("local_time(m.{column}, 'UTC')"), false),
+            Time::Instant(column) => Some(format!("local_time(m.{column}, 'UTC')")),
+            Time::Whole => None,
         };
+        zoned &= at.as_deref().is_some_and(|at| at.contains(EVENTS));
         let mut selected = Vec::new();
-        if let Some(grain) = self.grain {
+        if let Some((grain, at)) = self.grain.zip(at.as_deref()) {
             let moved = days_before.map_or(String::new(), |days| format!(" + interval '{days} days'"));
             selected.push(format!("date_trunc('{}', {at}{moved}) as at", grain.name()));
         }
         for key in keys {
             let value = match *key {
                 // What is no money is of no currency.
-                "currency" if !own.iter().any(|metric| metric.by_currency) => "cast(null as varchar)".to_owned(),
+                "currency" if !own.iter().any(|metric| metric.may_be_asked_by("currency")) => {
+                    "cast(null as varchar)".to_owned()
+                }
                 key => expression(key),
             };
             selected.push(format!("{value} as {}", quoted_name(key)));
@@ -239,7 +322,7 @@ impl MetricQuery {
             }
         }
         let joins = self.joins(keys, zoned);
-        let conditions = self.conditions(&at, days_before);
+        let conditions = self.conditions(&time, at.as_deref(), days_before);
         let mut sql = format!("select {} from marts.{mart} m{joins}", selected.join(", "));
         if !conditions.is_empty() {
             sql += &format!(" where {}", conditions.join(" and "));
@@ -253,23 +336,42 @@ impl MetricQuery {
     fn joins(&self, keys: &[&str], zoned: bool) -> String {
         let used = |name: &str| keys.contains(&name) || self.filters.iter().any(|filter| filter.dimension == name);
         let mut joins = String::new();
-        if zoned {
-            let zones = "select event_id as zone_of, timezone from staging.stg_events";
-            joins += &format!(" left join ({zones}) zones on zones.zone_of = m.event_id");
-        }
-        for (name, column, table, shown) in NAMES.iter().filter(|(name, ..)| used(name)) {
-            let names = format!("select {column} as {name}_of, {shown} as {name}_name from {table}");
-            joins += &format!(" left join ({names}) {name}s on {name}s.{name}_of = m.{column}");
+        for Names {
+            alias,
+            table,
+            key,
+            column,
+            shown,
+        } in &NAMES
+        {
+            let shown = shown.iter().filter(|(name, _)| used(name)).map(|(_, column)| *column);
+            let zone = (zoned && *alias == EVENTS).then_some("timezone");
+            let columns: Vec<&str> = shown.chain(zone).collect();
+            if !columns.is_empty() {
+                let columns = columns.join(", ");
+                let names = format!("select {key} as {alias}_key, {columns} from {table}");
+                joins += &format!(" left join ({names}) {alias} on {alias}.{alias}_key = m.{column}");
+            }
         }
         joins
     }
 
-    fn conditions(&self, at: &str, days_before: Option<u64>) -> Vec<String> {
+    fn conditions(&self, time: &Time, at: Option<&str>, days_before: Option<u64>) -> Vec<String> {
         let day = |day: NaiveDate| day.checked_sub_days(Days::new(days_before.unwrap_or(0))).unwrap_or(day);
         let mut conditions = Vec::new();
-        for (comparison, bound) in [(">=", self.from), ("<", self.to)] {
-            if let Some(bound) = bound {
-                conditions.push(format!("{at} {comparison} timestamp '{}T00:00:00'", day(bound)));
+        for (comparison, bound, slack) in [(">=", self.from, -MOST_AHEAD), ("<", self.to, MOST_BEHIND)] {
+            let Some((bound, at)) = bound.zip(at) else { continue };
+            let bound = day(bound);
+            match time {
+                Time::Day(column) => conditions.push(format!("m.{column} {comparison} date '{bound}'")),
+                Time::Instant(column) => {
+                    // Roughly first, by what is stored: so files are left out, and few rows ask for their clocks.
+                    let rough = bound.and_time(NaiveTime::MIN) + slack;
+                    let rough = format!("arrow_cast('{rough:?}Z', 'Timestamp(Microsecond, Some(\"UTC\"))')");
+                    conditions.push(format!("m.{column} {comparison} {rough}"));
+                    conditions.push(format!("{at} {comparison} timestamp '{bound}T00:00:00'"));
+                }
+                Time::Whole => {}
             }
         }
         for filter in &self.filters {
@@ -325,26 +427,26 @@ impl Grain {
     }
 }
 
+impl Metric {
+    /// Whether it is 0 where there is nothing; what is divided is nothing there.
+    pub fn is_counted(&self) -> bool {
+        !is_quotient(self)
+    }
+}
+
 /// Counts and sums are whole, what is divided is not.
 fn is_quotient(metric: &Metric) -> bool {
-    metric.about.expression.contains(" / ")
+    let expression = &metric.about.expression;
+    expression.contains(" / ") || expression.contains("avg(")
 }
 
 fn about_events(metric: &Metric) -> bool {
     metric.dimensions.iter().any(|dimension| dimension == "event_id")
 }
 
-fn may_be_asked_by(metric: &Metric, dimension: &str) -> bool {
-    match dimension {
-        "organizer_id" => true,
-        "currency" => metric.by_currency,
-        name => metric.dimensions.iter().any(|dimension| dimension == name),
-    }
-}
-
 fn expression(dimension: &str) -> String {
-    match NAMES.iter().find(|(name, ..)| *name == dimension) {
-        Some((name, ..)) => format!("{name}s.{name}_name"),
+    match names_of(dimension) {
+        Some((names, column)) => format!("{}.{column}", names.alias),
         None => format!("m.{dimension}"),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{world::World, *};
 use crate::metrics::{Compare, Filter, Grain, Metric, MetricQuery, Time, metrics};
+use chrono::{DateTime, TimeDelta, Utc};
 use lakehouse::arrow::array::AsArray;
 
 async fn world() -> (World, Lake, Moment) {
@@ -46,7 +47,11 @@ fn grains(metric: &Metric) -> Vec<Option<Grain>> {
         Some(Grain::Hour),
         Some(Grain::Minute),
     ];
-    let finest = if matches!(metric.time, Time::Day(_)) { 4 } else { 6 };
+    let finest = match metric.time {
+        Time::Whole => 1,
+        Time::Day(_) => 4,
+        Time::Instant(_) => 6,
+    };
     all[..finest].to_vec()
 }
 
@@ -192,4 +197,51 @@ fn what_can_not_be_asked_is_said_where_it_was_asked() {
         ..of("net_sales")
     };
     assert_eq!(pointer(before), "/compare_to");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn spans_answer_what_whole_ranges_do_one_by_one() {
+    let (_world, _lake, moment) = world().await;
+    let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+    let spans = [
+        (at("2026-05-01T15:00:00Z"), at("2026-05-01T16:00:00Z")),
+        (at("2026-05-01T12:30:00Z"), at("2026-05-01T13:30:00Z")),
+        (at("2026-04-01T12:30:00Z"), at("2026-04-01T13:30:00Z")),
+    ];
+    let query = MetricQuery {
+        filters: vec![Filter {
+            dimension: "title".into(),
+            values: ["Event 0", "Event 1", "Event 2"]
+                .map(|title| Some(title.to_owned()))
+                .into(),
+        }],
+        ..of("net_sales")
+    };
+    let answer = rows(&moment, &query.spans_sql(&spans, Some("EUR")).unwrap()).await;
+    let mut wanted = Vec::new();
+    for (place, (from, to)) in spans.iter().enumerate() {
+        let bound = |at: &DateTime<Utc>| format!("timestamp '{}'", at.format("%Y-%m-%dT%H:%M:%SZ"));
+        let sql = format!(
+            "select {place} as span, cast(sum(sold_minor - cancelled_minor) as double) as value
+             from marts.sales join staging.stg_events using (event_id)
+             where title in ('Event 0', 'Event 1', 'Event 2') and sales.currency = 'EUR'
+                 and minute_at >= {} and minute_at < {}
+             having count(*) > 0",
+            bound(from),
+            bound(to)
+        );
+        wanted.extend(rows(&moment, &sql).await);
+    }
+    assert!(!wanted.is_empty());
+    assert_eq!(answer, wanted);
+    for metric in metrics().iter().filter(|metric| metric.time != Time::Whole) {
+        rows(&moment, &of(&metric.name).spans_sql(&spans, Some("EUR")).unwrap()).await;
+    }
+    let many: Vec<_> = (0..9)
+        .map(|week| (spans[0].0 - TimeDelta::weeks(week), spans[0].1 - TimeDelta::weeks(week)))
+        .collect();
+    assert!(
+        query.spans_sql(&many, Some("EUR")).unwrap().len() < 8 * 1024,
+        "a query has at most 16 KiB"
+    );
 }

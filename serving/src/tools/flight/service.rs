@@ -33,7 +33,7 @@ type Greeting = Response<Pin<Box<dyn Stream<Item = Result<HandshakeResponse, Sta
 
 /// A query is planned once to tell its columns and once to run, and the two may differ in what can be null.
 fn loose(schema: &SchemaRef) -> SchemaRef {
-    let schema = output::utc_schema(schema);
+    let schema = output::in_micros_schema(schema);
     let field = |field: &Arc<Field>| Field::new(field.name(), field.data_type().clone(), true);
     Arc::new(Schema::new(schema.fields().iter().map(field).collect::<Vec<_>>()))
 }
@@ -86,7 +86,7 @@ impl Flight {
         let schema = loose(&answer.schema());
         let encoder = FlightDataEncoderBuilder::new().with_schema(Arc::clone(&schema));
         let batches = answer.map(move |batch| {
-            let batch = batch.and_then(|batch| output::utc(&batch));
+            let batch = batch.and_then(|batch| output::in_micros(&batch));
             let batch = batch.map_err(|error| FlightError::Tonic(Box::new(refuse(error))))?;
             Ok(RecordBatch::try_new(Arc::clone(&schema), batch.columns().to_vec())?)
         });

@@ -24,6 +24,7 @@ const EPOCH_MICROS: i64 = EPOCH_DAYS as i64 * 86_400_000_000;
 const MOST_DECIMALS: i8 = 30;
 
 const TEXT: FormatOptions<'static> = FormatOptions::new()
+    .with_timestamp_format(Some("%Y-%m-%d %H:%M:%S%.f"))
     .with_timestamp_tz_format(Some("%Y-%m-%d %H:%M:%S%.6f+00"))
     .with_null("");
 
@@ -107,6 +108,7 @@ fn wire_type(name: &str, data_type: &DataType) -> DataType {
         "bytea" => DataType::Binary,
         "date" => DataType::Date32,
         "time" => DataType::Time64(TimeUnit::Microsecond),
+        "timestamp" => DataType::Timestamp(TimeUnit::Microsecond, None),
         "timestamptz" => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
         _ => DataType::Utf8,
     }
@@ -227,6 +229,8 @@ mod tests {
         assert_eq!(texts(floats), [text("1"), text("0.1"), text("-Infinity"), text("NaN")]);
         let times = TimestampMicrosecondArray::from(vec![946_684_800_000_001]).with_timezone("UTC");
         assert_eq!(texts(Arc::new(times)), [text("2000-01-01 00:00:00.000001+00")]);
+        let clocks = TimestampMicrosecondArray::from(vec![946_684_800_000_001]);
+        assert_eq!(texts(Arc::new(clocks)), [text("2000-01-01 00:00:00.000001")]);
     }
 
     #[test]

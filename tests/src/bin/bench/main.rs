@@ -12,6 +12,7 @@
 mod doors;
 mod hot_event;
 mod interactions;
+mod lake;
 mod log_to_lake;
 mod machine;
 mod many_files;
@@ -19,9 +20,16 @@ mod production;
 mod report;
 mod visibility;
 
+use mimalloc::MiMalloc;
 use report::Report;
 use std::{path::PathBuf, time::Duration};
 use tests::{Home, cluster::Services};
+
+/// As the program has it: what is asked in this process has to take as long as there.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+const USAGE: &str = "--output DIR, --quick, --servers-only, --lake-only, --lake DIR, --order-lines N, --interactions N, --question NAME";
 
 struct Arguments {
     output: PathBuf,
@@ -29,6 +37,9 @@ struct Arguments {
     quick: bool,
     /// Leaves out what needs no servers.
     servers_only: bool,
+    /// Nothing but the large lake.
+    lake_only: bool,
+    lake: lake::Size,
 }
 
 impl Arguments {
@@ -37,6 +48,13 @@ impl Arguments {
             output: "target/bench".into(),
             quick: false,
             servers_only: false,
+            lake_only: false,
+            lake: lake::Size {
+                order_lines: 1_000_000,
+                interactions: 10_000_000,
+                folder: None,
+                question: String::new(),
+            },
         };
         let mut given = std::env::args().skip(1);
         while let Some(argument) = given.next() {
@@ -44,7 +62,12 @@ impl Arguments {
                 "--output" => arguments.output = given.next().expect("--output names a folder").into(),
                 "--quick" => arguments.quick = true,
                 "--servers-only" => arguments.servers_only = true,
-                other => panic!("{other} is not known: --output DIR, --quick, --servers-only"),
+                "--lake-only" => arguments.lake_only = true,
+                "--lake" => arguments.lake.folder = Some(given.next().expect("--lake names a folder").into()),
+                "--question" => arguments.lake.question = given.next().expect("--question names a part of a name"),
+                "--order-lines" => arguments.lake.order_lines = number(given.next()),
+                "--interactions" => arguments.lake.interactions = number(given.next()),
+                other => panic!("{other} is not known: {USAGE}"),
             }
         }
         arguments
@@ -59,9 +82,20 @@ impl Arguments {
     }
 }
 
+fn number(given: Option<String>) -> u64 {
+    let digits = given.map(|text| text.replace('_', ""));
+    digits.and_then(|text| text.parse().ok()).expect("a number")
+}
+
 fn main() {
     let arguments = Arguments::read();
     let mut report = Report::new(arguments.quick);
+    if !arguments.servers_only {
+        lake::measure(&arguments.lake, &mut report);
+    }
+    if arguments.lake_only {
+        return report.write(&arguments.output);
+    }
     if !arguments.servers_only {
         embedded(&arguments, &mut report);
     }

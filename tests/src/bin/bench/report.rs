@@ -9,6 +9,16 @@ pub(crate) struct Report {
     figures: Vec<Figure>,
     sizes: Vec<(String, f64)>,
     section: &'static str,
+    compared: Vec<Compared>,
+    engines: Vec<String>,
+}
+
+/// One question to three engines, in milliseconds.
+struct Compared {
+    question: String,
+    ours: f64,
+    duckdb: f64,
+    chdb: f64,
 }
 
 struct Figure {
@@ -64,6 +74,8 @@ impl Report {
             figures: Vec::new(),
             sizes: Vec::new(),
             section: "",
+            compared: Vec::new(),
+            engines: Vec::new(),
         }
     }
 
@@ -76,6 +88,23 @@ impl Report {
         };
         say(&format!("{}: {} {}", figure.what, number(value), unit));
         self.figures.push(figure);
+    }
+
+    pub(crate) fn compared(&mut self, question: &str, ours: f64, duckdb: f64, chdb: f64) {
+        let compared = Compared {
+            question: question.to_owned(),
+            ours,
+            duckdb,
+            chdb,
+        };
+        say(&compared.row());
+        self.compared.push(compared);
+    }
+
+    /// What was compared with.
+    pub(crate) fn engines(&mut self, versions: &Value) {
+        let names = versions.as_object().into_iter().flat_map(|names| names.values());
+        self.engines = names.filter_map(Value::as_str).map(str::to_owned).collect();
     }
 
     /// What the names of the figures that follow begin with.
@@ -98,6 +127,8 @@ impl Report {
         let json = json!({
             "machine": machine, "quick": self.quick,
             "figures": self.figures.iter().map(Figure::json).collect::<Vec<_>>(),
+            "engines": self.engines,
+            "compared": self.compared.iter().map(Compared::json).collect::<Vec<_>>(),
             "data_sizes": self.sizes.iter().map(|(what, value)| json!({ "what": what, "value": value })).collect::<Vec<_>>(),
         });
         fs::write(folder.join("bench.json"), serde_json::to_string_pretty(&json).unwrap()).unwrap();
@@ -121,6 +152,13 @@ impl Report {
             );
         }
         text += "\n";
+        if !self.compared.is_empty() {
+            text += "| question | Bilten | DuckDB | chDB | DuckDB ÷ Bilten | Bilten ÷ the better |\n|---|---|---|---|---|---|\n";
+            self.compared
+                .iter()
+                .for_each(|compared| text += &format!("{}\n", compared.row()));
+            text += &format!("\n- compared with: {}\n", self.engines.join(", "));
+        }
         for (what, value) in machine {
             text += &format!("- {what}: {value}\n");
         }
@@ -134,6 +172,31 @@ impl Report {
             text += "- a quick run: a tenth of the load, only good to see that it runs\n";
         }
         text
+    }
+}
+
+impl Compared {
+    fn ratios(&self) -> (f64, f64) {
+        (self.duckdb / self.ours, self.ours / self.duckdb.min(self.chdb))
+    }
+
+    fn row(&self) -> String {
+        let Self {
+            question,
+            ours,
+            duckdb,
+            chdb,
+        } = self;
+        let (faster, slower) = self.ratios();
+        format!("| {question} | {ours:.1} ms | {duckdb:.1} ms | {chdb:.1} ms | {faster:.2} | {slower:.2} |")
+    }
+
+    fn json(&self) -> Value {
+        let (duckdb_to_ours, ours_to_better) = self.ratios();
+        json!({
+            "question": self.question, "ours_ms": self.ours, "duckdb_ms": self.duckdb, "chdb_ms": self.chdb,
+            "duckdb_to_ours": duckdb_to_ours, "ours_to_better": ours_to_better,
+        })
     }
 }
 

@@ -18,7 +18,7 @@ const QUESTIONS: [&str; 20] = [
     "select avg(total_minor) as mean, stddev(total_minor) as spread, max(quantity) as most from orders",
     "select order_id, cast(total_minor as decimal(12, 2)) / 4 as quarter, -cast(quantity as decimal(6, 3)) as less from orders order by order_id",
     "select cast(placed_at as date) as placed_on, count(*) as orders from orders group by placed_on order by placed_on",
-    "select date_trunc('hour', placed_at) as hour, extract(minute from placed_at) as minute, placed_at - interval '1 day' as before from orders order by order_id",
+    "select date_trunc('hour', placed_at) as hour, extract(minute from placed_at) as minute, placed_at - interval '1 day' as before, local_time(date_trunc('hour', placed_at), 'Europe/Vienna') as there from orders order by order_id",
     "with paid as (select * from orders where status = 'paid') select count(*) as paid, count(*) > 2 as many from paid",
     "select order_id, row_number() over (order by order_id) as place, lag(quantity) over (order by order_id) as last from orders order by place",
     "select null as nothing, 'ü 東京 \"x\", ''y'' \\ , {z}' as words, 'two\nlines' as lines, '' as empty, 1 as one, 0.1 as tenth, 1e300 as huge, true as yes",
@@ -60,6 +60,7 @@ fn oid(arrow: &str) -> i64 {
         "int32" => 23,
         "double" => 701,
         "date32[day]" => 1082,
+        "timestamp[us]" => 1114,
         "timestamp[us, tz=UTC]" => 1184,
         number if number == "uint64" || number.starts_with("decimal") => 1700,
         nested if nested.starts_with("list") || nested.starts_with("struct") => 114,
@@ -74,10 +75,11 @@ fn says(cell: &str, value: &Value) -> bool {
         Value::Bool(yes) => cell == if *yes { "t" } else { "f" },
         Value::Number(number) => cell.parse::<f64>().ok() == number.as_f64(),
         Value::String(text) => {
-            let time = text
-                .strip_suffix('Z')
-                .map(|time| format!("{}+00", time.replace('T', " ")));
-            cell == text || Some(cell) == time.as_deref() || same(value, &Value::String(cell.to_owned()))
+            let time = match text.strip_suffix('Z') {
+                Some(moment) => format!("{moment}+00"),
+                None => text.clone(),
+            };
+            cell == text || cell == time.replacen('T', " ", 1) || same(value, &Value::String(cell.to_owned()))
         }
         nested => serde_json::from_str::<Value>(cell).is_ok_and(|cell| same(&cell, nested)),
     }

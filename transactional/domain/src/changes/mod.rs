@@ -5,6 +5,7 @@
 mod access;
 mod check_in;
 mod event;
+mod insight;
 mod money;
 mod order;
 mod organizer;
@@ -16,6 +17,7 @@ mod webhook;
 pub use access::{ApiToken, Membership};
 pub use check_in::{CheckIn, CheckInList, Device, Gate, ListedType};
 pub use event::{Event, Pool, PoolRef, Price, TicketType, Venue};
+pub use insight::{AlertRule, DashboardShare, ListedRecipient, Report, RuleFilter};
 pub use money::{Dispute, Payment, Payout, Refund};
 pub use order::{Hold, Line, Order, Ticket};
 pub use organizer::Organizer;
@@ -68,7 +70,7 @@ macro_rules! entities {
 
 entities! {
     Organizer Membership ApiToken Venue Event Pool TicketType PromoCode Person WaitingEntry Hold Order Payment
-    Refund Dispute Payout Ticket CheckInList CheckIn Gate Device WebhookEndpoint
+    Refund Dispute Payout Ticket CheckInList CheckIn Gate Device WebhookEndpoint DashboardShare Report AlertRule
 }
 
 /// The entity of that name.

@@ -12,6 +12,8 @@ mod doors_people;
 mod doors_scanners;
 mod erasure;
 mod imports;
+mod insights_kept;
+mod insights_told;
 mod log_in;
 mod mails;
 mod money;

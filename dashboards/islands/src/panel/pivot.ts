@@ -1,0 +1,86 @@
+// A table to turn and group as one likes: Perspective, from our own server, fed with Arrow. It comes only where it is used.
+
+import perspective from "@perspective-dev/client";
+import clientWasm from "@perspective-dev/client/dist/wasm/perspective-js.wasm?url";
+import serverWasm from "@perspective-dev/server/dist/wasm/perspective-server.wasm?url";
+import viewerLoader from "@perspective-dev/viewer";
+import * as viewerModule from "@perspective-dev/viewer/dist/wasm/perspective-viewer.js";
+import viewerWasm from "@perspective-dev/viewer/dist/wasm/perspective-viewer.wasm?url";
+import "@perspective-dev/viewer-datagrid";
+import "@perspective-dev/viewer/themes/pro.css";
+import "@perspective-dev/viewer/themes/pro-dark.css";
+import { isDark } from "../theme";
+import { el } from "../dom";
+
+type Viewer = HTMLElement & {
+  load(client: unknown): Promise<void>;
+  restore(settings: Record<string, unknown>): Promise<void>;
+  delete(): Promise<void>;
+};
+type Client = Awaited<ReturnType<typeof perspective.worker>>;
+type Table = Awaited<ReturnType<Client["table"]>>;
+
+let count = 0;
+let started: Promise<Client> | undefined;
+
+function start(): Promise<Client> {
+  started ??= (async () => {
+    perspective.init_server(fetch(serverWasm));
+    perspective.init_client(fetch(clientWasm));
+    // Left to itself, the viewer imports its module from a blob, which the page's policy forbids.
+    await viewerLoader.init_client(fetch(viewerWasm), viewerModule);
+    return perspective.worker();
+  })();
+  return started;
+}
+
+const theme = () => (isDark() ? "Pro Dark" : "Pro Light");
+
+/** Its button for columns, groups and filters has a picture and no name. */
+function named(viewer: Viewer): void {
+  const tab = viewer.querySelector("perspective-viewer-tab");
+  for (const root of [tab, tab?.shadowRoot, viewer.shadowRoot]) {
+    root?.querySelector(".psp-tab-settings")?.setAttribute("aria-label", "Columns, groups and filters");
+  }
+}
+
+export class Pivot {
+  private constructor(private readonly viewer: Viewer, private readonly table: Table, private readonly address: string | null) {}
+
+  /** Shows the rows of an address that answers Arrow. */
+  static async open(host: HTMLElement, address: string): Promise<Pivot> {
+    const response = await fetch(address);
+    if (!response.ok) throw new Error(`the rows could not be had (${response.status})`);
+    return Pivot.of(host, await response.arrayBuffer(), address);
+  }
+
+  /** Shows rows that are here already. */
+  static async of(host: HTMLElement, arrow: ArrayBuffer, address: string | null = null): Promise<Pivot> {
+    const client = await start();
+    const name = `rows-${(count += 1)}`;
+    const table = await client.table(arrow, { name });
+    const viewer = el("perspective-viewer" as "div", { class: "pivot" }) as unknown as Viewer;
+    host.replaceChildren(viewer);
+    await viewer.load(client);
+    const settings = innerWidth > 900 && host.dataset.settings === "open";
+    await viewer.restore({ table: name, plugin: "Datagrid", title: host.dataset.title ?? "Rows", theme: theme(), settings });
+    named(viewer);
+    return new Pivot(viewer, table, address);
+  }
+
+  async refresh(): Promise<void> {
+    if (this.address === null) return;
+    const response = await fetch(this.address);
+    if (response.ok) await this.table.replace(await response.arrayBuffer());
+  }
+
+  async repaint(): Promise<void> {
+    await this.viewer.restore({ theme: theme() });
+  }
+
+  async gone(): Promise<void> {
+    this.viewer.remove();
+    await this.viewer.delete();
+    await this.table.delete();
+  }
+}

@@ -1,0 +1,79 @@
+// Rows as a table: the panel of kind table, and what each chart says in numbers.
+
+import { change, contextOf, shown } from "../data/format";
+import { type Column, type PanelData, type Row, currencyOf, numberIn } from "../data/panel";
+import { el } from "../dom";
+
+const NUMBERS = new Set(["integer", "decimal", "money", "percent", "duration"]);
+
+const TIMES = new Set(["minute", "hour", "day", "week", "month", "moment"]);
+
+export const isNumber = ({ format }: Column): boolean => NUMBERS.has(format);
+
+/**
+ * Ids lead somewhere, and are nothing to read where the name stands beside them. Nor is the one currency there is, where
+ * amounts have its sign.
+ */
+export function readable({ columns, rows }: PanelData): Column[] {
+  const isTold = columns.some(({ format }) => format === "money") && new Set(rows.map(currencyOf)).size === 1;
+  const names = new Set(columns.map(({ name }) => name));
+  const told = (name: string) => name.endsWith("_id") && names.has(name === "event_id" ? "title" : name.slice(0, -"_id".length));
+  const found = columns.filter(({ name }) => !told(name) && !(isTold && name === "currency"));
+  // Where nothing was before, nothing has changed.
+  return found.map((column) => (column.before && rows.every((row) => numberIn(row, column.before ?? "") === null) ? { ...column, before: null } : column));
+}
+
+/** A page holds so many rows as text; the files have all. */
+const MOST_ROWS = 200;
+
+/** Steps are columns of one row; a reader finds them one below the other. */
+function steps(panel: PanelData): PanelData {
+  const [row, found] = [panel.rows[0], panel.columns.filter(({ role }) => role === "metric")];
+  if (panel.kind !== "funnel" || found.length < 2 || !row) return panel;
+  const count = (index: number) => numberIn(row, found[index]?.name ?? "") ?? 0;
+  const part = (value: number, of: number) => (of > 0 ? value / of : null);
+  const column = (name: string, label: string, format: Column["format"], role: Column["role"] = "metric"): Column => ({ name, label, role, format });
+  const rows = found.map(({ label }, index) => ({
+    step: label, count: count(index), of_last: index > 0 ? part(count(index), count(index - 1)) : null, of_all: part(count(index), count(0)),
+  }));
+  const columns = [column("step", "Step", "text", "dimension"), column("count", "Count", "integer"), column("of_last", "Of the step before", "percent"), column("of_all", "Of all", "percent")];
+  return { ...panel, columns, rows };
+}
+
+export function showTable(table: HTMLTableElement, shownPanel: PanelData, hrefOf: (row: Row) => string | null): void {
+  const panel = steps(shownPanel);
+  const columns = readable(panel);
+  const head = columns.flatMap((column) => {
+    const own = el("th", { scope: "col", class: isNumber(column) && "number" }, column.label);
+    if (!column.before) return [own];
+    const [before, moved] = ["Before", "Change"].map((label) => el("th", { scope: "col", class: "number" }, label));
+    return panel.kind === "table" ? [own, moved as HTMLElement] : [own, before as HTMLElement, moved as HTMLElement];
+  });
+  const key = head.map(({ textContent }) => textContent).join("|");
+  const body = table.tBodies[0] ?? table.createTBody();
+  if (table.dataset.columns !== key) {
+    table.tHead?.remove();
+    const row = table.createTHead().insertRow();
+    row.append(...head);
+    table.dataset.columns = key;
+  }
+  body.replaceChildren(...panel.rows.slice(0, MOST_ROWS).map((row) => line(panel, columns, row, hrefOf(row))));
+}
+
+function line(panel: PanelData, columns: Column[], row: Row, href: string | null): HTMLTableRowElement {
+  const context = contextOf(row, panel.decimals);
+  let leads = href;
+  const cells = columns.flatMap((column) => {
+    const text = shown(row[column.name], column.format, context);
+    const link = leads !== null && column.role === "dimension" && column.name !== "currency" ? el("a", { href: leads }, text) : text;
+    if (link !== text) leads = null;
+    const own = el("td", { class: isNumber(column) ? "number" : TIMES.has(column.format) && "when" }, link);
+    if (!column.before) return [own];
+    const before = numberIn(row, column.before);
+    const moved = change(numberIn(row, column.name), before, column.good);
+    const was = shown(before, column.format, context);
+    const far = el("td", { class: "number", title: `Before: ${was}` }, moved && el("span", { class: `change ${moved.mood}` }, moved.text));
+    return panel.kind === "table" ? [own, far] : [own, el("td", { class: "number" }, was), far];
+  });
+  return el("tr", {}, ...cells);
+}

@@ -1,0 +1,65 @@
+import { describe, expect, it } from "vitest";
+import { brief, change, instant, shown, span, tick } from "../../src/data/format";
+
+const en = { currency: "EUR", decimals: { EUR: 2, JPY: 0, KWD: 3 }, locale: "en-GB" };
+const plain = (text: string) => text.replace(/[\u00a0\u202f]/g, " ");
+
+describe("numbers", () => {
+  it("money is in the currency's own unit and the reader's own language", () => {
+    expect(shown(125_000, "money", en)).toBe("€1,250.00");
+    expect(plain(shown(125_000, "money", { ...en, locale: "de-AT" }))).toBe("€ 1.250,00");
+    expect(shown(125_000, "money", { ...en, currency: "JPY" })).toBe("JP¥125,000");
+    expect(plain(shown(125_000, "money", { ...en, currency: "KWD" }))).toBe("KWD 125.000");
+  });
+
+  it("money of no currency is a number", () => expect(shown(1_250, "money", { ...en, currency: null })).toBe("12.50"));
+
+  it("what is not there is a dash, and nothing is nothing", () => {
+    expect(shown(null, "money", en)).toBe("–");
+    expect(shown(undefined, "integer", en)).toBe("–");
+    expect(shown(0, "integer", en)).toBe("0");
+  });
+
+  it("a ratio is a percentage with one digit", () => expect(shown(0.12345, "percent", en)).toBe("12.3%"));
+
+  it("a duration has its two largest units", () => {
+    expect(shown(3.25, "duration", en)).toBe("3.3s");
+    expect(shown(754, "duration", en)).toBe("12m 34s");
+    expect(shown(90_061, "duration", en)).toBe("1d 1h");
+  });
+
+  it("beside an axis numbers are short", () => {
+    expect(brief(1_250_000, "money", en)).toMatch(/^€1\.3m$/i);
+    expect(brief(12_500, "integer", en)).toMatch(/^12\.5k$/i);
+    expect(brief(0.5, "percent", en)).toBe("50%");
+  });
+});
+
+describe("times", () => {
+  it("a span stands on the clock of the event, whatever the zone of the reader", () => {
+    expect(span(instant("2026-05-01T00:00:00"), "day", "en-GB")).toBe("Fri, 1 May 2026");
+    expect(shown("2026-05-01T19:30:00", "minute", en)).toBe("1 May, 19:30");
+    expect(shown("2026-05-01", "month", en)).toBe("May 2026");
+  });
+
+  it("a tick tells what is new at it", () => {
+    const ticks = ["2026-01-01T00:00:00", "2026-02-01T00:00:00", "2026-02-09T00:00:00", "2026-02-09T18:00:00"];
+    expect(ticks.map((each) => tick(instant(each), "en-GB"))).toEqual(["2026", "Feb", "9 Feb", "18:00"]);
+  });
+});
+
+describe("a change", () => {
+  it("is good if it went where it should", () => {
+    expect(change(125, 90, "up", "en-GB")).toEqual({ text: "+38.9%", mood: "good" });
+    expect(change(125, 90, "down", "en-GB")).toEqual({ text: "+38.9%", mood: "bad" });
+    expect(change(45, 90, "down", "en-GB")).toEqual({ text: "-50%", mood: "good" });
+    expect(change(45, 90, "none", "en-GB")?.mood).toBe("same");
+  });
+
+  it("from nothing can't be told", () => {
+    expect(change(1, 0, "up")).toBeNull();
+    expect(change(1, null, "up")).toBeNull();
+  });
+
+  it("from below nothing goes up when it rises", () => expect(change(-5, -10, "up", "en-GB")).toEqual({ text: "+50%", mood: "good" }));
+});

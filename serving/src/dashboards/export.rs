@@ -1,0 +1,86 @@
+//! A panel as a file to take away. Whatever format, it has the panel's rows as they are, with amounts in minor units and,
+//! for spreadsheets, in decimal beside them.
+
+use super::{columns::Format, page::Panel, panel::Asking};
+use crate::{
+    exports,
+    problem::{Problem, Result},
+    rows,
+};
+use axum::body::Body;
+use std::str::FromStr;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileFormat {
+    Csv,
+    Xlsx,
+    Parquet,
+    Arrow,
+}
+
+impl FileFormat {
+    pub fn media_type(self) -> &'static str {
+        match self {
+            FileFormat::Csv => "text/csv; charset=utf-8",
+            FileFormat::Xlsx => exports::XLSX,
+            FileFormat::Parquet => "application/vnd.apache.parquet",
+            FileFormat::Arrow => "application/vnd.apache.arrow.stream",
+        }
+    }
+
+    pub fn ending(self) -> &'static str {
+        match self {
+            FileFormat::Csv => "csv",
+            FileFormat::Xlsx => "xlsx",
+            FileFormat::Parquet => "parquet",
+            FileFormat::Arrow => "arrows",
+        }
+    }
+}
+
+impl FromStr for FileFormat {
+    type Err = Problem;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "csv" => Ok(FileFormat::Csv),
+            "xlsx" => Ok(FileFormat::Xlsx),
+            "parquet" => Ok(FileFormat::Parquet),
+            "arrow" => Ok(FileFormat::Arrow),
+            _ => {
+                let detail = "there are json, csv, xlsx, parquet and arrow";
+                Err(Problem::new("invalid_parameter", detail).at("/format"))
+            }
+        }
+    }
+}
+
+/// The file, and the position that it shows.
+pub async fn file(asking: &Asking, panel: &Panel, format: FileFormat) -> Result<(Body, i64)> {
+    let (sql, columns) = asking.sql(panel).await?;
+    let for_people = matches!(format, FileFormat::Csv | FileFormat::Xlsx);
+    let sql = match for_people && columns.iter().any(|column| column.format == Format::Money) {
+        true => {
+            // What ends with _minor is written in decimal too; an average is rounded to whole units first.
+            let cells = columns.iter().flat_map(|column| {
+                let is_money = column.format == Format::Money;
+                let names = [Some(&column.name), column.before.as_ref()].into_iter().flatten();
+                names.map(move |name| match is_money {
+                    true => format!("cast(round(\"{name}\") as bigint) as \"{name}_minor\""),
+                    false => format!("\"{name}\""),
+                })
+            });
+            format!("select {} from ({sql})", cells.collect::<Vec<_>>().join(", "))
+        }
+        false => sql,
+    };
+    let answer = asking.session_sql(&sql).await?;
+    let position = answer.watermark();
+    let body = match format {
+        FileFormat::Csv => exports::written(answer, exports::Format::Csv).await?,
+        FileFormat::Xlsx => exports::written(answer, exports::Format::Xlsx).await?,
+        FileFormat::Parquet => rows::body(answer, rows::Format::Parquet).await?,
+        FileFormat::Arrow => rows::body(answer, rows::Format::Arrow).await?,
+    };
+    Ok((body, position))
+}

@@ -1,0 +1,328 @@
+//! Pages that stay up to date while somebody looks. A feed asks a page's panels again when the lake has moved on, and
+//! everyone who looks at the same rows of the same page listens to one feed, so a figure that many see is computed once.
+
+use super::{columns::PanelData, page::Audience, panel::Asking};
+use crate::problem::{Problem, Result};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures::{
+    Stream, StreamExt,
+    future::{BoxFuture, join_all},
+    stream,
+};
+use lakehouse::Lake;
+use serde_json::json;
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    convert::Infallible,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    sync::watch,
+    time::{Instant, MissedTickBehavior, interval, sleep, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+/// Whether who looks may still do so.
+pub type StillValid = Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
+
+/// A live panel is asked again no sooner than after this,
+const LIVE_EVERY: Duration = Duration::from_millis(250);
+/// …and the others after this.
+const OTHERS_EVERY: Duration = Duration::from_secs(5);
+/// After asking it rests so many times as long as that took: many open pages leave room for everything else.
+const REST: u32 = 2;
+const HEARTBEAT: Duration = Duration::from_secs(15);
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+const COME_AGAIN: Duration = Duration::from_secs(2);
+/// A browser has few pages open; a program that forgets to close them is stopped here.
+const MOST_OF_ONE: usize = 30;
+const MOST_FEEDS: usize = 200;
+
+/// All feeds, and how many listen.
+#[derive(Default)]
+pub struct Live {
+    feeds: Mutex<HashMap<Key, Feed>>,
+    listeners: Arc<Mutex<HashMap<String, usize>>>,
+}
+
+type Feed = Arc<watch::Sender<Arc<Shown>>>;
+
+/// Whose rows, which page (as it was read), which state.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    organizer: Option<String>,
+    personal_data: bool,
+    drills: bool,
+    /// Of a page for the platform, which may show what each principal does.
+    principal: Option<String>,
+    page: usize,
+    state: String,
+}
+
+/// What a feed has last found.
+#[derive(Default)]
+struct Shown {
+    position: i64,
+    /// By panel: how often it has changed, and its data as JSON.
+    panels: BTreeMap<String, (u64, Arc<str>)>,
+}
+
+impl Live {
+    /// The events of a page, until its listener goes, may no longer listen, or the program stops.
+    pub fn listen(
+        self: &Arc<Self>,
+        asking: Asking,
+        still_valid: StillValid,
+        stopping: CancellationToken,
+    ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>> + use<>>> {
+        let seat = Seat::take(&self.listeners, &asking.principal.id)?;
+        let listener = Listener {
+            shown: self.join(asking, &stopping)?,
+            seen: BTreeMap::new(),
+            position: -1,
+            waiting: VecDeque::from([Event::default().retry(COME_AGAIN).comment("")]),
+            checks: checks(),
+            still_valid,
+            stopping,
+            _seat: seat,
+        };
+        let events = stream::unfold(listener, |mut listener| async move {
+            let event = listener.next().await?;
+            Some((Ok(event), listener))
+        });
+        Ok(Sse::new(events.boxed()).keep_alive(KeepAlive::new().interval(HEARTBEAT)))
+    }
+
+    fn join(self: &Arc<Self>, asking: Asking, stopping: &CancellationToken) -> Result<watch::Receiver<Arc<Shown>>> {
+        let key = Key {
+            organizer: asking.principal.organizer.map(|id| id.to_string()),
+            personal_data: asking.principal.personal_data,
+            drills: asking.drills,
+            principal: (asking.page.audience == Audience::Platform).then(|| asking.principal.id.clone()),
+            page: Arc::as_ptr(&asking.page) as usize,
+            state: asking.state.query(),
+        };
+        let mut feeds = lock(&self.feeds);
+        if let Some(feed) = feeds.get(&key) {
+            return Ok(feed.subscribe());
+        }
+        if feeds.len() >= MOST_FEEDS {
+            return Err(Problem::new(
+                "busy",
+                "too many different pages are open; this one shows what it has shown",
+            ));
+        }
+        let (feed, shown) = watch::channel(Arc::new(Shown::default()));
+        let feed = Arc::new(feed);
+        feeds.insert(key.clone(), Arc::clone(&feed));
+        let (live, stopping) = (Arc::clone(self), stopping.clone());
+        tokio::spawn(async move {
+            let moved = asking.lake.moved();
+            tokio::select! {
+                () = stopping.cancelled() => {}
+                () = run(&asking, &feed, moved, || live.leave(&key)) => {}
+            }
+            lock(&live.feeds).remove(&key);
+        });
+        Ok(shown)
+    }
+
+    /// Takes a feed that nobody listens to off the list. Whoever comes next begins another.
+    fn leave(&self, key: &Key) -> bool {
+        let mut feeds = lock(&self.feeds);
+        let deserted = feeds.get(key).is_none_or(|feed| feed.is_closed());
+        if deserted {
+            feeds.remove(key);
+        }
+        deserted
+    }
+}
+
+fn checks() -> tokio::time::Interval {
+    let mut checks = interval(LOOK_AGAIN);
+    checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    checks
+}
+
+/// Asks again and again, for as long as somebody listens.
+async fn run(asking: &Asking, feed: &Feed, mut moved: watch::Receiver<u64>, deserted: impl Fn() -> bool) {
+    let mut all_at = Instant::now();
+    let mut stale = true;
+    loop {
+        let started = Instant::now();
+        let others = stale && started >= all_at;
+        moved.mark_unchanged();
+        let panels = asking.page.panels.iter().filter(|panel| panel.live || others);
+        let answers = join_all(panels.map(|panel| asking.answer(panel))).await;
+        tell(feed, &asking.lake, answers);
+        let took = started.elapsed();
+        if others {
+            all_at = Instant::now() + OTHERS_EVERY.max(took * REST);
+        }
+        stale = !others;
+        sleep(LIVE_EVERY.max(took * REST)).await;
+        let change = async {
+            match stale {
+                // Something has come since the others were asked; they are due later.
+                true => tokio::select! {
+                    _ = moved.changed() => {}
+                    () = sleep_until(all_at) => {}
+                },
+                false => drop(moved.changed().await),
+            }
+        };
+        let deserted_by_all = async {
+            while !deserted() {
+                sleep(Duration::from_secs(1)).await;
+            }
+        };
+        tokio::select! {
+            () = change => stale = true,
+            () = deserted_by_all => return,
+        }
+        if deserted() {
+            return;
+        }
+    }
+}
+
+/// Takes over what differs. An error that goes by itself leaves what was shown before.
+fn tell(feed: &Feed, lake: &Lake, answers: Vec<PanelData>) {
+    let position = answers
+        .iter()
+        .map(|data| data.position)
+        .max()
+        .unwrap_or_else(|| lake.watermark());
+    let fresh = answers.into_iter().filter(|data| !data.passing).filter_map(|data| {
+        let text = comparable(&data)?;
+        Some((data.id, text))
+    });
+    let fresh: Vec<(String, Arc<str>)> = fresh.collect();
+    feed.send_modify(|shown| {
+        let mut panels = shown.panels.clone();
+        for (id, text) in fresh {
+            let entry = panels.entry(id).or_insert((0, Arc::from("")));
+            if entry.1 != text {
+                *entry = (entry.0 + 1, text);
+            }
+        }
+        *shown = Arc::new(Shown {
+            position: position.max(shown.position),
+            panels,
+        });
+    });
+}
+
+/// The data without its position, which moves on when nothing else does: the listener puts it in.
+fn comparable(data: &PanelData) -> Option<Arc<str>> {
+    let data = PanelData {
+        position: 0,
+        ..data.clone()
+    };
+    serde_json::to_string(&data).ok().map(Arc::from)
+}
+
+struct Listener {
+    shown: watch::Receiver<Arc<Shown>>,
+    /// By panel, which of its changes was sent last.
+    seen: BTreeMap<String, u64>,
+    position: i64,
+    waiting: VecDeque<Event>,
+    checks: tokio::time::Interval,
+    still_valid: StillValid,
+    stopping: CancellationToken,
+    _seat: Seat,
+}
+
+impl Listener {
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.waiting.pop_front() {
+                return Some(event);
+            }
+            tokio::select! {
+                () = self.stopping.cancelled() => return None,
+                changed = self.shown.changed() => {
+                    changed.ok()?;
+                    self.take();
+                }
+                _ = self.checks.tick() => {
+                    if !(self.still_valid)().await {
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+
+    fn take(&mut self) {
+        let shown = Arc::clone(&self.shown.borrow_and_update());
+        for (id, (version, text)) in &shown.panels {
+            if self.seen.insert(id.clone(), *version) != Some(*version) {
+                let text = text.replacen("\"position\":0", &format!("\"position\":{}", shown.position), 1);
+                self.waiting.push_back(Event::default().event("panel").data(text));
+            }
+        }
+        if shown.position != self.position {
+            self.position = shown.position;
+            let position = json!({ "position": shown.position }).to_string();
+            self.waiting
+                .push_back(Event::default().event("position").data(position));
+        }
+    }
+}
+
+/// One of the places that a principal has.
+struct Seat {
+    who: String,
+    listeners: Arc<Mutex<HashMap<String, usize>>>,
+}
+
+impl Seat {
+    fn take(listeners: &Arc<Mutex<HashMap<String, usize>>>, who: &str) -> Result<Self> {
+        let mut taken = lock(listeners);
+        let count = taken.entry(who.to_owned()).or_default();
+        if *count >= MOST_OF_ONE {
+            let detail = format!("at most {MOST_OF_ONE} pages of one account are kept up to date; close one");
+            return Err(Problem::new("too_many_requests", detail).retry_after(HEARTBEAT.as_secs()));
+        }
+        *count += 1;
+        Ok(Self {
+            who: who.to_owned(),
+            listeners: Arc::clone(listeners),
+        })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut taken = lock(&self.listeners);
+        if let Some(count) = taken.get_mut(&self.who) {
+            *count -= 1;
+            if *count == 0 {
+                taken.remove(&self.who);
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_has_so_many_places_and_gets_them_back() {
+        let listeners = Arc::default();
+        let seats: Vec<Seat> = (0..MOST_OF_ONE).map(|_| Seat::take(&listeners, "a").unwrap()).collect();
+        assert_eq!(Seat::take(&listeners, "a").err().unwrap().code, "too_many_requests");
+        assert!(Seat::take(&listeners, "b").is_ok());
+        drop(seats);
+        assert!(Seat::take(&listeners, "a").is_ok());
+        assert!(lock(&listeners).is_empty(), "nothing is kept of who has gone");
+    }
+}

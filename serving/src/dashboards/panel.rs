@@ -1,0 +1,364 @@
+//! A panel and a page's state become one query, and its rows what the panel shows. Every answer goes through
+//! `MetricQuery`, as `/v1/metrics/query` does, in the session of whoever looks.
+
+use super::{
+    columns::{self, CURRENCY, Column, Format, PanelData, Role, Row},
+    page::{Kind, Page, Panel, filter},
+    state::State,
+};
+use crate::{
+    problem::{Problem, Result},
+    rows,
+};
+use chrono::{NaiveDate, Utc};
+use chrono_tz::Tz;
+use futures::future::join_all;
+use lakehouse::{Lake, Principal, QueryStream};
+use serde_json::Value;
+use std::sync::Arc;
+use transforms::metrics::{self, Filter, Metric, MetricQuery, Time};
+
+/// Who looks, at what.
+#[derive(Clone)]
+pub struct Asking {
+    pub lake: Lake,
+    pub principal: Principal,
+    pub page: Arc<Page>,
+    pub state: State,
+    /// Whose today it is.
+    pub zone: Tz,
+    /// There is an event that something could have happened at.
+    pub has_events: bool,
+    /// Rows lead elsewhere; not for who may see this page alone.
+    pub drills: bool,
+}
+
+/// A chart has more points than a table has lines that anybody reads.
+const CHART_ROWS: usize = 5_000;
+const TABLE_ROWS: usize = 200;
+
+impl Asking {
+    pub fn today(&self) -> NaiveDate {
+        Utc::now().with_timezone(&self.zone).date_naive()
+    }
+
+    /// Every panel, all at once.
+    pub async fn all(&self) -> Vec<PanelData> {
+        join_all(self.page.panels.iter().map(|panel| self.answer(panel))).await
+    }
+
+    /// What a panel shows. What goes wrong is part of it.
+    pub async fn answer(&self, panel: &Panel) -> PanelData {
+        let mut data = PanelData::of(panel);
+        data.drill = data.drill.filter(|_| self.drills);
+        if let Err(problem) = self.fill(panel, &mut data).await {
+            data.rows.clear();
+            data.passing = ["busy", "unavailable", "timeout"].contains(&problem.code.as_ref());
+            data.error = Some(what_to_do(&problem));
+        } else if !data.says_something() {
+            data.empty = Some(self.why_empty(panel));
+        }
+        data
+    }
+
+    async fn fill(&self, panel: &Panel, data: &mut PanelData) -> Result<()> {
+        let rows = match &panel.question {
+            Some(name) => {
+                let rows = self.session_sql(&question_sql(name)?).await?;
+                data.columns = columns::of_schema(&rows.schema());
+                rows
+            }
+            None => {
+                let asked = self.asked(panel, &mut data.notes).await?;
+                data.columns = asked.columns;
+                data.grain = asked.grain;
+                self.session_sql(&asked.sql).await?
+            }
+        };
+        data.position = rows.watermark();
+        data.rows = objects(rows).await?;
+        tidy(panel, data);
+        Ok(())
+    }
+
+    /// The statement whose rows are the panel's, for files to take away.
+    pub async fn sql(&self, panel: &Panel) -> Result<(String, Vec<Column>)> {
+        match &panel.question {
+            Some(name) => Ok((question_sql(name)?, Vec::new())),
+            None => {
+                let asked = self.asked(panel, &mut Vec::new()).await?;
+                Ok((asked.sql, asked.columns))
+            }
+        }
+    }
+
+    pub async fn session_sql(&self, sql: &str) -> Result<QueryStream> {
+        Ok(self.lake.session(&self.principal).sql(sql).await?)
+    }
+
+    async fn asked(&self, panel: &Panel, notes: &mut Vec<String>) -> Result<Asked> {
+        let mut filters: Vec<Filter> = panel.only.iter().map(filter).collect();
+        let followed = self
+            .state
+            .filters()
+            .filter(|filter| !panel.without.contains(&filter.dimension));
+        filters.extend(followed);
+        let metrics = answerable(panel, &filters, notes)?;
+        if let Some(top) = &panel.top {
+            filters.push(self.largest(panel, metrics[0], &top.of, top.count, &filters).await?);
+        }
+        let range = panel.range.unwrap_or(self.state.range);
+        let today = self.today();
+        let grain = panel.grain(range, today);
+        let days = range.days(today);
+        let compared = self.state.compare.of(days).filter(|_| is_compared(panel));
+        let columns = columns::of_metrics(&metrics, &panel.dimensions, grain, compared.is_some());
+        let query = |metrics: &[&Metric]| {
+            let knows_days = metrics.iter().all(|metric| metric.time != Time::Whole);
+            let (from, to) = if knows_days { days } else { (None, None) };
+            MetricQuery {
+                metrics: metrics.iter().map(|metric| metric.name.clone()).collect(),
+                dimensions: panel.dimensions.clone(),
+                filters: filters.clone(),
+                from,
+                to,
+                grain,
+                compare_to: compared.filter(|_| knows_days),
+                order_by: panel.order_by.clone(),
+                limit: Some(panel.limit.unwrap_or(match panel.kind {
+                    Kind::Table => TABLE_ROWS,
+                    _ => CHART_ROWS,
+                })),
+            }
+        };
+        let sql = match panel.kind {
+            Kind::Figures => side_by_side(&metrics, &columns, query)?,
+            _ => written(&query(&metrics))?,
+        };
+        let grain = grain.map(|grain| grain.name());
+        Ok(Asked { sql, columns, grain })
+    }
+
+    /// The values of a dimension with the largest figures.
+    async fn largest(
+        &self,
+        panel: &Panel,
+        metric: &Metric,
+        dimension: &str,
+        count: usize,
+        filters: &[Filter],
+    ) -> Result<Filter> {
+        let (from, to) = match metric.time {
+            Time::Whole => (None, None),
+            _ => panel.range.unwrap_or(self.state.range).days(self.today()),
+        };
+        let query = MetricQuery {
+            metrics: vec![metric.name.clone()],
+            dimensions: vec![dimension.to_owned()],
+            filters: filters.to_vec(),
+            from,
+            to,
+            order_by: Some(format!("-{}", metric.name)),
+            limit: Some(count),
+            ..MetricQuery::default()
+        };
+        let rows = objects(self.session_sql(&written(&query)?).await?).await?;
+        let value = |row: &Row| row.get(dimension).and_then(Value::as_str).map(str::to_owned);
+        let mut values: Vec<Option<String>> = rows.iter().map(value).collect();
+        if values.is_empty() {
+            values.push(None);
+        }
+        let dimension = dimension.to_owned();
+        Ok(Filter { dimension, values })
+    }
+
+    fn why_empty(&self, panel: &Panel) -> String {
+        if !self.has_events {
+            return "Create your first event: what happens with it shows here within a second.".to_owned();
+        }
+        if let Some(empty) = &panel.empty {
+            return empty.clone();
+        }
+        if !self.state.filters.is_empty() {
+            return "Nothing matches these filters. Clear them, or choose a longer range.".to_owned();
+        }
+        match self.state.range.days(self.today()) {
+            (None, None) => "Nothing has happened here yet.".to_owned(),
+            _ => "Nothing happened in these days. Choose a longer range.".to_owned(),
+        }
+    }
+}
+
+struct Asked {
+    sql: String,
+    columns: Vec<Column>,
+    grain: Option<&'static str>,
+}
+
+/// The metrics that can be asked by all filters. The others are left out: a figure of everything beside figures of a part
+/// would mislead.
+fn answerable(panel: &Panel, filters: &[Filter], notes: &mut Vec<String>) -> Result<Vec<&'static Metric>> {
+    let mut left = Vec::new();
+    for metric in panel.metrics.iter().filter_map(|name| metrics::metric(name)) {
+        let lacking = filters.iter().find(|filter| !metric.may_be_asked_by(&filter.dimension));
+        match lacking {
+            None => left.push(metric),
+            Some(filter) => notes.push(format!(
+                "{} can't be told by {}, and is left out.",
+                metric.about.label,
+                columns::label(&filter.dimension).to_lowercase()
+            )),
+        }
+    }
+    match left.is_empty() {
+        true => Err(Problem::invalid(
+            "/filters",
+            format!("{} Clear that filter to see this.", std::mem::take(notes).join(" ")),
+        )),
+        false => Ok(left),
+    }
+}
+
+/// Charts by a dimension have no room for what was before.
+fn is_compared(panel: &Panel) -> bool {
+    match panel.kind {
+        Kind::Figures | Kind::Funnel | Kind::Table => true,
+        Kind::Line | Kind::Area => panel.dimensions.is_empty(),
+        Kind::Bar | Kind::Heatmap | Kind::Pivot => false,
+    }
+}
+
+/// Figures that are no money have one value and not one a currency, and some know no days: so they are asked apart, in
+/// one statement.
+fn side_by_side(metrics: &[&Metric], columns: &[Column], query: impl Fn(&[&Metric]) -> MetricQuery) -> Result<String> {
+    let mut parts = Vec::new();
+    for (money, whole) in [(true, false), (true, true), (false, false), (false, true)] {
+        let alike = |metric: &&&Metric| metric.by_currency == money && (metric.time == Time::Whole) == whole;
+        let group: Vec<&Metric> = metrics.iter().filter(alike).copied().collect();
+        if !group.is_empty() {
+            let query = query(&group);
+            parts.push((group, query.compare_to.is_some(), written(&query)?));
+        }
+    }
+    if let [(_, _, sql)] = parts.as_slice() {
+        return Ok(sql.clone());
+    }
+    let selects = parts.iter().map(|(group, compared, sql)| {
+        let cells = columns.iter().flat_map(|column| {
+            let metric = group.iter().find(|metric| metric.name == column.name);
+            let own = match column.name.as_str() {
+                CURRENCY => group[0].by_currency,
+                _ => metric.is_some(),
+            };
+            let before = column.before.as_ref().map(|name| (name, own && *compared));
+            [(&column.name, own)].into_iter().chain(before)
+        });
+        let cells: Vec<String> = cells
+            .map(|(name, own)| format!("{} as {name}", if own { name } else { "null" }))
+            .collect();
+        format!("select {} from ({sql})", cells.join(", "))
+    });
+    Ok(selects.collect::<Vec<_>>().join("\nunion all\n"))
+}
+
+fn written(query: &MetricQuery) -> Result<String> {
+    query
+        .sql()
+        .map_err(|error| Problem::invalid(&error.pointer, &error.message))
+}
+
+fn question_sql(name: &str) -> Result<String> {
+    let question = transforms::question(name).ok_or_else(|| Problem::not_found("question"))?;
+    Ok(question.sql.clone())
+}
+
+pub(super) async fn objects(rows: QueryStream) -> Result<Vec<Row>> {
+    let values = rows::values(rows).await?.into_iter();
+    let object = |value| match value {
+        Value::Object(row) => Some(row),
+        _ => None,
+    };
+    Ok(values.filter_map(object).collect())
+}
+
+/// Local times without a zone, counts that are nothing as 0, and the decimals of each currency.
+fn tidy(panel: &Panel, data: &mut PanelData) {
+    let counts: Vec<String> = match panel.kind {
+        Kind::Figures | Kind::Funnel => {
+            let whole = data
+                .of_role(Role::Metric)
+                .filter(|column| column.format == Format::Integer);
+            whole.map(|column| column.name.clone()).collect()
+        }
+        _ => Vec::new(),
+    };
+    let split = panel.kind == Kind::Figures && data.rows.len() > 1;
+    for row in &mut data.rows {
+        if let Some(Value::String(at)) = row.get_mut("at").filter(|_| data.grain.is_some()) {
+            at.truncate("2026-05-01T00:00:00".len());
+        }
+        let is_money = row.get(CURRENCY).is_some_and(|currency| !currency.is_null());
+        for name in counts.iter().filter(|_| !(split && is_money)) {
+            if let Some(value) = row.get_mut(name).filter(|value| value.is_null()) {
+                *value = Value::from(0);
+            }
+        }
+        let currency = row.get(CURRENCY).and_then(Value::as_str);
+        if let Some(known) = currency.and_then(|code| code.parse::<domain::Currency>().ok()) {
+            data.decimals.insert(known.as_str().to_owned(), known.decimals());
+        }
+    }
+}
+
+/// A problem as a panel says it.
+fn what_to_do(problem: &Problem) -> String {
+    match problem.code.as_ref() {
+        "timeout" | "resources_exhausted" => {
+            "This takes too long to compute. Choose a shorter range, or filter it.".to_owned()
+        }
+        "busy" => "Too many questions are being answered. This one comes by itself in a moment.".to_owned(),
+        "unavailable" => "The lake can't answer now. This comes back by itself; the server's log tells why.".to_owned(),
+        "internal" => "The server failed at this panel; its log tells why.".to_owned(),
+        _ => problem.detail.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn panel(text: &str) -> Panel {
+        let page = format!("title: T\npanels:\n  - {text}\n");
+        Page::read("p", "p.yml", &page).unwrap().panels.remove(0)
+    }
+
+    #[test]
+    fn a_metric_that_a_filter_does_not_know_is_left_out_and_says_so() {
+        let figures = panel("{ id: a, kind: figures, metrics: [net_sales, event_visits] }");
+        let by = |dimension: &str| Filter {
+            dimension: dimension.to_owned(),
+            values: vec![Some("x".to_owned())],
+        };
+        let mut notes = Vec::new();
+        let left = answerable(&figures, &[by("channel")], &mut notes).unwrap();
+        assert_eq!(left.len(), 1);
+        assert_eq!(notes, ["Visits can't be told by channel, and is left out."]);
+        let problem = answerable(&figures, &[by("gate")], &mut Vec::new()).unwrap_err();
+        assert!(problem.detail.ends_with("Clear that filter to see this."), "{problem}");
+    }
+
+    #[test]
+    fn money_and_counts_are_asked_apart_in_one_statement() {
+        let names = ["net_sales", "tickets_sold", "owed"];
+        let metrics: Vec<&Metric> = names.iter().map(|name| metrics::metric(name).unwrap()).collect();
+        let columns = columns::of_metrics(&metrics, &[], None, false);
+        let query = |metrics: &[&Metric]| MetricQuery {
+            metrics: metrics.iter().map(|metric| metric.name.clone()).collect(),
+            ..MetricQuery::default()
+        };
+        let sql = side_by_side(&metrics, &columns, query).unwrap();
+        assert!(sql.starts_with("select currency as currency, net_sales as net_sales, null as tickets_sold, null as"));
+        assert_eq!(sql.matches("\nunion all\nselect ").count(), 2, "{sql}");
+        assert!(sql.contains("select null as currency, null as net_sales, tickets_sold as tickets_sold, null as owed"));
+    }
+}

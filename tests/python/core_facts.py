@@ -1,0 +1,384 @@
+"""The core's rows as facts, each with its dimensions, `at` (on the clocks of the event) and amounts.
+
+What people did on pages is no part of the core: it is read from the files of the lake's table of interactions.
+"""
+
+import json
+import sqlite3
+from collections import defaultdict
+from datetime import datetime, timedelta, timezone
+from functools import cache
+from statistics import median
+from zoneinfo import ZoneInfo
+
+from deltalake import DeltaTable
+
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+@cache
+def zone(name):
+    return ZoneInfo(name)
+
+
+def local(micros, timezone_name):
+    """A moment on the clocks of a place, without its zone."""
+    moment = EPOCH + timedelta(microseconds=micros)
+    return moment.astimezone(zone(timezone_name)).replace(tzinfo=None)
+
+
+def total(column):
+    return lambda rows: sum(row[column] for row in rows)
+
+
+def share(numerator, denominator):
+    def divided(rows):
+        below = denominator(rows)
+        return numerator(rows) / below if below else None
+
+    return divided
+
+
+def largest(column):
+    return lambda rows: max(row[column] for row in rows)
+
+
+def mean(column):
+    def of_known(rows):
+        known = [row[column] for row in rows if row[column] is not None]
+        return sum(known) / len(known) if known else None
+
+    return of_known
+
+
+def online(column):
+    return lambda rows: sum(row[column] for row in rows if row["channel"] == "online")
+
+
+def people(rows):
+    return len({row["person_id"] for row in rows})
+
+
+def returned(rows):
+    return people(row for row in rows if row["orders"] > 1)
+
+
+def net(*columns):
+    first, *others = columns
+    return lambda rows: sum(row[first] - sum(row[other] for other in others) for row in rows)
+
+
+class Core:
+    """At one position."""
+
+    def __init__(self, database, lake):
+        core = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
+        core.row_factory = sqlite3.Row
+        core.execute("begin")
+        self.position = core.execute("select value from positions where name = 'committed'").fetchone()[0]
+        self.read = lambda sql: [dict(row) for row in core.execute(sql)]
+        self.events = {row["event_id"]: row for row in self.read("select * from events")}
+        self.types = dict(core.execute("select ticket_type_id, name from ticket_types").fetchall())
+        self.codes = dict(core.execute("select promo_code_id, code from promo_codes").fetchall())
+        self.lists = dict(core.execute("select check_in_list_id, name from check_in_lists").fetchall())
+        self.orders = self.read("select * from orders")
+        self.visits, self.sessions = interactions(lake)
+        self.facts = {
+            "sales": self.sales(),
+            "orders": self.order_facts(),
+            "expired": [{**self.of_order(row), "expired": 1} for row in self.orders if row["status"] == "expired"],
+            "money": self.money(),
+            "doors": self.doors(),
+            "ended": self.ended(),
+            "people": self.people(),
+            "sessions": self.sessions,
+            "visits": [self.of_event(row, row["first"]) for row in self.visits],
+            "attendance": [self.of_event(row) for row in self.attendance()],
+            "payouts": self.payouts(),
+            "attributed": self.attributed(),
+        }
+        bought = self.facts["people"]
+        self.facts["buyers"] = [{**row, **habits(row)} for row in bought]
+        self.facts["cohorts"] = list(self.cohorts())
+        self.facts["pace"] = list(self.pace(self.facts["sales"]))
+        self.facts["usual_pace"] = list(self.usual_pace(self.facts["pace"]))
+        self.facts["benchmark"] = list(benchmark(self.facts["sales"]))
+        core.close()
+
+    def of_event(self, row, micros=None):
+        event = self.events.get(row["event_id"])
+        known = {"title": event and event["title"], "category": event and event["category"]}
+        at = None if micros is None else local(micros, event["timezone"] if event else "UTC")
+        return {**row, **known, "at": at}
+
+    def of_order(self, order, micros=None):
+        named = {
+            "channel": (order["source"] or "online").split(":")[0],
+            "promo_code": self.codes.get(order["promo_code_id"]),
+        }
+        return {**self.of_event(order, micros), **named}
+
+    def sales(self):
+        facts = []
+        for order in self.orders:
+            if order["paid_at"] is None:
+                continue
+            for line in json.loads(order["lines"]):
+                named = {"ticket_type_id": line["ticket_type_id"], "phase": line.get("phase")}
+                named["ticket_type"] = self.types.get(line["ticket_type_id"])
+                gross = line["unit_minor"] * line["quantity"]
+                discount, fee, tax = (line.get(f"{part}_minor", 0) for part in ("discount", "fee", "tax"))
+                sold = {"sold_tickets": line["quantity"], "gross": gross, "discount": discount, "fee": fee, "tax": tax}
+                sold["sold"] = gross - discount + fee + tax
+                nothing = dict.fromkeys([*sold, "cancelled_tickets", "cancelled"], 0)
+                facts.append({**self.of_order(order, order["paid_at"]), **nothing, **named, **sold})
+                if order["cancelled_at"] is not None:
+                    back = {"cancelled_tickets": line["quantity"], "cancelled": sold["sold"]}
+                    facts.append({**self.of_order(order, order["cancelled_at"]), **nothing, **named, **back})
+        return facts
+
+    def order_facts(self):
+        facts = []
+        none = {"placed": 0, "paid": 0, "order_cancelled": 0, "paid_minor": 0, "seconds": 0}
+        for order in self.orders:
+            facts.append({**self.of_order(order, order["placed_at"]), **none, "placed": 1})
+            if order["paid_at"] is not None:
+                seconds = (order["paid_at"] - order["placed_at"]) // 1_000_000
+                paid = {"paid": 1, "paid_minor": order["total_minor"], "seconds": seconds}
+                facts.append({**self.of_order(order, order["paid_at"]), **none, **paid})
+            if order["cancelled_at"] is not None:
+                facts.append({**self.of_order(order, order["cancelled_at"]), **none, "order_cancelled": 1})
+        return facts
+
+    def money(self):
+        none = {"charged": 0, "refunded": 0, "pending_refund": 0, "disputed": 0, "platform_fee": 0}
+        posted = {}
+        for entry in self.read("select subject_id, posted_at from ledger_entries order by posted_at"):
+            posted[entry["subject_id"]] = entry["posted_at"]
+        facts = []
+
+        def add(row, row_id, **amounts):
+            facts.append({**self.of_event(row, posted.get(row_id)), **none, **amounts})
+
+        for row in self.read("select * from payments where status in ('succeeded', 'unapplied')"):
+            fee = row["platform_fee_minor"]
+            add(row, row["payment_id"], charged=row["amount_minor"], platform_fee=fee)
+        for row in self.read("select * from refunds where status = 'succeeded'"):
+            add(row, row["refund_id"], refunded=row["amount_minor"])
+        for row in self.read("select * from refunds where status = 'pending'"):
+            facts.append({**self.of_event(row, row["requested_at"]), **none, "pending_refund": row["amount_minor"]})
+        for row in self.read("select * from disputes where status in ('open', 'lost')"):
+            add(row, row["dispute_id"], disputed=row["amount_minor"])
+        return facts
+
+    def doors(self):
+        facts = []
+        for row in self.read("select * from check_ins"):
+            counts = row["accepted"] and row["annulled_at"] is None
+            seen = {"entry": int(counts and row["kind"] == "entry"), "exit": int(counts and row["kind"] == "exit")}
+            seen |= {"refused": int(not row["accepted"]), "conflict": int(row["conflicts_with"] is not None)}
+            seen["check_in_list"] = self.lists.get(row["check_in_list_id"])
+            facts.append({**self.of_event(row, row["scanned_at"]), **seen})
+        return facts
+
+    def attendance(self):
+        return self.read(
+            "select organizer_id, event_id, count(*) as tickets, sum(not exists (select 1 from check_ins c where"
+            "  c.ticket_id = t.ticket_id and c.accepted = 1 and c.annulled_at is null and c.kind = 'entry')) as absent"
+            " from tickets t where status = 'valid' group by organizer_id, event_id"
+        )
+
+    def ended(self):
+        facts = []
+        for row in self.attendance():
+            event = self.events[row["event_id"]]
+            if event["status"] == "ended" and row["absent"] < row["tickets"]:
+                facts.append(self.of_event(row, event["starts_at"]))
+        return facts
+
+    def payouts(self):
+        none = {"earned": 0, "paid_out": 0, "at": None}
+        earned = net("charged", "refunded", "disputed", "platform_fee")
+        facts = [{**none, **row, "at": None, "earned": earned([row])} for row in self.money()]
+        for row in self.read("select organizer_id, currency, amount_minor from payouts"):
+            facts.append({**none, **row, "paid_out": row["amount_minor"]})
+        return facts
+
+    def attributed(self):
+        touches = defaultdict(list)
+        for session in sorted(self.sessions, key=lambda session: (session["started"], session["session_id"])):
+            if session["person_id"] and session["source"]:
+                touches[session["person_id"]].append(session)
+        facts = []
+        for order in self.orders:
+            if order["status"] != "paid" or (order["source"] or "online").split(":")[0] != "online":
+                continue
+            placed = EPOCH + timedelta(microseconds=order["placed_at"])
+            seen = [touch for touch in touches[order["person_id"]] if touch["started"] <= placed]
+            named = {"touches": len(seen), "net": order["total_minor"] - order["refunded_minor"]}
+            for part in ("source", "medium", "campaign"):
+                named[f"first_{part}"] = seen[0][part] if seen else None
+                named[f"last_{part}"] = seen[-1][part] if seen else None
+            facts.append({**self.of_event(order, order["placed_at"]), **named})
+        return facts
+
+    def cohorts(self):
+        """Of those who first bought in a month, how many bought so many months later."""
+        months = defaultdict(set)
+        for order in self.orders:
+            if order["status"] == "paid":
+                placed = local(order["placed_at"], "UTC")
+                months[order["organizer_id"], order["person_id"]].add(placed.year * 12 + placed.month - 1)
+        cohorts = defaultdict(lambda: defaultdict(int))
+        for (organizer, _), ordered in months.items():
+            for month in ordered:
+                cohorts[organizer, min(ordered)][month - min(ordered)] += 1
+        for (organizer, first), later in cohorts.items():
+            for months_later, count in later.items():
+                row = {"organizer_id": organizer, "months_later": months_later, "people": count}
+                yield {**row, "cohort_people": later[0], "at": datetime(first // 12, first % 12 + 1, 1)}
+
+    def pace(self, sales):
+        """What each event had sold so many days before it begins."""
+        days = defaultdict(lambda: [0, 0])
+        for row in sales:
+            event = self.events[row["event_id"]]
+            left = (local(event["starts_at"], event["timezone"]).date() - row["at"].date()).days
+            sold = days[row["organizer_id"], row["event_id"], row["currency"], left]
+            sold[0] += row["sold_tickets"] - row["cancelled_tickets"]
+            sold[1] += row["sold"] - row["cancelled"]
+        running = defaultdict(lambda: [0, 0])
+        for (organizer, event, currency, left), (tickets, minor) in sorted(days.items(), key=lambda day: -day[0][3]):
+            so_far = running[event, currency]
+            so_far[0] += tickets
+            so_far[1] += minor
+            row = {"organizer_id": organizer, "event_id": event, "currency": currency, "days_to_event": left}
+            yield {**self.of_event(row), "tickets": tickets, "tickets_so_far": so_far[0], "sales_so_far": so_far[1]}
+
+    def usual_pace(self, pace):
+        """For each event, what its organizer's ended events had sold on average so many days before they began."""
+        past = defaultdict(list)
+        for row in pace:
+            if self.events[row["event_id"]]["status"] == "ended":
+                past[row["organizer_id"]].append(row)
+        for event in self.events.values():
+            rows = past[event["organizer_id"]]
+            ended = len({row["event_id"] for row in rows})
+            for left in {row["days_to_event"] for row in rows}:
+                tickets = sum(row["tickets"] for row in rows if row["days_to_event"] >= left)
+                row = {"organizer_id": event["organizer_id"], "event_id": event["event_id"], "days_to_event": left}
+                yield {**self.of_event(row), "usual_tickets_so_far": tickets / ended}
+
+    def people(self):
+        sources = {}
+        for session in sorted(self.sessions, key=lambda session: (session["started"], session["session_id"])):
+            if session["person_id"] and session["source"]:
+                sources.setdefault(session["person_id"], session["source"])
+        bought = defaultdict(list)
+        for order in self.orders:
+            if order["status"] == "paid":
+                bought[order["organizer_id"], order["person_id"], order["currency"]].append(order)
+        facts = []
+        for (organizer, person, currency), orders in bought.items():
+            first = min(orders, key=lambda order: (order["placed_at"], order["order_id"]))
+            facts.append({
+                "organizer_id": organizer,
+                "person_id": person,
+                "currency": currency,
+                "at": local(first["placed_at"], "UTC"),
+                "first_channel": (first["source"] or "online").split(":")[0],
+                "first_source": sources.get(person),
+                "orders": len(orders),
+                "last": max(order["placed_at"] for order in orders),
+                "spend": sum(order["total_minor"] - order["refunded_minor"] for order in orders),
+            })
+        return facts
+
+
+def habits(row):
+    """How often and how long ago somebody has bought, in words."""
+    often = next(words for most, words in FREQUENCY if row["orders"] <= most)
+    age = datetime.now(timezone.utc) - (EPOCH + timedelta(microseconds=row["last"]))
+    return {"frequency": often, "recency": next(words for days, words in RECENCY if age < timedelta(days=days))}
+
+
+FREQUENCY = [(1, "1 order"), (2, "2 orders"), (4, "3–4 orders"), (float("inf"), "5 or more orders")]
+RECENCY = [(30, "0–1 months ago"), (91, "1–3 months ago"), (182, "3–6 months ago"), (365, "6–12 months ago")]
+RECENCY.append((999_999, "over a year ago"))
+
+
+def benchmark(sales):
+    """Figures of organizers, and their median where at least five have one."""
+    groups = defaultdict(list)
+    for row in sales:
+        groups[row["organizer_id"], row["currency"]].append(row)
+    sold = total("sold_tickets")
+    kinds = {
+        "tickets_an_event": share(sold, lambda rows: len({row["event_id"] for row in rows})),
+        "ticket_minor": share(total("sold"), sold),
+        "cancellation_rate": share(total("cancelled_tickets"), sold),
+        "discount_rate": share(total("discount"), total("gross")),
+    }
+    for name, figure in kinds.items():
+        values = {group: figure(rows) for group, rows in groups.items()}
+        for (organizer, currency), value in values.items():
+            others = [other for (_, of), other in values.items() if of == currency and other is not None]
+            if value is not None:
+                usual = median(others) if len(others) >= 5 else None
+                beside = value / usual if usual else None
+                row = {"organizer_id": organizer, "currency": currency, "figure": name, "at": None}
+                yield {**row, "value": value, "median": usual, "against_median": beside}
+
+
+def interactions(lake):
+    """A fact for each session and event, and one for each session. Whatever came twice counts once."""
+    table = DeltaTable(f"{lake}/interactions").to_pyarrow_table()
+    rows = [row for row in table.to_pylist() if not row.get("_error")]
+    once = {}
+    for row in sorted(rows, key=lambda row: (row["_partition"], row["_offset"])):
+        once.setdefault((row["day"], row["session_id"], row["interaction_id"]), row)
+    sessions, visits = defaultdict(list), defaultdict(list)
+    for row in sorted(once.values(), key=lambda row: (row["occurred_at"], row["interaction_id"])):
+        key = (row["organizer_id"], row["day"], row["session_id"])
+        sessions[key].append(row)
+        if row["event_id"] is not None:
+            visits[*key, row["event_id"]].append(row)
+    facts = []
+    for (organizer, day, session), seen in sessions.items():
+        named = next((row for row in seen if row["utm_source"] is not None), None)
+        facts.append({
+            "organizer_id": organizer,
+            "session_id": session,
+            "at": datetime.combine(day, datetime.min.time()) if not isinstance(day, str) else datetime.fromisoformat(day),
+            "started": seen[0]["occurred_at"],
+            "person_id": max((row["person_id"] for row in seen if row["person_id"]), default=None),
+            "interactions": len(seen),
+            "seconds": whole_seconds(seen[-1]["occurred_at"] - seen[0]["occurred_at"]),
+            "checked_out": int(any(row["kind"] == "checkout_started" for row in seen)),
+            **{part: named and named[f"utm_{part}"] for part in ("source", "medium", "campaign")},
+        })
+    looked = []
+    for (organizer, _, _, event), seen in visits.items():
+        steps = {"viewed": "event_view", "held": "hold_started", "checked_out": "checkout_started"}
+        taken = {}
+        for row in seen:
+            taken.setdefault(row["kind"], row["occurred_at"])
+        looked.append({
+            "organizer_id": organizer,
+            "event_id": event,
+            "first": (seen[0]["occurred_at"] - EPOCH) // timedelta(microseconds=1),
+            **{step: int(kind in taken) for step, kind in steps.items()},
+            **between(taken, "event_view", "hold_started", "hold"),
+            **between(taken, "hold_started", "checkout_started", "checkout"),
+        })
+    return looked, facts
+
+
+def whole_seconds(time):
+    return int(time / timedelta(seconds=1))
+
+
+def between(taken, first, second, name):
+    """The time from a step to the next. Who took them the other way round is not timed."""
+    seconds = whole_seconds(taken[second] - taken[first]) if first in taken and second in taken else -1
+    return {f"timed_{name}": int(seconds >= 0), f"seconds_to_{name}": max(seconds, 0)}

@@ -1,0 +1,3 @@
+select table_name, version, changes_behind, interactions_behind
+from system.marts
+order by changes_behind + interactions_behind desc, table_name
