@@ -30,13 +30,14 @@ if [ -n "${TESTS:-}" ] || [ "${1:-}" = "--install" ]; then
     for browser in chromium chromium-browser google-chrome google-chrome-stable; do
         command -v "$browser" >/dev/null 2>&1 && break
     done || missing="$missing chromium fonts-noto-core"
+    # It asks the lake, with and without servers.
+    need psql postgresql-client
 fi
 if [ -z "${EMBEDDED:-}" ]; then
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need initdb postgresql
     need java default-jre-headless
     need mvn maven
     need curl curl
-    need psql postgresql-client
     need flock util-linux
     # The S3 server wants a newer Go than distributions have. From 1.21 on Go fetches the version that a program wants.
     need go golang-go

@@ -5,6 +5,7 @@ use crate::{
     current::CurrentTable,
     kept::KeptTables,
     lake::{Lake, lock},
+    postgres::PgCatalog,
     relations::{KEPT, Moment, Name, Relations, SCHEMAS},
     scan::LakeTable,
     session::Principal,
@@ -12,12 +13,12 @@ use crate::{
     tables::{TableSpec, table_specs},
     view::View,
 };
-use arrow::array::RecordBatch;
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use async_trait::async_trait;
 use datafusion::{
     catalog::{CatalogProvider, SchemaProvider},
     common::{DataFusionError, Result},
-    datasource::{MemTable, TableProvider, ViewTable, provider_as_source},
+    datasource::{MemTable, TableProvider, TableType, ViewTable, provider_as_source},
     logical_expr::{LogicalPlan, LogicalPlanBuilder, cast, col, lit},
 };
 use std::{
@@ -130,6 +131,30 @@ impl Catalog {
         Ok(Arc::new(LakeTable::new(spec, view, rejected, self.organizer.clone())?))
     }
 
+    /// Tables, views and figures with their columns, without a look at what stands in them.
+    pub(crate) async fn list(&self) -> Result<Vec<Listed>> {
+        let mut all = Vec::new();
+        for schema in self.schema_names() {
+            let Some(provider) = self.schema(&schema) else { continue };
+            for name in provider.table_names() {
+                let (columns, is_table) = match schema.as_str() {
+                    "system" => (system::columns(self, &name)?, true),
+                    _ => match provider.table(&name).await? {
+                        Some(table) => (table.schema(), table.table_type() == TableType::Base),
+                        None => continue,
+                    },
+                };
+                all.push(Listed {
+                    schema: schema.clone(),
+                    name,
+                    is_table,
+                    columns,
+                });
+            }
+        }
+        Ok(all)
+    }
+
     fn find(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         if name == REJECTS {
             return self.rejects().map(Some);
@@ -180,6 +205,14 @@ impl Catalog {
     }
 }
 
+/// Something with rows, as a list of all that there is tells of it.
+pub(crate) struct Listed {
+    pub(crate) schema: String,
+    pub(crate) name: String,
+    pub(crate) is_table: bool,
+    pub(crate) columns: SchemaRef,
+}
+
 const REJECTS: &str = "rejects";
 
 impl std::fmt::Debug for Catalog {
@@ -204,6 +237,7 @@ impl CatalogProvider for Catalog {
         match name {
             "lake" => Some(Arc::new(LakeSchema(self.clone()))),
             "system" => Some(Arc::new(SystemSchema(self.clone()))),
+            "pg_catalog" => Some(Arc::new(PgCatalog(self.clone()))),
             KEPT if self.inside => Some(Arc::new(KeptSchema(self.clone()))),
             defined if SCHEMAS.contains(&defined) => Some(Arc::new(DefinedSchema {
                 catalog: self.clone(),

@@ -1,6 +1,7 @@
 //! What can go wrong, told apart by what the caller can do about it.
 
-use datafusion::{error::DataFusionError, sql::sqlparser::parser::ParserError};
+use crate::fault::Fault;
+use datafusion::error::DataFusionError;
 use deltalake::{DeltaTableError, ObjectStoreError, datafusion::arrow::error::ArrowError};
 use std::io;
 
@@ -8,9 +9,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The query is wrong; the message says where.
-    #[error("{0}")]
-    InvalidQuery(String),
+    /// The query is wrong.
+    #[error(transparent)]
+    InvalidQuery(Fault),
     /// The query is well-formed, but this principal may not run it.
     #[error("{0}")]
     Forbidden(String),
@@ -42,6 +43,10 @@ pub enum ErrorKind {
 }
 
 impl Error {
+    pub fn invalid(why: impl Into<String>) -> Self {
+        Error::InvalidQuery(Fault::new(why))
+    }
+
     pub fn kind(&self) -> ErrorKind {
         match self {
             Error::InvalidQuery(_) => ErrorKind::Invalid,
@@ -102,36 +107,21 @@ impl From<ArrowError> for Error {
     }
 }
 
-/// The parser's words, without its type's.
-fn said(error: &ParserError) -> String {
-    match error {
-        ParserError::TokenizerError(why) | ParserError::ParserError(why) => why.clone(),
-        ParserError::RecursionLimitExceeded => "the query is nested too deeply".to_owned(),
-    }
-}
-
 impl From<DataFusionError> for Error {
     fn from(error: DataFusionError) -> Self {
-        let message = error.strip_backtrace();
         match error.find_root() {
-            DataFusionError::ResourcesExhausted(_) => Error::ResourcesExhausted(message),
+            DataFusionError::ResourcesExhausted(_) => Error::ResourcesExhausted(error.strip_backtrace()),
             DataFusionError::ObjectStore(_) | DataFusionError::IoError(_) => Error::storing(error.find_root()),
-            DataFusionError::Internal(_) | DataFusionError::ParquetError(_) | DataFusionError::External(_) => {
-                match error.find_root() {
-                    DataFusionError::External(inner) => match inner.downcast_ref::<Error>() {
-                        Some(Error::Forbidden(why)) => Error::Forbidden(why.clone()),
-                        Some(Error::InvalidQuery(why)) => Error::InvalidQuery(why.clone()),
-                        _ => Error::Unavailable(message),
-                    },
-                    _ => Error::Unavailable(message),
-                }
+            DataFusionError::External(inner) => match inner.downcast_ref::<Error>() {
+                Some(Error::Forbidden(why)) => Error::Forbidden(why.clone()),
+                Some(Error::InvalidQuery(fault)) => Error::InvalidQuery(fault.clone()),
+                _ => Error::Unavailable(error.strip_backtrace()),
+            },
+            DataFusionError::Internal(_) | DataFusionError::ParquetError(_) => {
+                Error::Unavailable(error.strip_backtrace())
             }
             // Planning errors, and values that an expression can't compute, such as 1/0: the query's fault.
-            DataFusionError::SQL(error, _) => Error::InvalidQuery(said(error)),
-            DataFusionError::Plan(why) | DataFusionError::Execution(why) | DataFusionError::NotImplemented(why) => {
-                Error::InvalidQuery(why.clone())
-            }
-            root => Error::InvalidQuery(root.strip_backtrace()),
+            _ => Error::InvalidQuery(Fault::of(&error)),
         }
     }
 }

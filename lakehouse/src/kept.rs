@@ -162,7 +162,7 @@ async fn revise(lake: &Lake, moment: &Moment, revision: Revision) -> Result<Revi
         .state(Some(moment.catalog.inside()), inner.options.run_memory_bytes)?;
     let columns = match revision.rows.first() {
         Some(rows) => state.create_logical_plan(rows).await?,
-        None => return Err(Error::InvalidQuery("a revision has no query".to_owned())),
+        None => return Err(Error::invalid("a revision has no query")),
     };
     let schema = stored_schema(columns.schema().inner())?;
     let table = target(lake, moment, &revision, &schema).await?;
@@ -348,7 +348,7 @@ fn stored_schema(schema: &Schema) -> Result<SchemaRef> {
             }
             kind => {
                 let message = format!("column {} has the type {kind}, which can't be kept", field.name());
-                return Err(Error::InvalidQuery(message));
+                return Err(Error::invalid(message));
             }
         };
         Ok(Field::new(field.name(), kind, true))

@@ -208,7 +208,8 @@ fn parquet_error(error: parquet::errors::ParquetError) -> Error {
     Error::Unavailable(error.to_string())
 }
 
-fn in_micros_schema(schema: &Schema) -> SchemaRef {
+/// The columns of [`in_micros`].
+pub fn in_micros_schema(schema: &Schema) -> SchemaRef {
     let fields = schema.fields().iter().map(|field| match field.data_type() {
         DataType::Timestamp(_, Some(_)) => field.as_ref().clone().with_data_type(timestamp()),
         DataType::Timestamp(_, None) => {
@@ -221,7 +222,7 @@ fn in_micros_schema(schema: &Schema) -> SchemaRef {
 }
 
 /// All times in microseconds, and moments in UTC, whatever the query made of them.
-fn in_micros(batch: &RecordBatch) -> Result<RecordBatch> {
+pub fn in_micros(batch: &RecordBatch) -> Result<RecordBatch> {
     let schema = in_micros_schema(batch.schema_ref());
     let columns = batch.columns().iter().zip(schema.fields()).map(|(column, field)| {
         if column.data_type() == field.data_type() {
@@ -237,6 +238,11 @@ fn in_micros(batch: &RecordBatch) -> Result<RecordBatch> {
 fn with_rows(schema: SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch, arrow::error::ArrowError> {
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(schema, columns, &options)
+}
+
+/// The types that every client knows: times in microseconds UTC, and JSON text for what is nested.
+pub fn plain(batch: &RecordBatch) -> Result<RecordBatch> {
+    flat(&in_micros(batch)?)
 }
 
 /// Lists and structs as JSON text.

@@ -7,9 +7,11 @@ use crate::{
     functions,
     lake::{Lake, lock},
     options::LakeOptions,
+    postgres,
     scan::object_store_url,
     store::Store,
     sum::CheckedSum,
+    values::{self, Described, Parameter},
 };
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use datafusion::{
@@ -40,7 +42,7 @@ use std::{
 };
 use tokio::{
     runtime::{Builder, Handle, Runtime},
-    sync::{Semaphore, mpsc, oneshot},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     time::{Instant, Sleep},
 };
 use tokio_util::task::AbortOnDropHandle;
@@ -91,6 +93,15 @@ pub struct Session {
     principal: Principal,
 }
 
+/// A query that may run now.
+struct Admitted {
+    sql: String,
+    state: SessionState,
+    watermark: i64,
+    deadline: Instant,
+    held: (OwnedSemaphorePermit, Running),
+}
+
 /// What all queries share.
 pub(crate) struct Engine {
     state: SessionState,
@@ -134,6 +145,8 @@ impl Engine {
         // One type for text in files, tails and answers.
         settings.execution.parquet.schema_force_view_types = false;
         settings.sql_parser.map_string_types_to_utf8view = false;
+        // An error can say where in the text it is.
+        settings.sql_parser.collect_spans = true;
         settings.execution.time_zone = Some("UTC".to_owned());
         let mut state = SessionStateBuilder::new()
             .with_config(config)
@@ -233,16 +246,76 @@ impl Session {
 
     /// Plans and starts a query. Rows come from the stream; dropping it cancels the query.
     pub async fn sql(&self, sql: &str) -> Result<QueryStream> {
-        if sql.len() > MAX_SQL_BYTES {
-            return Err(Error::InvalidQuery(format!(
-                "a query has at most {MAX_SQL_BYTES} bytes"
-            )));
-        }
-        if sql.bytes().filter(|byte| b"+-*/%|".contains(byte)).count() > MAX_OPERATORS {
-            return Err(Error::InvalidQuery(format!(
-                "a query has at most {MAX_OPERATORS} arithmetic operators"
-            )));
-        }
+        self.sql_with(sql, Vec::new()).await
+    }
+
+    /// The same of a query with places for values, `$1` and on.
+    pub async fn sql_with(&self, sql: &str, parameters: Vec<Parameter>) -> Result<QueryStream> {
+        let query = self.admit(sql).await?;
+        let (watermark, deadline) = (query.watermark, query.deadline);
+        let (started, schema) = oneshot::channel();
+        let (sender, batches) = mpsc::channel(2);
+        let session = self.clone();
+        let task = self.lake.inner.engine.threads()?.spawn(async move {
+            // Held until the query has really stopped, which may be after its reader has gone.
+            let _held = query.held;
+            match session.start(&query.state, &query.sql, parameters).await {
+                Ok(rows) => {
+                    if started.send(Ok(rows.schema())).is_ok() {
+                        // Whoever stops reading must not keep others from asking.
+                        let _ = tokio::time::timeout_at(deadline, forward(rows, sender)).await;
+                    }
+                }
+                Err(error) => drop(started.send(Err(error))),
+            }
+        });
+        let task = AbortOnDropHandle::new(task);
+        let limit = self.lake.inner.options.query_timeout;
+        let schema = tokio::time::timeout_at(deadline, schema)
+            .await
+            .map_err(|_| Error::Timeout(limit))?;
+        Ok(QueryStream {
+            schema: schema.map_err(|_| died())??,
+            batches,
+            watermark,
+            limit,
+            deadline: Box::pin(tokio::time::sleep_until(deadline)),
+            done: false,
+            _task: task,
+        })
+    }
+
+    /// What a query takes and answers. It is planned and does not run.
+    pub async fn describe(&self, sql: &str, parameters: Vec<Parameter>) -> Result<Described> {
+        let query = self.admit(sql).await?;
+        let (session, deadline) = (self.clone(), query.deadline);
+        let task = self.lake.inner.engine.threads()?.spawn(async move {
+            // Planning can't be interrupted, so this is held for as long as it takes.
+            let _held = query.held;
+            values::describe(session.plan(&query.state, &query.sql).await?, parameters)
+        });
+        let described = tokio::time::timeout_at(deadline, AbortOnDropHandle::new(task)).await;
+        let limit = self.lake.inner.options.query_timeout;
+        described.map_err(|_| Error::Timeout(limit))?.map_err(|_| died())?
+    }
+
+    /// The statements of what a client of PostgreSQL sends, in terms that [`Session::sql`] understands. Read where
+    /// stacks are deep.
+    pub async fn statements(&self, sql: &str) -> Result<Vec<postgres::Statement>> {
+        check_size(sql)?;
+        let sql = sql.to_owned();
+        let task = self
+            .lake
+            .inner
+            .engine
+            .threads()?
+            .spawn(async move { postgres::statements(&sql) });
+        task.await.map_err(|_| died())
+    }
+
+    /// Waits for a turn, and for the view that the query will see.
+    async fn admit(&self, sql: &str) -> Result<Admitted> {
+        check_size(sql)?;
         let inner = &self.lake.inner;
         let options = &inner.options;
         let slot = tokio::time::timeout(options.query_queue, Arc::clone(&inner.engine.slots).acquire_owned());
@@ -252,42 +325,29 @@ impl Session {
         let kept = inner.kept.load_full();
         let view = self.lake.even_view(CATCH_UP.min(options.query_timeout)).await?;
         let watermark = view.watermark;
-        let deadline = Instant::now() + options.query_timeout;
         let catalog = Catalog::new(self.lake.clone(), kept, view, &self.principal);
-        let state = inner.engine.state(Some(catalog), options.query_memory_bytes)?;
-        let (started, schema) = oneshot::channel();
-        let (sender, batches) = mpsc::channel(2);
-        let (session, sql) = (self.clone(), sql.to_owned());
-        let task = inner.engine.threads()?.spawn(async move {
-            // Held until the query has really stopped, which may be after its reader has gone.
-            let _held = (slot, running);
-            match session.start(&state, &sql).await {
-                Ok(rows) => {
-                    if started.send(Ok(rows.schema())).is_ok() {
-                        forward(rows, sender).await;
-                    }
-                }
-                Err(error) => drop(started.send(Err(error))),
-            }
-        });
-        let task = AbortOnDropHandle::new(task);
-        let schema = tokio::time::timeout_at(deadline, schema)
-            .await
-            .map_err(|_| Error::Timeout(options.query_timeout))?;
-        Ok(QueryStream {
-            schema: schema.map_err(|_| died())??,
-            batches,
+        Ok(Admitted {
+            sql: sql.to_owned(),
+            state: inner.engine.state(Some(catalog), options.query_memory_bytes)?,
             watermark,
-            limit: options.query_timeout,
-            deadline: Box::pin(tokio::time::sleep_until(deadline)),
-            done: false,
-            _task: task,
+            deadline: Instant::now() + options.query_timeout,
+            held: (slot, running),
         })
     }
 
-    async fn start(&self, state: &SessionState, sql: &str) -> Result<SendableRecordBatchStream> {
+    async fn plan(&self, state: &SessionState, sql: &str) -> Result<LogicalPlan> {
         let plan = state.create_logical_plan(sql).await?;
         self.may_run(&plan)?;
+        Ok(plan)
+    }
+
+    async fn start(
+        &self,
+        state: &SessionState,
+        sql: &str,
+        parameters: Vec<Parameter>,
+    ) -> Result<SendableRecordBatchStream> {
+        let plan = values::bind(self.plan(state, sql).await?, parameters)?;
         let plan = state.create_physical_plan(&plan).await?;
         Ok(execute_stream(plan, state.task_ctx())?)
     }
@@ -306,6 +366,18 @@ impl Session {
         }
         Ok(())
     }
+}
+
+fn check_size(sql: &str) -> Result<()> {
+    if sql.len() > MAX_SQL_BYTES {
+        return Err(Error::invalid(format!("a query has at most {MAX_SQL_BYTES} bytes")));
+    }
+    if sql.bytes().filter(|byte| b"+-*/%|".contains(byte)).count() > MAX_OPERATORS {
+        return Err(Error::invalid(format!(
+            "a query has at most {MAX_OPERATORS} arithmetic operators"
+        )));
+    }
+    Ok(())
 }
 
 /// Hands batches on; `None` marks the end, so that a query that died isn't taken for one that is done.

@@ -11,7 +11,7 @@ use crate::{
 use arrow::{
     array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray},
     compute::kernels::aggregate,
-    datatypes::{Field, Schema, TimestampMicrosecondType},
+    datatypes::{Field, Schema, SchemaRef, TimestampMicrosecondType},
 };
 use datafusion::{
     common::{DataFusionError, Result},
@@ -31,6 +31,19 @@ const ADMINS: [&str; 2] = ["tables", "commits"];
 pub(crate) fn table_names(catalog: &Catalog) -> Vec<String> {
     let admins: &[&str] = if catalog.is_admin() { &ADMINS } else { &[] };
     EVERYONES.iter().chain(admins).map(|name| (*name).to_owned()).collect()
+}
+
+/// The columns of one of these, without its rows.
+pub(crate) fn columns(catalog: &Catalog, name: &str) -> Result<SchemaRef> {
+    let batch = match name {
+        "freshness" => freshness(catalog)?,
+        "lag" => lag(catalog)?,
+        "marts" => marts(catalog)?,
+        "queries" => queries(catalog)?,
+        "tables" => tables(catalog)?,
+        _ => commit_rows(&[])?,
+    };
+    Ok(batch.schema())
 }
 
 pub(crate) async fn table(catalog: &Catalog, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
@@ -231,7 +244,10 @@ async fn commits(catalog: &Catalog) -> Result<RecordBatch> {
         .buffered(16)
         .try_collect()
         .await?;
-    let rows: Vec<CommitRow> = rows.into_iter().flatten().collect();
+    commit_rows(&rows.into_iter().flatten().collect::<Vec<_>>())
+}
+
+fn commit_rows(rows: &[CommitRow]) -> Result<RecordBatch> {
     batch([
         ("table_name", texts(rows.iter().map(|row| Some(row.table)))),
         ("version", numbers(rows.iter().map(|row| Some(row.version)))),

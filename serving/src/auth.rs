@@ -248,7 +248,8 @@ async fn identify(parts: &Parts, app: &App) -> Result<Option<Identity>> {
     Ok(Some(Identity::User(Box::new(holder))))
 }
 
-async fn bearer(app: &App, secret: &str) -> Result<Identity> {
+/// Whose token this is.
+pub(crate) async fn bearer(app: &App, secret: &str) -> Result<Identity> {
     let hash: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
     if hash == app.admin_token_hash {
         return Ok(Identity::Platform { id: "server".into() });

@@ -5,6 +5,7 @@ use crate::{
     home::Home,
     payments::StripeOptions,
     roles::{ProcessRole, ProcessRoles},
+    tools::ToolOptions,
 };
 use clap::Args;
 use std::{net::SocketAddr, path::PathBuf};
@@ -120,6 +121,9 @@ pub struct ServeOptions {
     pub dashboards: Option<PathBuf>,
 
     #[command(flatten)]
+    pub tools: ToolOptions,
+
+    #[command(flatten)]
     pub stripe: StripeOptions,
 }
 
@@ -163,6 +167,7 @@ impl ServeOptions {
     pub fn private(config: &Config) -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            tools: ToolOptions::default(),
             rate_limit: 0,
             public_url: None,
             webhooks_allow_private: false,

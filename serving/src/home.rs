@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::Write,
+    net::SocketAddr,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
@@ -36,6 +37,18 @@ pub struct RunningServer {
     pub url: String,
     pub admin_token: String,
     pub pid: u32,
+    /// Where PostgreSQL's clients connect, and Flight SQL's, if they may.
+    #[serde(default)]
+    pub postgres: Option<SocketAddr>,
+    #[serde(default)]
+    pub flight: Option<SocketAddr>,
+}
+
+impl RunningServer {
+    pub(crate) fn for_tools(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> {
+        let known = [("PostgreSQL's", self.postgres), ("Flight SQL's", self.flight)];
+        known.into_iter().filter_map(|(who, address)| Some((who, address?)))
+    }
 }
 
 impl Home {
@@ -135,6 +148,8 @@ mod tests {
             url: url.clone(),
             admin_token: "x".into(),
             pid: 1,
+            postgres: None,
+            flight: None,
         })
         .unwrap();
         assert_eq!(home.running_server().unwrap().unwrap().url, url);

@@ -31,5 +31,6 @@ pub mod secret;
 pub mod server;
 pub mod stages;
 pub mod telemetry;
+pub mod tools;
 pub mod view;
 pub mod wiring;

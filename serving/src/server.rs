@@ -4,13 +4,17 @@ use crate::{
     config::{Config, ServeOptions},
     home::{HeldHome, OwnProcess, RunningServer},
     router,
+    tools::Listeners,
     wiring::{App, Wiring},
 };
 use anyhow::{Context, Result};
 use axum::serve::ListenerExt;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::{future::IntoFuture, sync::Arc, time::Duration};
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    task::{JoinHandle, JoinSet},
+};
 use tokio_util::sync::CancellationToken;
 
 /// How long open requests may take to end after a stop was asked for.
@@ -20,6 +24,7 @@ pub struct Server {
     running: RunningServer,
     wiring: Wiring,
     listener: JoinHandle<std::io::Result<()>>,
+    tools: JoinSet<()>,
     stop: CancellationToken,
     // Last: the folder is let go of when everything in it is closed.
     held: HeldHome,
@@ -34,6 +39,8 @@ impl Server {
                 options.listen
             )
         })?;
+        let tools = Listeners::bind(&options.tools, &options.roles).await?;
+        let [postgres, flight] = tools.addresses()?;
         let url = format!("http://{}", listener.local_addr()?);
         let own = OwnProcess {
             process_id: held.process_id()?,
@@ -53,12 +60,16 @@ impl Server {
             url,
             admin_token,
             pid: std::process::id(),
+            postgres,
+            flight,
         };
+        let tools = tools.serve(wiring.app(), &stop);
         held.announce(&running)?;
         Ok(Self {
             running,
             wiring,
             listener,
+            tools,
             stop,
             held,
         })
@@ -93,6 +104,7 @@ impl Server {
                 tracing::warn!("some requests did not end in {DRAIN:?} and were cut off");
             }
         }
+        self.tools.join_all().await;
         self.wiring.close().await?;
         drop(self.held);
         Ok(())

@@ -2,7 +2,7 @@
 //! sink → lake.
 
 use crate::{
-    auth::TokenMemory,
+    auth::{Identity, TokenMemory},
     config::{Config, ServeOptions},
     dashboards::Dashboards,
     figures,
@@ -18,13 +18,13 @@ use crate::{
 };
 use anyhow::{Context, Result, bail};
 use arc_swap::ArcSwapOption;
-use domain::{OrderId, Timestamp};
+use domain::{OrderId, OrganizerId, Timestamp};
 use futures::future::BoxFuture;
 use ingest::{
     EventLog, LogOptions, Purpose, Relay, RelayOptions, Sink, SinkOptions,
     collector::{Collector, VisitorKeys},
 };
-use lakehouse::{Lake, LakeOptions};
+use lakehouse::{Lake, LakeOptions, Session};
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 use std::{
@@ -298,6 +298,12 @@ impl App {
     pub fn queries(&self) -> ProblemResult<&Lake> {
         let lake = self.lake.as_ref().filter(|_| self.roles.has(ProcessRole::Query));
         lake.ok_or_else(|| self.misdirected(ProcessRole::Query))
+    }
+
+    /// What all who ask in SQL have in common, by whatever door they come: one principal's rows, read-only and limited.
+    pub fn session_for(&self, identity: &Identity, organizer: Option<OrganizerId>) -> ProblemResult<Session> {
+        let principal = identity.principal(organizer)?;
+        Ok(self.queries()?.session(&principal))
     }
 
     /// The answer to a request that another process of the installation is for.

@@ -19,6 +19,7 @@ pub mod python;
 mod random;
 mod receiver;
 mod server;
+pub mod sql;
 mod world;
 
 pub use http::{Client, Request, Response, gzip};

@@ -25,9 +25,17 @@ pub struct Home {
 #[derive(Debug)]
 pub struct Server {
     child: Child,
+    announced: Announced,
+    log: PathBuf,
+}
+
+/// What a server says of itself.
+#[derive(Debug)]
+struct Announced {
     address: SocketAddr,
     admin_token: String,
-    log: PathBuf,
+    postgres: Option<SocketAddr>,
+    flight: Option<SocketAddr>,
 }
 
 /// The program under test: `BILTEN_BIN`, or what cargo built beside this test.
@@ -80,6 +88,9 @@ impl Home {
             "BILTEN_DASHBOARDS",
             "BILTEN_HOME",
             "BILTEN_LISTEN",
+            "BILTEN_PG_LISTEN",
+            "BILTEN_FLIGHT_LISTEN",
+            "BILTEN_SQL_ALLOW_CLEARTEXT",
             "BILTEN_LOG",
             "BILTEN_LOG_FORMAT",
             "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -113,6 +124,13 @@ impl Home {
         self.serve_with(|command| command)
     }
 
+    /// A server that tools can ask in SQL.
+    #[track_caller]
+    pub fn serve_tools(&self) -> Server {
+        let anywhere = ["--pg-listen", "127.0.0.1:0", "--flight-listen", "127.0.0.1:0"];
+        self.serve_with(|command| command.args(anywhere))
+    }
+
     /// The demo with its traffic, from when it answers on; its world may still be filled.
     #[track_caller]
     pub fn demo(&self) -> Server {
@@ -144,15 +162,10 @@ impl Server {
             .expect("the program can be run");
         let started = Instant::now();
         loop {
-            if let Some((address, admin_token)) = announced(home, child.id()) {
-                let ready = Client::new(address).request("GET", "/readyz").try_send();
+            if let Some(announced) = announced(home, child.id()) {
+                let ready = Client::new(announced.address).request("GET", "/readyz").try_send();
                 if ready.is_ok_and(|ready| ready.status == 200) {
-                    return Self {
-                        child,
-                        address,
-                        admin_token,
-                        log,
-                    };
+                    return Self { child, announced, log };
                 }
             }
             let ended = child.try_wait().expect("a child can be asked");
@@ -169,17 +182,17 @@ impl Server {
 
     /// A client nobody knows.
     pub fn public(&self) -> Client {
-        Client::new(self.address)
+        Client::new(self.announced.address)
     }
 
     /// The operator.
     pub fn admin(&self) -> Client {
-        self.public().bearer(&self.admin_token)
+        self.public().bearer(&self.announced.admin_token)
     }
 
     /// The operator's token, for those who speak to the server by themselves.
     pub fn admin_token(&self) -> &str {
-        &self.admin_token
+        &self.announced.admin_token
     }
 
     pub fn bearer(&self, token: &str) -> Client {
@@ -187,7 +200,16 @@ impl Server {
     }
 
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.announced.address
+    }
+
+    /// Where PostgreSQL's clients connect, if it was told to listen for them.
+    pub fn postgres(&self) -> Option<SocketAddr> {
+        self.announced.postgres
+    }
+
+    pub fn flight(&self) -> Option<SocketAddr> {
+        self.announced.flight
     }
 
     pub fn pid(&self) -> u32 {
@@ -252,12 +274,16 @@ impl Drop for Server {
 }
 
 /// Where this process says that it listens.
-fn announced(home: &Path, pid: u32) -> Option<(SocketAddr, String)> {
+fn announced(home: &Path, pid: u32) -> Option<Announced> {
     let text = fs::read(home.join("server.json")).ok()?;
     let server: Value = serde_json::from_slice(&text).ok()?;
     if server["pid"] != pid {
         return None;
     }
-    let address = server["url"].as_str()?.strip_prefix("http://")?.parse().ok()?;
-    Some((address, server["admin_token"].as_str()?.to_owned()))
+    Some(Announced {
+        address: server["url"].as_str()?.strip_prefix("http://")?.parse().ok()?,
+        admin_token: server["admin_token"].as_str()?.to_owned(),
+        postgres: server["postgres"].as_str().and_then(|address| address.parse().ok()),
+        flight: server["flight"].as_str().and_then(|address| address.parse().ok()),
+    })
 }

@@ -184,7 +184,7 @@ fn decode(schema: &SchemaRef, rows: &[Row]) -> Result<RecordBatch> {
     let schema = nullable(schema);
     for row in rows {
         if let Some(unknown) = row.keys().find(|name| schema.index_of(name).is_err()) {
-            return Err(Error::InvalidQuery(format!("there is no column {unknown}")));
+            return Err(Error::invalid(format!("there is no column {unknown}")));
         }
     }
     let mut decoder = ReaderBuilder::new(Arc::clone(&schema))

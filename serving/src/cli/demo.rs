@@ -9,6 +9,7 @@ use crate::{
     audit,
     config::{Config, ServeOptions},
     demo,
+    home::RunningServer,
     server::Server,
     wiring::App,
 };
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, OpenOptions},
     io::Write,
+    net::SocketAddr,
     os::unix::fs::OpenOptionsExt,
     path::PathBuf,
     sync::Arc,
@@ -61,7 +63,8 @@ struct DemoFile {
     filled: bool,
 }
 
-pub(crate) async fn run(config: &Config, command: DemoCommand) -> Result<()> {
+pub(crate) async fn run(config: &Config, mut command: DemoCommand) -> Result<()> {
+    open_for_tools(&mut command.options);
     let server = Server::start(hold(config)?, config, &command.options).await?;
     let app = server.app().clone();
     let running = server.running();
@@ -94,7 +97,7 @@ pub(crate) async fn run(config: &Config, command: DemoCommand) -> Result<()> {
         ))
     });
     let audits = tokio::spawn(keep_auditing(app, stop.clone()));
-    say(&greeting(&running.url, &file));
+    say(&greeting(running, &file));
     let ended = until_the_end(&server).await;
     say("stopping: requests end, the lake takes what waits…");
     stop.cancel();
@@ -107,14 +110,30 @@ pub(crate) async fn run(config: &Config, command: DemoCommand) -> Result<()> {
     ended
 }
 
-fn greeting(url: &str, file: &DemoFile) -> String {
-    let token = &file.token;
+/// Tools find the demo's lake at the two ports after its own.
+fn open_for_tools(options: &mut ServeOptions) {
+    let after = |places: u16| match options.listen.port() {
+        0 => SocketAddr::from(([127, 0, 0, 1], 0)),
+        port => SocketAddr::from(([127, 0, 0, 1], port.saturating_add(places))),
+    };
+    let (pg, flight) = (after(1), after(2));
+    options.tools.pg_listen.get_or_insert(pg);
+    options.tools.flight_listen.get_or_insert(flight);
+}
+
+fn greeting(running: &RunningServer, file: &DemoFile) -> String {
+    let (url, token) = (&running.url, &file.token);
+    let psql = running.postgres.map_or_else(String::new, |at| {
+        format!("PGPASSWORD={token} psql -h {} -p {} bilten", at.ip(), at.port())
+    });
+    let flight = running.flight.map_or_else(String::new, |at| format!("grpc://{at}"));
     format!(
         "\n  Bilten is running.\n\n  Open      {url}\n  Log in    {EMAIL}  {password}\n  API       {url}/docs\n  \
-         Token     {token}\n\n  Try       curl -s {url}/v1/sql -H 'Authorization: Bearer {token}' \\\n              \
-         -H 'Content-Type: application/json' -H 'Accept: text/plain' \\\n              \
-         -d '{{\"sql\": \"select status, count(*) from orders group by status\"}}'\n\n  Stop with Ctrl-C.\n",
-        password = file.password
+         Token     {token}\n  Flight    {flight}\n\n  Try       {psql}\n            curl -s {url}/v1/sql -H \
+         'Authorization: Bearer {token}' \\\n              -H 'Content-Type: application/json' -H 'Accept: \
+         text/plain' \\\n              -d '{{\"sql\": \"select status, count(*) from orders group by status\"}}'\n\n  \
+         Stop with Ctrl-C.\n",
+        password = file.password,
     )
 }
 

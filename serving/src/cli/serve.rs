@@ -16,6 +16,11 @@ pub(crate) async fn run(config: &Config, options: &ServeOptions) -> Result<()> {
         config.home.display(),
         server.running().url
     ));
+    for (who, address) in server.running().for_tools() {
+        say(&format!(
+            "{who} clients connect to {address}, with an API token as the password"
+        ));
+    }
     let ended = until_the_end(&server).await;
     say("stopping: requests end, the lake takes what waits…");
     server.stop().await?;

@@ -108,8 +108,7 @@ async fn sql(State(app): State<Arc<App>>, caller: Caller, RawQuery(query): RawQu
     let made = async {
         let asked = organizer_of(query.as_deref().unwrap_or_default())?;
         let organizer = dashboards::organizer(&identity, asked);
-        let principal = identity.principal(organizer)?;
-        let session = app.queries()?.session(&principal);
+        let session = app.session_for(&identity, organizer)?;
         let project = app.transforms.as_ref().map(|runner| runner.project());
         let schema = dashboards::Schema::of(&session, project).await?;
         let mut frame = surroundings(&app, &identity, organizer).await?;

@@ -111,7 +111,7 @@ pub async fn query_metrics(
     Body(input): Body<MetricQueryInput>,
 ) -> Result<Response> {
     let accepted = accepted(&headers)?;
-    let principal = identity.principal(input.organizer_id)?;
+    let session = app.session_for(&identity, input.organizer_id)?;
     let filter = |filter: FilterInput| Filter {
         dimension: filter.dimension,
         values: filter.values,
@@ -130,6 +130,6 @@ pub async fn query_metrics(
     let sql = query
         .sql()
         .map_err(|error| Problem::invalid(&error.pointer, &error.message))?;
-    let answer = app.queries()?.session(&principal).sql(&sql).await?;
+    let answer = session.sql(&sql).await?;
     respond(answer, accepted).await
 }

@@ -57,8 +57,8 @@ pub async fn show_question(
 ) -> Result<Response> {
     let question = transforms::questions().iter().find(|question| question.name == name);
     let question = question.ok_or_else(|| Problem::not_found("question; GET /v1/questions lists them"))?;
-    let principal = identity.principal(query.organizer_id)?;
-    let answer = app.queries()?.session(&principal).sql(&question.sql).await?;
+    let session = app.session_for(&identity, query.organizer_id)?;
+    let answer = session.sql(&question.sql).await?;
     let mut response = Response::new(rows::body(answer, Format::Json).await?);
     response
         .headers_mut()

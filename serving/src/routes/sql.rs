@@ -46,8 +46,7 @@ pub async fn query(
     Body(query): Body<Query>,
 ) -> Result<Response> {
     let accepted = accepted(&headers)?;
-    let principal = identity.principal(query.organizer_id)?;
-    let answer = app.queries()?.session(&principal).sql(&query.sql).await?;
+    let answer = app.session_for(&identity, query.organizer_id)?.sql(&query.sql).await?;
     respond(answer, accepted).await
 }
 

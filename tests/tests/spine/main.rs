@@ -41,6 +41,7 @@ mod readers;
 mod requests;
 mod shared;
 mod spans;
+mod sql;
 mod till;
 mod transforms;
 mod webhooks;

@@ -137,13 +137,24 @@ async fn a_query_can_not_write_read_files_or_change_settings() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_query_is_its_writers_fault_and_says_where() {
     let (_place, lake) = two_organizers().await;
-    for (sql, word) in [
-        ("select nope from orders", "nope"),
-        ("selec 1", "selec"),
-        ("select * from nope", "nope"),
+    for (sql, word, state, at) in [
+        ("select\n  nope from orders", "nope", "42703", Some((2, 3))),
+        ("selec 1", "selec", "42601", Some((1, 1))),
+        ("select * from nope", "nope", "42P01", Some((1, 15))),
+        ("select nope(1)", "nope", "42883", Some((1, 8))),
+        (
+            "select 1 / (total_minor - total_minor) from orders",
+            "ivide",
+            "22012",
+            None,
+        ),
+        ("select cast(order_id as bigint) from orders", "ast", "22P02", None),
     ] {
         match rows(&lake, &tenant(1), sql).await {
-            Err(Error::InvalidQuery(message)) => assert!(message.contains(word), "{message}"),
+            Err(Error::InvalidQuery(fault)) => {
+                assert!(fault.message.contains(word), "{fault}");
+                assert_eq!((fault.state, fault.at), (state, at), "{fault}");
+            }
             other => panic!("{sql}: {other:?}"),
         }
     }

@@ -1,0 +1,179 @@
+//! What clients of PostgreSQL expect beside a query language: statements that only tell how to talk, names of types,
+//! and a `pg_catalog` in which to look up tables. It tells of what the principal sees, and of nothing else: a rewritten
+//! statement goes through [`crate::Session::sql`] like any other, so nothing here decides who may read what.
+
+mod columns;
+mod functions;
+mod information;
+mod rewrite;
+mod settings;
+mod tables;
+mod types;
+
+pub use settings::setting;
+pub(crate) use tables::PgCatalog;
+pub use types::{PgType, pg_type};
+
+use datafusion::sql::sqlparser::{ast, dialect::PostgreSqlDialect, parser::Parser};
+
+/// One statement of a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Statement {
+    /// For the lake. It may be nothing that is allowed there.
+    Query(String),
+    /// The value of a setting.
+    Show(String),
+    /// Queries only read, so a transaction is a form without content.
+    Begin,
+    End(&'static str),
+    /// Forget what was prepared under a name, or everything.
+    Deallocate(Option<String>),
+    /// Something that is done as soon as it is said, and its name.
+    Done(&'static str),
+}
+
+/// What cannot be read goes on as it is: the query engine finds the better words for what is wrong.
+pub(crate) fn statements(sql: &str) -> Vec<Statement> {
+    let Ok(mut parsed) = Parser::parse_sql(&PostgreSqlDialect {}, sql) else {
+        return vec![Statement::Query(sql.to_owned())];
+    };
+    if let [only] = parsed.as_mut_slice() {
+        return vec![statement(only, Some(sql))];
+    }
+    parsed.iter_mut().map(|one| statement(one, None)).collect()
+}
+
+fn statement(parsed: &mut ast::Statement, text: Option<&str>) -> Statement {
+    use ast::Statement as S;
+    match parsed {
+        S::StartTransaction { .. } => Statement::Begin,
+        S::Commit { .. } => Statement::End("COMMIT"),
+        S::Rollback { savepoint: None, .. } => Statement::End("ROLLBACK"),
+        S::Rollback { .. } => Statement::Done("ROLLBACK"),
+        S::Savepoint { .. } => Statement::Done("SAVEPOINT"),
+        S::ReleaseSavepoint { .. } => Statement::Done("RELEASE"),
+        S::Set(_) => Statement::Done("SET"),
+        S::Reset(_) => Statement::Done("RESET"),
+        S::Discard { .. } => Statement::Deallocate(None),
+        S::Deallocate { name, .. } => {
+            let all = name.quote_style.is_none() && name.value.eq_ignore_ascii_case("all");
+            Statement::Deallocate((!all).then(|| name.value.clone()))
+        }
+        S::Close { .. } => Statement::Done("CLOSE CURSOR"),
+        S::UNLISTEN { .. } => Statement::Done("UNLISTEN"),
+        S::ShowVariable { variable } => {
+            let words: Vec<&str> = variable.iter().map(|word| word.value.as_str()).collect();
+            Statement::Show(words.join("_").to_lowercase())
+        }
+        S::Query(_) => {
+            let changed = rewrite::rewrite(parsed);
+            // As it was written, if it may stay as it is: no printer is perfect.
+            let text = text.filter(|_| !changed);
+            Statement::Query(text.map_or_else(|| parsed.to_string(), str::to_owned))
+        }
+        other => Statement::Query(text.map_or_else(|| other.to_string(), str::to_owned)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn query(sql: &str) -> String {
+        match statements(sql).as_slice() {
+            [Statement::Query(sql)] => sql.clone(),
+            other => panic!("{sql}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_tools_say_beside_queries_is_understood() {
+        let said = statements("begin; set extra_float_digits = 3; show transaction isolation level; rollback");
+        assert_eq!(
+            said,
+            [
+                Statement::Begin,
+                Statement::Done("SET"),
+                Statement::Show("transaction_isolation_level".to_owned()),
+                Statement::End("ROLLBACK"),
+            ]
+        );
+        assert_eq!(statements("discard all"), [Statement::Deallocate(None)]);
+        let named = Some("_pg3_0".to_owned());
+        assert_eq!(statements("deallocate \"_pg3_0\""), [Statement::Deallocate(named)]);
+        assert!(statements(" ").is_empty());
+    }
+
+    #[test]
+    fn a_query_that_any_database_understands_is_left_as_it_is() {
+        for sql in [
+            "select  count(*)  from orders -- all of them",
+            "select E'it''s' as a, status from lake.orders where total_minor > $1",
+            "this is no sql",
+        ] {
+            assert_eq!(query(sql), sql);
+        }
+    }
+
+    #[test]
+    fn what_only_postgresql_has_becomes_what_the_lake_has() {
+        for (theirs, ours) in [
+            (
+                "select version(), version()",
+                "SELECT 'PostgreSQL 15.0 (Bilten)' AS \"version\", 'PostgreSQL 15.0 (Bilten)' AS \"version2\"",
+            ),
+            (
+                "select relname from pg_class where relname operator(pg_catalog.~) '^(orders)$' collate pg_catalog.default",
+                "SELECT relname FROM pg_catalog.pg_class WHERE relname ~ '^(orders)$'",
+            ),
+            (
+                "select pg_catalog.pg_get_userbyid(c.relowner) from pg_catalog.pg_class c",
+                "SELECT 'bilten' AS \"pg_get_userbyid\" FROM pg_catalog.pg_class c",
+            ),
+            (
+                "select a.attname, (select d.adbin from pg_catalog.pg_attrdef d where d.adrelid = a.attrelid) from pg_catalog.pg_attribute a",
+                "SELECT a.attname, (SELECT NULL AS adbin WHERE false) AS \"?column?\" FROM pg_catalog.pg_attribute a",
+            ),
+            (
+                "select pol.polname, pol.polroles from pg_catalog.pg_policy pol where pol.polrelid = '1' order by 1",
+                "SELECT NULL AS polname, NULL AS polroles WHERE false",
+            ),
+            (
+                "select relkind::pg_catalog.text from pg_class",
+                "SELECT relkind::TEXT AS \"relkind\" FROM pg_catalog.pg_class",
+            ),
+            (
+                "select columns.data_type from information_schema.columns",
+                "SELECT columns.data_type FROM pg_catalog.information_schema_columns AS columns",
+            ),
+            (
+                "select n.oid, n.*, d.description from pg_namespace n left join pg_description d on d.objoid = n.oid",
+                "SELECT n.*, d.description FROM pg_catalog.pg_namespace n LEFT JOIN pg_catalog.pg_description d ON \
+                 d.objoid = n.oid",
+            ),
+            (
+                "select k.keys from (select i.indkey as keys from pg_index i) k",
+                "SELECT NULL AS keys WHERE false",
+            ),
+            (
+                "select t.oid from pg_type t where (select c.relkind = 'c' from pg_class c where c.oid = t.typrelid)",
+                "SELECT t.oid FROM pg_catalog.pg_type t WHERE (SELECT first_value(c.relkind = 'c') AS \"?column?\" FROM \
+                 pg_catalog.pg_class c WHERE c.oid = t.typrelid)",
+            ),
+            (
+                "select string_agg(word, ','), count(*) as n from pg_get_keywords()",
+                "SELECT '' AS \"string_agg\", 0 AS n",
+            ),
+            (
+                "select current_setting('server_version_num')::int / 100 as version",
+                "SELECT '150000'::INT / 100 AS version",
+            ),
+            (
+                "select 1 where quote_ident(s) in (select trim(p) from unnest(string_to_array(current_setting('search_path'), ',')) p)",
+                "SELECT 1 AS \"?column?\" WHERE s IN ('lake')",
+            ),
+        ] {
+            assert_eq!(query(theirs), ours);
+        }
+    }
+}
