@@ -3,7 +3,7 @@
 
 use crate::shared::{eventually_counts, until};
 use serde_json::json;
-use tests::{Buyer, Home, Show, figures, interaction, iso, now_micros, order_body, scan};
+use tests::{Buyer, Client, Home, Show, figures, interaction, iso, now_micros, order_body, scan};
 
 const SECOND: i64 = 1_000_000;
 
@@ -43,16 +43,7 @@ fn every_metric_agrees_with_the_core_on_fees_taxes_codes_doors_and_what_is_over(
     let cancel = format!("/v1/orders/{}/cancel", slow.order_id);
     admin.post(&cancel, &json!({})).expect(200);
 
-    let codes = buyer.codes(&inside);
-    let offline = |minutes: i64| {
-        let mut scan = scan(&codes[0]);
-        scan["offline"] = json!(true);
-        scan["scanned_at"] = json!(iso(now_micros() - minutes * 60 * SECOND));
-        scan
-    };
-    let scans = format!("/v1/check-in-lists/{}/scans", show.check_in_list_id);
-    let scans_of_two = json!({ "scans": [offline(30), offline(20)] });
-    admin.post(&scans, &scans_of_two).expect(200);
+    two_doors_let_in_one_ticket(&admin, &show, &buyer.codes(&inside)[0]);
     admin.post(&show.redeem_path(), &scan("no code")).expect(200);
     for _ in 0..40 {
         let view = interaction(&show.organizer_id, Some(&show.event_id));
@@ -79,4 +70,16 @@ fn every_metric_agrees_with_the_core_on_fees_taxes_codes_doors_and_what_is_over(
         assert!(agreed[metric] > 0, "{metric}: {agreed:?}");
     }
     server.stop();
+}
+
+fn two_doors_let_in_one_ticket(admin: &Client, show: &Show, code: &str) {
+    let offline = |minutes: i64| {
+        let mut scan = scan(code);
+        scan["offline"] = json!(true);
+        scan["scanned_at"] = json!(iso(now_micros() - minutes * 60 * SECOND));
+        scan
+    };
+    let scans = json!({ "scans": [offline(30), offline(20)] });
+    let path = format!("/v1/check-in-lists/{}/scans", show.check_in_list_id);
+    admin.post(&path, &scans).expect(200);
 }

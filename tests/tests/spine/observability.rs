@@ -29,6 +29,8 @@ const FIGURES: &[(&str, &str)] = &[
     ("bilten_log_end_offset", "gauge"),
     ("bilten_log_errors_total", "counter"),
     ("bilten_mails_total", "counter"),
+    ("bilten_reports_total", "counter"),
+    ("bilten_alert_looks_total", "counter"),
     ("bilten_transform_run_seconds", "histogram"),
     ("bilten_transform_runs_total", "counter"),
     ("bilten_webhook_attempts_total", "counter"),

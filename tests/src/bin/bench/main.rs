@@ -9,6 +9,7 @@
     reason = "a benchmark that can't go on ends"
 )]
 
+mod browser;
 mod doors;
 mod hot_event;
 mod interactions;
@@ -120,6 +121,7 @@ fn embedded(arguments: &Arguments, report: &mut Report) {
     let server = home.serve();
     machine::settle(&server);
     visibility::measure(&server, arguments.length(), report::at_most(500.0), report);
+    browser::measure(&server, arguments.length(), report);
     let tickets = hot_event::measure(&server, arguments.size(10_000), report::at_least(1_000.0), report);
     doors::measure(&server, tickets, report);
     doors::measure_offline(&server, arguments.size(100_000), report);
