@@ -33,8 +33,14 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// A family of crates, known by how their names begin, and the one crate of ours that may import it.
+/// A family of crates, known by how their names begin, and the one crate of ours that may import it. The first that
+/// fits counts.
 const OWNERS: &[(&str, &str)] = &[
+    // What is spoken over the wire, and not how rows are stored or computed.
+    ("arrow_flight", "serving"),
+    ("pgwire", "serving"),
+    ("prost", "serving"),
+    ("tonic", "serving"),
     ("sqlx", "transactional"),
     ("rdkafka", "ingest"),
     ("deltalake", "lakehouse"),

@@ -61,7 +61,9 @@ impl Handle {
         let options = FormatOptions::new();
         let value = |column: &lakehouse::arrow::array::ArrayRef| {
             let formatter = ArrayFormatter::try_new(column, &options).map_err(wrong)?;
-            let text = column.is_valid(0).then(|| formatter.value(0).to_string());
+            // A column of nothing but nulls marks none of them.
+            let is_null = column.logical_nulls().is_some_and(|nulls| nulls.is_null(0));
+            let text = (!is_null).then(|| formatter.value(0).to_string());
             let kind = match column.data_type() {
                 DataType::Boolean => Kind::Flag,
                 of if of.is_integer() => Kind::Whole,
@@ -91,7 +93,7 @@ impl Handle {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lakehouse::arrow::array::{Int64Array, StringArray};
+    use lakehouse::arrow::array::{Int64Array, NullArray, StringArray};
     use std::sync::Arc;
 
     #[test]
@@ -99,6 +101,7 @@ mod tests {
         let row = RecordBatch::try_from_iter([
             ("a", Arc::new(Int64Array::from(vec![7])) as Arc<dyn Array>),
             ("b", Arc::new(StringArray::from(vec![None::<&str>]))),
+            ("c", Arc::new(NullArray::new(1))),
         ]);
         let handle = Handle::new("select $1, $2".to_owned()).with(&row.unwrap()).unwrap();
         let back = Handle::read(&handle.bytes().unwrap()).unwrap();
@@ -106,7 +109,7 @@ mod tests {
         let parameters = back.parameters();
         assert_eq!(parameters[0].text.as_deref(), Some("7"));
         assert_eq!(parameters[0].data_type, Some(DataType::Int64));
-        assert_eq!(parameters[1].text, None);
+        assert_eq!((&parameters[1].text, &parameters[2].text), (&None, &None));
         assert!(Handle::read(b"select 1").is_err());
     }
 }
