@@ -2,12 +2,8 @@
 
 use crate::shared::{eventually, server};
 use serde_json::{Value, json};
-use std::{
-    io::{BufRead, BufReader, Write},
-    net::TcpStream,
-    process::Command,
-    time::Duration,
-};
+use std::io::{BufRead, BufReader, Write};
+use std::{net::TcpStream, process::Command, time::Duration};
 use tests::{Buyer, Client, Home, Server, Show, event, organizer, python::python, scan, token};
 
 const PAGES: [&str; 7] = ["overview", "event", "money", "funnel", "audience", "doors", "compare"];
@@ -25,8 +21,7 @@ fn page(client: &Client, path: &str) -> (String, Vec<Value>) {
     let answer = client.get(&format!("/dashboards/{path}"));
     assert_eq!(answer.status, 200, "{path}: {}", answer.text());
     let html = answer.text();
-    let panels = panels(&html);
-    (html, panels)
+    (html.clone(), panels(&html))
 }
 
 /// A page whose panels could all be computed.

@@ -87,17 +87,22 @@ impl Login {
     }
 }
 
+/// What was told to a connection: its number, and the secret that cancels its statement.
+type CancelKey = (i32, Vec<u8>);
+/// What cancels the statement that a connection has now.
+type Running = Arc<Mutex<CancellationToken>>;
+
 /// The connections by the secret that was told to each.
 #[derive(Clone, Default)]
-pub(super) struct Cancels(Arc<Mutex<HashMap<(i32, Vec<u8>), Arc<Mutex<CancellationToken>>>>>);
+pub(super) struct Cancels(Arc<Mutex<HashMap<CancelKey, Running>>>);
 
 struct Registered {
-    key: (i32, Vec<u8>),
+    key: CancelKey,
     cancels: Cancels,
 }
 
 impl Cancels {
-    fn register(&self, pid: i32, key: &SecretKey) -> (Arc<Mutex<CancellationToken>>, Registered) {
+    fn register(&self, pid: i32, key: &SecretKey) -> (Running, Registered) {
         let (key, running) = ((pid, key.to_bytes().to_vec()), Arc::default());
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.insert(key.clone(), Arc::clone(&running));
