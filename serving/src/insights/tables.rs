@@ -175,7 +175,7 @@ mod tests {
         let rows: Vec<Value> = (0..20).map(row).collect();
         let shown = table(&panel("bar", columns(), rows.clone().into())).unwrap();
         assert_eq!((shown.len(), shown[1].join("|").as_str()), (10, "E1|0,01 EUR"));
-        assert_eq!(table(&panel("line", columns(), rows.into())), None);
+        assert_eq!(table(&panel("line, grain: day", columns(), rows.into())), None);
         assert_eq!(table(&panel("bar", columns(), json!([]))), None);
     }
 }
