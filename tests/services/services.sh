@@ -36,7 +36,8 @@ fail() {
 pid_of() {
     local pid
     pid=$(cat "$dir/$1.pid" 2>/dev/null) || return 1
-    { tr '\0' '\n' <"/proc/$pid/environ" | grep -qx "BILTEN_SERVICE=$dir/$1"; } 2>/dev/null || return 1
+    # Without a pipe: a reader that has found its line and goes would look like a failure.
+    grep -zqxF "BILTEN_SERVICE=$dir/$1" "/proc/$pid/environ" 2>/dev/null || return 1
     echo "$pid"
 }
 

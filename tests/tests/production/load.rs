@@ -39,12 +39,23 @@ impl Load<'_> {
                     })
                 }));
             }
-            let ended = faults();
-            done.store(true, Ordering::Relaxed);
+            // Also when that panics: nobody would wait for buyers who never end.
+            let ended = {
+                let _ends = End(&done);
+                faults()
+            };
             let mut all = Answered::default();
             clients.into_iter().for_each(|client| all.add(client.join().unwrap()));
             (all, ended)
         })
+    }
+}
+
+struct End<'d>(&'d AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
