@@ -166,10 +166,5 @@ fn the_catalogue_of_rladies_is_found_in_the_lake() {
     let before = committed(&client);
     home.output(&["import", "rladies", folder.to_str().unwrap()]);
     assert_eq!(committed(&client), before, "the second import changed something");
-    let agreed = figures::agree_with_the_core(&home, &server);
-    assert!(
-        agreed["tickets_sold"] > 1_000 && agreed["repeat_rate"] > 10,
-        "{agreed:?}"
-    );
     server.stop();
 }
