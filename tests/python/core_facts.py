@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from deltalake import DeltaTable
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+MOST_ROWS = 200_000
 
 
 @cache
@@ -101,7 +102,7 @@ class Core:
         self.facts["buyers"] = [{**row, **habits(row)} for row in bought]
         self.facts["cohorts"] = list(self.cohorts())
         self.facts["pace"] = list(self.pace(self.facts["sales"]))
-        self.facts["usual_pace"] = list(self.usual_pace(self.facts["pace"]))
+        self.facts["usual_pace"] = self.usual_pace(self.facts["pace"])
         self.facts["benchmark"] = list(benchmark(self.facts["sales"]))
         core.close()
 
@@ -256,18 +257,23 @@ class Core:
             yield {**self.of_event(row), "tickets": tickets, "tickets_so_far": so_far[0], "sales_so_far": so_far[1]}
 
     def usual_pace(self, pace):
-        """For each event, what its organizer's ended events had sold on average so many days before they began."""
-        past = defaultdict(list)
+        """For each event, what its organizer's ended events had sold on average so many days before they began. None if
+        that are too many rows to write down."""
+        past, ended = defaultdict(lambda: defaultdict(int)), defaultdict(set)
         for row in pace:
             if self.events[row["event_id"]]["status"] == "ended":
-                past[row["organizer_id"]].append(row)
+                past[row["organizer_id"]][row["days_to_event"]] += row["tickets"]
+                ended[row["organizer_id"]].add(row["event_id"])
+        if sum(len(past[event["organizer_id"]]) for event in self.events.values()) > MOST_ROWS:
+            return None
+        facts = []
         for event in self.events.values():
-            rows = past[event["organizer_id"]]
-            ended = len({row["event_id"] for row in rows})
-            for left in {row["days_to_event"] for row in rows}:
-                tickets = sum(row["tickets"] for row in rows if row["days_to_event"] >= left)
-                row = {"organizer_id": event["organizer_id"], "event_id": event["event_id"], "days_to_event": left}
-                yield {**self.of_event(row), "usual_tickets_so_far": tickets / ended}
+            organizer, tickets = event["organizer_id"], 0
+            for left, sold in sorted(past[organizer].items(), reverse=True):
+                tickets += sold
+                row = {"organizer_id": organizer, "event_id": event["event_id"], "days_to_event": left}
+                facts.append({**self.of_event(row), "usual_tickets_so_far": tickets / len(ended[organizer])})
+        return facts
 
     def people(self):
         sources = {}

@@ -133,6 +133,8 @@ def differences(core, metrics):
     """None if the core has moved on meanwhile."""
     found, compared = [], defaultdict(int)
     for metric in metrics:
+        if core.facts[METRICS[metric["name"]][0]] is None:
+            continue
         for dimensions, grain in questions(metric):
             wanted, keys = expected(core, metric, dimensions, grain)
             query = {"metrics": [metric["name"]], "dimensions": dimensions, "limit": 50_000}
