@@ -1,15 +1,15 @@
 //! Functions that SQL has here beside DataFusion's own.
 
 use arrow::{
-    array::{AsArray, TimestampMicrosecondArray},
+    array::{AsArray, Float64Array, TimestampMicrosecondArray},
     compute::cast,
-    datatypes::{DataType, TimeUnit, TimestampMicrosecondType},
+    datatypes::{DataType, Float64Type, TimeUnit, TimestampMicrosecondType},
 };
 use datafusion::{
     common::plan_datafusion_err,
     logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf},
 };
-use domain::Timestamp;
+use domain::{Currency, Timestamp};
 use std::sync::Arc;
 
 /// `local_time(at, timezone)`: what clocks show there at that moment. DataFusion's own knows one time zone a query; events
@@ -37,6 +37,31 @@ pub(crate) fn local_time() -> ScalarUDF {
             Ok(ColumnarValue::Array(Arc::new(
                 local.collect::<TimestampMicrosecondArray>(),
             )))
+        }),
+    )
+}
+
+/// `major_units(amount, currency)`: an amount in minor units as people say it, 12.5 for 1,250 cents. For reading: sums are
+/// exact in minor units alone.
+pub(crate) fn major_units() -> ScalarUDF {
+    create_udf(
+        "major_units",
+        vec![DataType::Float64, DataType::Utf8],
+        DataType::Float64,
+        Volatility::Immutable,
+        Arc::new(|arguments: &[ColumnarValue]| {
+            let arrays = ColumnarValue::values_to_arrays(arguments)?;
+            let [amounts, currencies] = arrays.as_slice() else {
+                return Err(plan_datafusion_err!("major_units(amount, currency)"));
+            };
+            let amounts = amounts.as_primitive::<Float64Type>();
+            let currencies = cast(currencies, &DataType::Utf8)?;
+            let currencies = currencies.as_string::<i32>();
+            let major = amounts.iter().zip(currencies).map(|(amount, currency)| {
+                let decimals = currency?.parse::<Currency>().ok()?.decimals();
+                Some(amount? / 10_f64.powi(decimals as i32))
+            });
+            Ok(ColumnarValue::Array(Arc::new(major.collect::<Float64Array>())))
         }),
     )
 }

@@ -158,6 +158,7 @@ impl Engine {
             state.deregister_udf(name)?;
         }
         state.register_udf(Arc::new(functions::local_time()))?;
+        state.register_udf(Arc::new(functions::major_units()))?;
         state.register_udaf(Arc::new(AggregateUDF::from(CheckedSum::default())))?;
         let threads = Builder::new_multi_thread()
             .worker_threads(options.target_partitions)

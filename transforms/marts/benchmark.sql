@@ -3,9 +3,9 @@ with sold as (
         organizer_id,
         currency,
         sum(sold_tickets) / nullif(cast(count(distinct event_id) as double), 0) as tickets_an_event,
-        sum(sold_minor) / nullif(cast(sum(sold_tickets) as double), 0) as ticket_minor,
-        sum(cancelled_tickets) / nullif(cast(sum(sold_tickets) as double), 0) as cancellation_rate,
-        sum(discount_minor) / nullif(cast(sum(gross_minor) as double), 0) as discount_rate
+        major_units(sum(sold_minor), currency) / nullif(sum(sold_tickets), 0) as average_ticket,
+        sum(cancelled_tickets) / nullif(cast(sum(sold_tickets) as double), 0) as cancelled,
+        sum(discount_minor) / nullif(cast(sum(gross_minor) as double), 0) as discounted
     from {{ ref('sales_by_day') }}
     group by organizer_id, currency
 ),
@@ -14,8 +14,10 @@ figures as (
     select
         organizer_id,
         currency,
-        unnest(make_array('tickets_an_event', 'ticket_minor', 'cancellation_rate', 'discount_rate')) as figure,
-        unnest(make_array(tickets_an_event, ticket_minor, cancellation_rate, discount_rate)) as value
+        unnest(make_array(
+            'Tickets an event', 'Average ticket', 'Part of tickets cancelled', 'Part of sales given as discounts'
+        )) as figure,
+        unnest(make_array(tickets_an_event, average_ticket, cancelled, discounted)) as value
     from sold
 ),
 

@@ -1,7 +1,7 @@
 //! A panel as a file to take away. Whatever format, it has the panel's rows as they are, with amounts in minor units and,
-//! for spreadsheets, in decimal beside them.
+//! for spreadsheets, in decimal beside them; Arrow, which pivots are fed with, has them in major units alone.
 
-use super::{columns::Format, page::Panel, panel::Asking};
+use super::{columns::{CURRENCY, Format}, page::Panel, panel::Asking};
 use crate::{
     exports,
     problem::{Problem, Result},
@@ -58,21 +58,22 @@ impl FromStr for FileFormat {
 /// The file, and the position that it shows.
 pub async fn file(asking: &Asking, panel: &Panel, format: FileFormat) -> Result<(Body, i64)> {
     let (sql, columns) = asking.sql(panel).await?;
-    let for_people = matches!(format, FileFormat::Csv | FileFormat::Xlsx);
-    let sql = match for_people && columns.iter().any(|column| column.format == Format::Money) {
-        true => {
+    let cells = columns.iter().flat_map(|column| {
+        let names = [Some(&column.name), column.before.as_ref()].into_iter().flatten();
+        names.map(move |name| match (column.format, format) {
             // What ends with _minor is written in decimal too; an average is rounded to whole units first.
-            let cells = columns.iter().flat_map(|column| {
-                let is_money = column.format == Format::Money;
-                let names = [Some(&column.name), column.before.as_ref()].into_iter().flatten();
-                names.map(move |name| match is_money {
-                    true => format!("cast(round(\"{name}\") as bigint) as \"{name}_minor\""),
-                    false => format!("\"{name}\""),
-                })
-            });
-            format!("select {} from ({sql})", cells.collect::<Vec<_>>().join(", "))
-        }
-        false => sql,
+            (Format::Money, FileFormat::Csv | FileFormat::Xlsx) => {
+                format!("cast(round(\"{name}\") as bigint) as \"{name}_minor\"")
+            }
+            (Format::Money, FileFormat::Arrow) => format!("major_units(\"{name}\", {CURRENCY}) as \"{name}\""),
+            _ => format!("\"{name}\""),
+        })
+    });
+    let cells: Vec<String> = cells.collect();
+    // The columns of a question are its own.
+    let sql = match cells.is_empty() {
+        true => sql,
+        false => format!("select {} from ({sql})", cells.join(", ")),
     };
     let answer = asking.session_sql(&sql).await?;
     let position = answer.watermark();

@@ -1,7 +1,11 @@
 //! Pages that stay up to date while somebody looks. A feed asks a page's panels again when the lake has moved on, and
 //! everyone who looks at the same rows of the same page listens to one feed, so a figure that many see is computed once.
 
-use super::{columns::PanelData, page::Audience, panel::Asking};
+use super::{
+    columns::PanelData,
+    page::{Audience, Panel},
+    panel::Asking,
+};
 use crate::problem::{Problem, Result};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures::{
@@ -9,7 +13,6 @@ use futures::{
     future::{BoxFuture, join_all},
     stream,
 };
-use lakehouse::Lake;
 use serde_json::json;
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -18,22 +21,21 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::watch,
-    time::{Instant, MissedTickBehavior, interval, sleep, sleep_until},
+    sync::{Semaphore, watch},
+    time::{Instant, MissedTickBehavior, interval, sleep},
 };
 use tokio_util::sync::CancellationToken;
 
 /// Whether who looks may still do so.
 pub type StillValid = Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
 
-/// A live panel is asked again no sooner than after this,
+/// A live panel is asked again no sooner than after this, or after as long as its answer took,
 const LIVE_EVERY: Duration = Duration::from_millis(250);
-/// …and the others after this.
+/// …and another after this, or so many times as long as its answer took: many open pages leave room for everything else.
 const OTHERS_EVERY: Duration = Duration::from_secs(5);
+const OTHERS_REST: u32 = 3;
 /// Without a change all is asked after this: days end, and what was an hour ago is so no more.
 const AT_LEAST_EVERY: Duration = Duration::from_secs(30);
-/// After asking it rests so many times as long as that took: many open pages leave room for everything else.
-const REST: u32 = 2;
 const HEARTBEAT: Duration = Duration::from_secs(15);
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 const COME_AGAIN: Duration = Duration::from_secs(2);
@@ -66,8 +68,16 @@ struct Key {
 #[derive(Default)]
 struct Shown {
     position: i64,
-    /// By panel: how often it has changed, and its data as JSON.
-    panels: BTreeMap<String, (u64, Arc<str>)>,
+    panels: BTreeMap<String, ShownPanel>,
+}
+
+#[derive(Clone, Default)]
+struct ShownPanel {
+    /// How often it has changed.
+    changes: u64,
+    position: i64,
+    /// Its data as JSON, without the position.
+    text: Arc<str>,
 }
 
 impl Live {
@@ -120,10 +130,9 @@ impl Live {
         feeds.insert(key.clone(), Arc::clone(&feed));
         let (live, stopping) = (Arc::clone(self), stopping.clone());
         tokio::spawn(async move {
-            let moved = asking.lake.moved();
             tokio::select! {
                 () = stopping.cancelled() => {}
-                () = run(&asking, &feed, moved, || live.leave(&key)) => {}
+                () = run(&asking, &feed, || live.leave(&key)) => {}
             }
             lock(&live.feeds).remove(&key);
         });
@@ -148,74 +157,67 @@ fn checks() -> tokio::time::Interval {
 }
 
 /// Asks again and again, for as long as somebody listens.
-async fn run(asking: &Asking, feed: &Feed, mut moved: watch::Receiver<u64>, deserted: impl Fn() -> bool) {
-    let mut all_at = Instant::now();
-    let mut stale = true;
+async fn run(asking: &Asking, feed: &Feed, deserted: impl Fn() -> bool) {
+    // Those that are not live wait for one another: a live one's turn comes soon on few cores.
+    let turns = Semaphore::new(1);
+    let panels = asking.page.panels.iter();
+    let all_kept = join_all(panels.map(|panel| keep(asking, panel, feed, &turns)));
+    let deserted_by_all = async {
+        while !deserted() {
+            sleep(Duration::from_secs(1)).await;
+        }
+    };
+    tokio::select! {
+        _ = all_kept => {}
+        () = deserted_by_all => {}
+    }
+}
+
+/// Keeps one panel up to date, at its own pace: one that takes long delays no other.
+async fn keep(asking: &Asking, panel: &Panel, feed: &Feed, turns: &Semaphore) {
+    let mut moved = asking.lake.moved();
+    let (every, rest) = match panel.live {
+        true => (LIVE_EVERY, 1),
+        false => (OTHERS_EVERY, OTHERS_REST),
+    };
     loop {
-        let started = Instant::now();
-        let others = stale && started >= all_at;
+        let turn = match panel.live {
+            true => None,
+            false => turns.acquire().await.ok(),
+        };
         moved.mark_unchanged();
-        let panels = asking.page.panels.iter().filter(|panel| panel.live || others);
-        let answers = join_all(panels.map(|panel| asking.answer(panel))).await;
-        tell(feed, &asking.lake, answers);
+        let started = Instant::now();
+        let data = asking.answer(panel).await;
         let took = started.elapsed();
-        if others {
-            all_at = Instant::now() + OTHERS_EVERY.max(took * REST);
+        drop(turn);
+        // An error that goes by itself leaves what was shown before.
+        let passing = data.passing;
+        if !passing {
+            tell(feed, data);
         }
-        stale = !others;
-        sleep(LIVE_EVERY.max(took * REST)).await;
-        let change = async {
-            match stale {
-                // Something has come since the others were asked; they are due later.
-                true => tokio::select! {
-                    _ = moved.changed() => {}
-                    () = sleep_until(all_at) => {}
-                },
-                false => tokio::select! {
-                    _ = moved.changed() => {}
-                    () = sleep(AT_LEAST_EVERY) => {}
-                },
-            }
-        };
-        let deserted_by_all = async {
-            while !deserted() {
-                sleep(Duration::from_secs(1)).await;
-            }
-        };
+        sleep(every.max(took * rest)).await;
+        if passing {
+            continue;
+        }
         tokio::select! {
-            () = change => stale = true,
-            () = deserted_by_all => return,
-        }
-        if deserted() {
-            return;
+            _ = moved.changed() => {}
+            () = sleep(AT_LEAST_EVERY) => {}
         }
     }
 }
 
-/// Takes over what differs. An error that goes by itself leaves what was shown before.
-fn tell(feed: &Feed, lake: &Lake, answers: Vec<PanelData>) {
-    let position = answers
-        .iter()
-        .map(|data| data.position)
-        .max()
-        .unwrap_or_else(|| lake.watermark());
-    let fresh = answers.into_iter().filter(|data| !data.passing).filter_map(|data| {
-        let text = comparable(&data)?;
-        Some((data.id, text))
-    });
-    let fresh: Vec<(String, Arc<str>)> = fresh.collect();
+fn tell(feed: &Feed, data: PanelData) {
+    let position = data.position;
+    let Some(text) = comparable(&data) else { return };
     feed.send_modify(|shown| {
         let mut panels = shown.panels.clone();
-        for (id, text) in fresh {
-            let entry = panels.entry(id).or_insert((0, Arc::from("")));
-            if entry.1 != text {
-                *entry = (entry.0 + 1, text);
-            }
+        let panel = panels.entry(data.id).or_default();
+        panel.position = position;
+        if panel.text != text {
+            (panel.changes, panel.text) = (panel.changes + 1, text);
         }
-        *shown = Arc::new(Shown {
-            position: position.max(shown.position),
-            panels,
-        });
+        let position = position.max(shown.position);
+        *shown = Arc::new(Shown { position, panels });
     });
 }
 
@@ -263,9 +265,10 @@ impl Listener {
 
     fn take(&mut self) {
         let shown = Arc::clone(&self.shown.borrow_and_update());
-        for (id, (version, text)) in &shown.panels {
-            if self.seen.insert(id.clone(), *version) != Some(*version) {
-                let text = text.replacen("\"position\":0", &format!("\"position\":{}", shown.position), 1);
+        for (id, panel) in &shown.panels {
+            if self.seen.insert(id.clone(), panel.changes) != Some(panel.changes) {
+                let position = format!("\"position\":{}", panel.position);
+                let text = panel.text.replacen("\"position\":0", &position, 1);
                 self.waiting.push_back(Event::default().event("panel").data(text));
             }
         }

@@ -47,6 +47,8 @@ fn the_demo_shows_promo_codes_phases_refunds_a_dispute_and_a_waiting_list() {
         "event_visits",
         "sessions",
         "repeat_rate",
+        // Left out of the comparison where an organizer has thousands of events, and not here.
+        "usual_tickets_so_far",
     ] {
         assert!(agreed[metric] > 0, "{metric}: {agreed:?}");
     }

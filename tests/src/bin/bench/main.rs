@@ -30,16 +30,17 @@ use tests::{Home, cluster::Services};
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-const USAGE: &str = "--output DIR, --quick, --servers-only, --lake-only, --lake DIR, --order-lines N, --interactions N, --question NAME";
+const USAGE: &str =
+    "--output DIR, --quick, --only PART, --lake DIR, --order-lines N, --interactions N, --question NAME";
+/// What `--only` can name.
+const PARTS: [&str; 4] = ["lake", "browser", "embedded", "services"];
 
 struct Arguments {
     output: PathBuf,
     /// A tenth of everything: to see whether it runs.
     quick: bool,
-    /// Leaves out what needs no servers.
-    servers_only: bool,
-    /// Nothing but the large lake.
-    lake_only: bool,
+    /// One of [`PARTS`], alone.
+    only: Option<String>,
     lake: lake::Size,
 }
 
@@ -48,8 +49,7 @@ impl Arguments {
         let mut arguments = Self {
             output: "target/bench".into(),
             quick: false,
-            servers_only: false,
-            lake_only: false,
+            only: None,
             lake: lake::Size {
                 order_lines: 1_000_000,
                 interactions: 10_000_000,
@@ -62,8 +62,10 @@ impl Arguments {
             match argument.as_str() {
                 "--output" => arguments.output = given.next().expect("--output names a folder").into(),
                 "--quick" => arguments.quick = true,
-                "--servers-only" => arguments.servers_only = true,
-                "--lake-only" => arguments.lake_only = true,
+                "--only" => {
+                    let part = given.next().filter(|part| PARTS.contains(&part.as_str()));
+                    arguments.only = Some(part.unwrap_or_else(|| panic!("--only names one of {PARTS:?}")));
+                }
                 "--lake" => arguments.lake.folder = Some(given.next().expect("--lake names a folder").into()),
                 "--question" => arguments.lake.question = given.next().expect("--question names a part of a name"),
                 "--order-lines" => arguments.lake.order_lines = number(given.next()),
@@ -72,6 +74,10 @@ impl Arguments {
             }
         }
         arguments
+    }
+
+    fn has(&self, part: &str) -> bool {
+        self.only.as_deref().is_none_or(|only| only == part)
     }
 
     fn lake(&self) -> lake::Size {
@@ -100,20 +106,28 @@ fn number(given: Option<String>) -> u64 {
 fn main() {
     let arguments = Arguments::read();
     let mut report = Report::new(arguments.quick);
-    if !arguments.servers_only {
+    if arguments.has("lake") {
         lake::measure(&arguments.lake(), &mut report);
     }
-    if arguments.lake_only {
-        return report.write(&arguments.output);
+    if arguments.has("browser") {
+        in_browser(&arguments, &mut report);
     }
-    if !arguments.servers_only {
+    if arguments.has("embedded") {
         embedded(&arguments, &mut report);
     }
-    if let Some(services) = Services::find() {
+    if let Some(services) = arguments.has("services").then(Services::find).flatten() {
         production::against_python(&services, arguments.size(1_000_000), &mut report);
         production::measure(services, arguments.length(), arguments.size(10_000), &mut report);
     }
     report.write(&arguments.output);
+}
+
+fn in_browser(arguments: &Arguments, report: &mut Report) {
+    let home = Home::new();
+    let server = home.serve();
+    machine::settle(&server);
+    browser::measure(&server, arguments.length(), report);
+    server.stop();
 }
 
 fn embedded(arguments: &Arguments, report: &mut Report) {
@@ -121,7 +135,6 @@ fn embedded(arguments: &Arguments, report: &mut Report) {
     let server = home.serve();
     machine::settle(&server);
     visibility::measure(&server, arguments.length(), report::at_most(500.0), report);
-    browser::measure(&server, arguments.length(), report);
     let tickets = hot_event::measure(&server, arguments.size(10_000), report::at_least(1_000.0), report);
     doors::measure(&server, tickets, report);
     doors::measure_offline(&server, arguments.size(100_000), report);
