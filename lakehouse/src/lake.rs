@@ -3,6 +3,7 @@
 use crate::{
     cache::FileCache,
     commit,
+    engine::Engine,
     error::{Error, Result},
     follow,
     kept::KeptTables,
@@ -10,7 +11,7 @@ use crate::{
     options::LakeOptions,
     relations::Relations,
     remote::Remote,
-    session::{Engine, Principal, Session},
+    session::{Principal, Session},
     snapshot::Snapshot,
     store::{Commit, Store},
     tables::{table_index, table_specs},

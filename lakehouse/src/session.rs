@@ -2,47 +2,31 @@
 
 use crate::{
     catalog::Catalog,
-    coop::YieldInJoins,
+    engine::Running,
     error::{Error, Result},
-    functions,
-    lake::{Lake, lock},
-    options::LakeOptions,
+    lake::Lake,
     postgres,
-    scan::object_store_url,
-    store::Store,
-    sum::CheckedSum,
     values::{self, Described, Parameter},
 };
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use datafusion::{
-    catalog::MemoryCatalogProviderList,
-    execution::FunctionRegistry,
-    execution::{
-        SendableRecordBatchStream, SessionState, SessionStateBuilder,
-        disk_manager::{DiskManagerBuilder, DiskManagerMode},
-        memory_pool::FairSpillPool,
-        object_store::{DefaultObjectStoreRegistry, ObjectStoreRegistry},
-        runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
-    },
-    logical_expr::{AggregateUDF, LogicalPlan},
+    common::{DataFusionError, tree_node::TreeNodeRecursion},
+    execution::{SendableRecordBatchStream, SessionState},
+    logical_expr::LogicalPlan,
     physical_plan::execute_stream,
-    prelude::{SQLOptions, SessionConfig},
+    prelude::SQLOptions,
 };
-use domain::{OrganizerId, Timestamp};
+use domain::OrganizerId;
 use futures::{Stream, StreamExt, TryStreamExt};
 use std::{
-    collections::BTreeMap,
     pin::Pin,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 use tokio::{
-    runtime::{Builder, Handle, Runtime},
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, mpsc, oneshot},
     time::{Instant, Sleep},
 };
 use tokio_util::task::AbortOnDropHandle;
@@ -53,26 +37,9 @@ const MAX_SQL_BYTES: usize = 16 * 1024;
 /// The planner's time grows with the square of a chain of operators, and planning can't be interrupted.
 const MAX_OPERATORS: usize = 1_000;
 
-/// The planner recurses over chains such as 1 + 1 + …, and a stack that overflows ends the whole process. A query of
-/// `MAX_SQL_BYTES` needs a part of this. Memory is taken only where a stack really grows.
-const STACK_BYTES: usize = 256 << 20;
-
-/// Functions that make gigabytes out of a number, in one step that no memory limit sees.
-const WITHHELD: [&str; 7] = [
-    "repeat",
-    "lpad",
-    "rpad",
-    "array_repeat",
-    "array_resize",
-    "range",
-    "generate_series",
-];
-
-/// What queries may spill to disk, all together.
-const MAX_SPILL_BYTES: u64 = 8 << 30;
-
-/// Parquet footers that are kept: a cold one costs a read of its own.
-const FOOTER_CACHE_BYTES: usize = 64 << 20;
+/// Tables, subqueries and values that a query reads, with views and what is named by `with` written out: each that reads two
+/// of the one before doubles them.
+const MOST_RELATIONS: usize = 250;
 
 /// How long a query waits for the tables to agree after a crash.
 const CATCH_UP: Duration = Duration::from_secs(30);
@@ -99,145 +66,7 @@ struct Admitted {
     state: SessionState,
     watermark: i64,
     deadline: Instant,
-    held: (OwnedSemaphorePermit, Running),
-}
-
-/// What all queries share.
-pub(crate) struct Engine {
-    state: SessionState,
-    runtime: Arc<RuntimeEnv>,
-    slots: Arc<Semaphore>,
-    running: Arc<Mutex<BTreeMap<u64, RunningQuery>>>,
-    next_id: AtomicU64,
-    /// Queries compute on threads of their own: a long one delays no purchase.
-    threads: Option<Runtime>,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct RunningQuery {
-    pub(crate) id: u64,
-    pub(crate) principal: String,
-    pub(crate) organizer: Option<OrganizerId>,
-    pub(crate) sql: String,
-    pub(crate) started_at: Timestamp,
-}
-
-impl Engine {
-    pub(crate) fn new(stores: &[Store], options: &LakeOptions) -> Result<Self> {
-        let registry = Arc::new(DefaultObjectStoreRegistry::new());
-        for store in stores {
-            registry.register_store(object_store_url(store.spec)?.as_ref(), store.files());
-        }
-        let disk = DiskManagerBuilder::default()
-            .with_mode(DiskManagerMode::OsTmpDirectory)
-            .with_max_temp_directory_size(MAX_SPILL_BYTES);
-        let runtime = RuntimeEnvBuilder::new()
-            .with_object_store_registry(registry)
-            .with_disk_manager_builder(disk)
-            .with_metadata_cache_limit(FOOTER_CACHE_BYTES)
-            .build_arc()?;
-        let mut config = SessionConfig::new()
-            .with_target_partitions(options.target_partitions)
-            .with_default_catalog_and_schema("bilten", "lake")
-            .with_create_default_catalog_and_schema(false)
-            .with_information_schema(true);
-        let settings = config.options_mut();
-        // One type for text in files, tails and answers.
-        settings.execution.parquet.schema_force_view_types = false;
-        settings.sql_parser.map_string_types_to_utf8view = false;
-        // An error can say where in the text it is.
-        settings.sql_parser.collect_spans = true;
-        settings.execution.time_zone = Some("UTC".to_owned());
-        let mut state = SessionStateBuilder::new()
-            .with_config(config)
-            .with_runtime_env(Arc::clone(&runtime))
-            .with_default_features()
-            .with_physical_optimizer_rule(Arc::new(YieldInJoins))
-            .build();
-        for name in WITHHELD {
-            state.deregister_udf(name)?;
-        }
-        state.register_udf(Arc::new(functions::local_time()))?;
-        state.register_udf(Arc::new(functions::major_units()))?;
-        state.register_udaf(Arc::new(AggregateUDF::from(CheckedSum::default())))?;
-        let threads = Builder::new_multi_thread()
-            .worker_threads(options.target_partitions)
-            .thread_name("query")
-            .thread_stack_size(STACK_BYTES)
-            .max_blocking_threads(options.target_partitions * 4)
-            .enable_all()
-            .build()?;
-        Ok(Self {
-            state,
-            runtime,
-            slots: Arc::new(Semaphore::new(options.query_slots)),
-            running: Arc::default(),
-            next_id: AtomicU64::new(1),
-            threads: Some(threads),
-        })
-    }
-
-    pub(crate) fn objects(&self) -> &dyn ObjectStoreRegistry {
-        self.runtime.object_store_registry.as_ref()
-    }
-
-    pub(crate) fn threads(&self) -> Result<&Handle> {
-        self.threads.as_ref().map(Runtime::handle).ok_or(Error::Closed)
-    }
-
-    pub(crate) fn running(&self) -> Vec<RunningQuery> {
-        lock(&self.running).values().cloned().collect()
-    }
-
-    /// A state whose queries share `memory` bytes and see `catalog`.
-    pub(crate) fn state(&self, catalog: Option<Catalog>, memory: usize) -> Result<SessionState> {
-        let runtime = RuntimeEnvBuilder::from_runtime_env(&self.runtime)
-            .with_memory_pool(Arc::new(FairSpillPool::new(memory)))
-            .build_arc()?;
-        let catalogs = MemoryCatalogProviderList::new();
-        if let Some(catalog) = catalog {
-            datafusion::catalog::CatalogProviderList::register_catalog(
-                &catalogs,
-                "bilten".to_owned(),
-                Arc::new(catalog),
-            );
-        }
-        let mut state = SessionStateBuilder::new_from_existing(self.state.clone())
-            .with_runtime_env(runtime)
-            .with_catalog_list(Arc::new(catalogs))
-            .build();
-        // What now() means in this query, in views as well.
-        let settings = Arc::clone(state.config_options());
-        state.execution_props_mut().mark_start_execution(settings);
-        Ok(state)
-    }
-
-    fn start(&self, principal: &Principal, sql: &str) -> Running {
-        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let query = RunningQuery {
-            id,
-            principal: principal.id.clone(),
-            organizer: principal.organizer,
-            sql: sql.to_owned(),
-            started_at: Timestamp::now(),
-        };
-        lock(&self.running).insert(id, query);
-        Running {
-            id,
-            queries: Arc::clone(&self.running),
-            started: Instant::now(),
-            _span: tracing::debug_span!("query"),
-        }
-    }
-}
-
-/// A runtime must not be waited for where async code runs, and that is where a lake is dropped.
-impl Drop for Engine {
-    fn drop(&mut self) {
-        if let Some(threads) = self.threads.take() {
-            threads.shutdown_background();
-        }
-    }
+    held: ([OwnedSemaphorePermit; 2], Running),
 }
 
 impl Session {
@@ -254,20 +83,28 @@ impl Session {
     pub async fn sql_with(&self, sql: &str, parameters: Vec<Parameter>) -> Result<QueryStream> {
         let query = self.admit(sql).await?;
         let (watermark, deadline) = (query.watermark, query.deadline);
+        let stop = query.held.1.stop.clone();
+        let stopped = stop.clone();
         let (started, schema) = oneshot::channel();
         let (sender, batches) = mpsc::channel(2);
         let session = self.clone();
         let task = self.lake.inner.engine.threads()?.spawn(async move {
             // Held until the query has really stopped, which may be after its reader has gone.
             let _held = query.held;
-            match session.start(&query.state, &query.sql, parameters).await {
-                Ok(rows) => {
-                    if started.send(Ok(rows.schema())).is_ok() {
-                        // Whoever stops reading must not keep others from asking.
-                        let _ = tokio::time::timeout_at(deadline, forward(rows, sender)).await;
+            let answer = async {
+                match session.start(&query.state, &query.sql, parameters).await {
+                    Ok(rows) => {
+                        if started.send(Ok(rows.schema())).is_ok() {
+                            // Whoever stops reading must not keep others from asking.
+                            let _ = tokio::time::timeout_at(deadline, forward(rows, &sender)).await;
+                        }
                     }
+                    Err(error) => drop(started.send(Err(error))),
                 }
-                Err(error) => drop(started.send(Err(error))),
+            };
+            tokio::select! {
+                () = answer => {}
+                () = stop.cancelled() => drop(sender.try_send(Err(short_of_memory()))),
             }
         });
         let task = AbortOnDropHandle::new(task);
@@ -276,7 +113,13 @@ impl Session {
             .await
             .map_err(|_| Error::Timeout(limit))?;
         Ok(QueryStream {
-            schema: schema.map_err(|_| died())??,
+            schema: schema.map_err(|_| {
+                if stopped.is_cancelled() {
+                    short_of_memory()
+                } else {
+                    died()
+                }
+            })??,
             batches,
             watermark,
             limit,
@@ -319,8 +162,9 @@ impl Session {
         check_size(sql)?;
         let inner = &self.lake.inner;
         let options = &inner.options;
-        let slot = tokio::time::timeout(options.query_queue, Arc::clone(&inner.engine.slots).acquire_owned());
-        let slot = slot.await.map_err(|_| Error::Busy)?.map_err(|_| Error::Closed)?;
+        let turn = inner.engine.turn(&self.principal, options.query_slots);
+        let turn = tokio::time::timeout(options.query_queue, turn).await;
+        let turn = turn.map_err(|_| Error::Busy)?.map_err(|_| Error::Closed)?;
         let running = inner.engine.start(&self.principal, sql);
         // Before the view, which then has come as far as what is kept here.
         let kept = inner.kept.load_full();
@@ -332,14 +176,19 @@ impl Session {
             state: inner.engine.state(Some(catalog), options.query_memory_bytes)?,
             watermark,
             deadline: Instant::now() + options.query_timeout,
-            held: (slot, running),
+            held: (turn, running),
         })
     }
 
     async fn plan(&self, state: &SessionState, sql: &str) -> Result<LogicalPlan> {
         let plan = state.create_logical_plan(sql).await?;
         self.may_run(&plan)?;
-        Ok(plan)
+        match relations(&plan, MOST_RELATIONS)? {
+            ..=MOST_RELATIONS => Ok(plan),
+            _ => Err(Error::invalid(format!(
+                "a query reads at most {MOST_RELATIONS} relations"
+            ))),
+        }
     }
 
     async fn start(
@@ -348,8 +197,12 @@ impl Session {
         sql: &str,
         parameters: Vec<Parameter>,
     ) -> Result<SendableRecordBatchStream> {
-        let plan = values::bind(self.plan(state, sql).await?, parameters)?;
-        let plan = state.create_physical_plan(&plan).await?;
+        let planned = async {
+            let plan = values::bind(self.plan(state, sql).await?, parameters)?;
+            Ok::<_, Error>(state.create_physical_plan(&plan).await?)
+        };
+        // Planning gives the thread back at no point, so others get another one.
+        let plan = tokio::task::block_in_place(|| Handle::current().block_on(planned))?;
         Ok(execute_stream(plan, state.task_ctx())?)
     }
 
@@ -381,8 +234,28 @@ fn check_size(sql: &str) -> Result<()> {
     Ok(())
 }
 
+/// How many relations a plan reads; not more than one above `most`, however many there are.
+fn relations(plan: &LogicalPlan, most: usize) -> Result<usize, DataFusionError> {
+    let mut count = 0;
+    plan.apply_with_subqueries(|node| {
+        count += match node {
+            LogicalPlan::TableScan(scan) => match scan.source.get_logical_plan() {
+                Some(view) => relations(&view, most - count)?,
+                None => 1,
+            },
+            node => usize::from(node.inputs().is_empty()),
+        };
+        Ok(if count > most {
+            TreeNodeRecursion::Stop
+        } else {
+            TreeNodeRecursion::Continue
+        })
+    })?;
+    Ok(count)
+}
+
 /// Hands batches on; `None` marks the end, so that a query that died isn't taken for one that is done.
-async fn forward(mut rows: SendableRecordBatchStream, sender: mpsc::Sender<Result<Option<RecordBatch>>>) {
+async fn forward(mut rows: SendableRecordBatchStream, sender: &mpsc::Sender<Result<Option<RecordBatch>>>) {
     loop {
         let next = rows.next().await.transpose().map_err(Error::from);
         let last = !matches!(next, Ok(Some(_)));
@@ -394,6 +267,10 @@ async fn forward(mut rows: SendableRecordBatchStream, sender: mpsc::Sender<Resul
 
 fn died() -> Error {
     Error::Unavailable("the query's task ended early".to_owned())
+}
+
+fn short_of_memory() -> Error {
+    Error::ResourcesExhausted("the machine has little memory left; ask for less, or later".to_owned())
 }
 
 /// The rows of a running query.
@@ -436,21 +313,5 @@ impl Stream for QueryStream {
         let next = ready!(self.batches.poll_recv(context)).unwrap_or_else(|| Err(died()));
         self.done = !matches!(next, Ok(Some(_)));
         Poll::Ready(next.transpose())
-    }
-}
-
-/// Takes the query off the list when it is over, however it ends.
-struct Running {
-    id: u64,
-    queries: Arc<Mutex<BTreeMap<u64, RunningQuery>>>,
-    started: Instant,
-    /// Part of the request's trace. It does not say what was asked: a query may name people.
-    _span: tracing::Span,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        metrics::histogram!("bilten_query_duration_seconds").record(self.started.elapsed().as_secs_f64());
-        lock(&self.queries).remove(&self.id);
     }
 }

@@ -183,3 +183,80 @@ async fn a_sum_is_right_or_an_error_and_never_wraps_around() {
         "cast(sum(s) as bigint) from (select sum(value % 3) as s from generate_series(1, 300000) group by value)";
     assert_eq!(right(many).await, 300_000);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn functions_that_make_much_of_little_fail_before_they_do() {
+    let place = Local::create();
+    let lake = Lake::open(&place.url(), manual()).await.unwrap();
+    let hundred = "x".repeat(100);
+    let longer = |call: &str| (0..6).fold("'xxxx'".to_owned(), |text, _| call.replace("{}", &text));
+    let nested = (0..8).fold("make_array(1, 2)".to_owned(), |list, _| {
+        format!(
+            "(select make_array({}) as l from (select {list} as l))",
+            vec!["l"; 60].join(", ")
+        )
+    });
+    let amplified = [
+        format!("select length({})", longer(&format!("replace({{}}, 'x', '{hundred}')"))),
+        format!(
+            "select length({})",
+            longer(&format!("regexp_replace({{}}, 'x', '{hundred}', 'g')"))
+        ),
+        format!("select cardinality(l) from (select {nested} as l)"),
+    ];
+    for sql in amplified {
+        let answer = rows(&lake, &tenant(1), &sql).await;
+        assert!(
+            answer
+                .as_ref()
+                .is_err_and(|error| error.kind() == ErrorKind::ResourcesExhausted),
+            "{answer:?}"
+        );
+    }
+    for (sql, right) in [
+        ("select length(replace('a-b-c', '-', ', '))", 7),
+        ("select length(regexp_replace('a1b22', '[0-9]+', '#', 'g'))", 4),
+        ("select length(concat_ws('|', 'a', 'b', 'c'))", 5),
+        ("select length(array_to_string(['a', 'b'], ', '))", 4),
+        ("select cardinality(array_append([1, 2], 3))", 3),
+    ] {
+        assert_eq!(number(&lake, &tenant(1), sql).await, right, "{sql}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_doubles_at_every_step_is_refused_before_it_is_planned() {
+    let place = Local::create();
+    let lake = Lake::open(&place.url(), manual()).await.unwrap();
+    let doubled = |steps: usize| {
+        let more = (1..=steps).map(|step| {
+            let before = step - 1;
+            format!(", c{step} as (select * from c{before} x join c{before} y using (n))")
+        });
+        let more: String = more.collect();
+        format!("with c0 as (select 1 as n){more} select count(*) from c{steps}")
+    };
+    assert_eq!(number(&lake, &tenant(1), &doubled(5)).await, 1);
+    for sql in [doubled(22), format!("select 1{}", " union all select 1".repeat(400))] {
+        let refused = rows(&lake, &tenant(1), &sql).await;
+        assert!(refused.is_err_and(|error| error.kind() == ErrorKind::Invalid));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn whoever_asks_much_leaves_turns_to_others() {
+    let place = Local::create();
+    let options = LakeOptions {
+        query_slots: 3,
+        query_queue: Duration::from_millis(100),
+        ..manual()
+    };
+    let lake = Lake::open(&place.url(), options).await.unwrap();
+    let one = lake.session(&tenant(1)).sql(ENDLESS).await.unwrap();
+    let two = lake.session(&tenant(1)).sql(ENDLESS).await.unwrap();
+    let third = rows(&lake, &tenant(1), "select 1").await;
+    assert!(matches!(third, Err(Error::Busy)), "{third:?}");
+    drop(one);
+    assert_eq!(number(&lake, &tenant(2), "select 1").await, 1);
+    drop(two);
+}

@@ -1,7 +1,11 @@
 //! A panel as a file to take away. Whatever format, it has the panel's rows as they are, with amounts in minor units and,
 //! for spreadsheets, in decimal beside them; Arrow, which pivots are fed with, has them in major units alone.
 
-use super::{columns::{CURRENCY, Format}, page::Panel, panel::Asking};
+use super::{
+    columns::{CURRENCY, Format},
+    page::Panel,
+    panel::Asking,
+};
 use crate::{
     exports,
     problem::{Problem, Result},

@@ -64,6 +64,8 @@ const PAGES: &str = "pages";
 const TEMPLATES: &str = "templates";
 const ISLANDS: &str = "islands/dist";
 const MANIFEST: &str = "manifest.json";
+/// No page and no template of this size is one.
+const MOST_BYTES: u64 = 256 << 10;
 /// A change is seen after this at the latest.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -181,11 +183,19 @@ fn own(folder: &Path, kind: &str, ending: &str) -> Texts {
         .into_iter()
         .filter(|path| path.extension().is_some_and(|own| own == ending));
     let read = named.filter_map(|path| {
-        let text = fs::read(&path).ok()?;
+        let text = small(&path)?;
         let text = String::from_utf8_lossy(&text).into_owned();
-        Some((stem(&path), (path.display().to_string(), text)))
+        // Who reads an error need not know where on the server the folder is.
+        let place = path.strip_prefix(folder).unwrap_or(&path);
+        Some((stem(&path), (place.display().to_string(), text)))
     });
     read.collect()
+}
+
+/// What stands in a file, if it is one, and not a pipe that nobody writes into, or something that has no end.
+fn small(path: &Path) -> Option<Vec<u8>> {
+    let file = fs::metadata(path).ok()?;
+    (file.is_file() && file.len() <= MOST_BYTES).then(|| fs::read(path).ok())?
 }
 
 fn island(folder: Option<&Path>, path: &str) -> Option<Vec<u8>> {
@@ -206,7 +216,11 @@ fn stamp(folder: &Path) -> Stamp {
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
     let found = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut paths: Vec<PathBuf> = found.map(|entry| entry.path()).collect();
+    let is_hidden = |path: &PathBuf| stem(path).starts_with('.');
+    let mut paths: Vec<PathBuf> = found
+        .map(|entry| entry.path())
+        .filter(|path| !is_hidden(path))
+        .collect();
     paths.sort();
     paths
 }

@@ -41,7 +41,10 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 const COME_AGAIN: Duration = Duration::from_secs(2);
 /// A browser has few pages open; a program that forgets to close them is stopped here.
 const MOST_OF_ONE: usize = 30;
-const MOST_FEEDS: usize = 200;
+/// A link is for many; they listen to the same.
+const MOST_OF_LINK: usize = 1_000;
+/// Feeds of one organizer, and of the platform: each costs as much as somebody who loads the page again and again.
+const MOST_FEEDS: usize = 40;
 
 /// All feeds, and how many listen.
 #[derive(Default)]
@@ -88,7 +91,8 @@ impl Live {
         still_valid: StillValid,
         stopping: CancellationToken,
     ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>> + use<>>> {
-        let seat = Seat::take(&self.listeners, &asking.principal.id)?;
+        let most = if asking.drills { MOST_OF_ONE } else { MOST_OF_LINK };
+        let seat = Seat::take(&self.listeners, &asking.principal.id, most)?;
         let listener = Listener {
             shown: self.join(asking, &stopping)?,
             seen: BTreeMap::new(),
@@ -119,7 +123,8 @@ impl Live {
         if let Some(feed) = feeds.get(&key) {
             return Ok(feed.subscribe());
         }
-        if feeds.len() >= MOST_FEEDS {
+        let of_organizer = feeds.keys().filter(|other| other.organizer == key.organizer);
+        if of_organizer.count() >= MOST_FEEDS {
             return Err(Problem::new(
                 "busy",
                 "too many different pages are open; this one shows what it has shown",
@@ -288,11 +293,11 @@ struct Seat {
 }
 
 impl Seat {
-    fn take(listeners: &Arc<Mutex<HashMap<String, usize>>>, who: &str) -> Result<Self> {
+    fn take(listeners: &Arc<Mutex<HashMap<String, usize>>>, who: &str, most: usize) -> Result<Self> {
         let mut taken = lock(listeners);
         let count = taken.entry(who.to_owned()).or_default();
-        if *count >= MOST_OF_ONE {
-            let detail = format!("at most {MOST_OF_ONE} pages of one account are kept up to date; close one");
+        if *count >= most {
+            let detail = format!("at most {most} pages of one account or link are kept up to date; close one");
             return Err(Problem::new("too_many_requests", detail).retry_after(HEARTBEAT.as_secs()));
         }
         *count += 1;
@@ -326,11 +331,11 @@ mod tests {
     #[test]
     fn an_account_has_so_many_places_and_gets_them_back() {
         let listeners = Arc::default();
-        let seats: Vec<Seat> = (0..MOST_OF_ONE).map(|_| Seat::take(&listeners, "a").unwrap()).collect();
-        assert_eq!(Seat::take(&listeners, "a").err().unwrap().code, "too_many_requests");
-        assert!(Seat::take(&listeners, "b").is_ok());
+        let seats: Vec<Seat> = (0..3).map(|_| Seat::take(&listeners, "a", 3).unwrap()).collect();
+        assert_eq!(Seat::take(&listeners, "a", 3).err().unwrap().code, "too_many_requests");
+        assert!(Seat::take(&listeners, "b", 3).is_ok());
         drop(seats);
-        assert!(Seat::take(&listeners, "a").is_ok());
+        assert!(Seat::take(&listeners, "a", 3).is_ok());
         assert!(lock(&listeners).is_empty(), "nothing is kept of who has gone");
     }
 }

@@ -168,6 +168,8 @@ fn last() -> i64 {
     1_000
 }
 
+/// Addresses that are not pages'.
+const RESERVED: [&str; 3] = ["assets", "manage", "sql"];
 const MOST_PANELS: usize = 30;
 
 impl Page {
@@ -201,8 +203,11 @@ impl Page {
     }
 
     fn check(&self) -> Result<(), String> {
-        if !is_name(&self.name) || ["sql", "assets"].contains(&self.name.as_str()) {
-            return Err("a page's file is named by lower-case letters, digits and -, and not sql or assets".to_owned());
+        if !is_name(&self.name) || RESERVED.contains(&self.name.as_str()) {
+            let taken = RESERVED.join(", ");
+            return Err(format!(
+                "a page's file is named by lower-case letters, digits and -, and not {taken}"
+            ));
         }
         if self.panels.is_empty() || self.panels.len() > MOST_PANELS {
             return Err(format!("panels: a page has 1 to {MOST_PANELS}"));
@@ -402,7 +407,7 @@ mod tests {
     #[test]
     fn a_page_can_not_be_named_like_an_address_of_ours() {
         let panels = "title: T\npanels: [{ id: a, title: A, kind: figures, metrics: [net_sales] }]";
-        for name in ["sql", "assets", "Überblick", "a/b", ""] {
+        for name in ["sql", "assets", "manage", "Überblick", "a/b", ""] {
             assert!(Page::read(name, "x.yml", panels).is_err(), "{name}");
         }
     }

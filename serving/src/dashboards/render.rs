@@ -10,6 +10,9 @@ use crate::problem::{Problem, Result};
 use minijinja::{Environment, Value, context, syntax::SyntaxConfig, value::Serde};
 use serde::Serialize;
 
+/// The largest page takes a hundredth of them.
+const MOST_STEPS: u64 = 5_000_000;
+
 pub fn page(loaded: &Loaded, frame: &Frame, view: &PageView) -> Result<String> {
     rendered(
         loaded,
@@ -37,6 +40,8 @@ pub fn problem(loaded: &Loaded, frame: &Frame, problem: &Problem) -> Result<Stri
 fn rendered(loaded: &Loaded, template: &str, frame: &Frame, script: &str, inner: Value) -> Result<String> {
     let broken = |error: minijinja::Error| Problem::internal(format!("a template is wrong: {error:#}"));
     let mut environment = Environment::new();
+    // A loop in a template of somebody's own ends with the page and not with the server.
+    environment.set_fuel(Some(MOST_STEPS));
     // Lines that only say what to do leave no empty ones.
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
     environment.set_syntax(syntax.map_err(broken)?);

@@ -61,7 +61,7 @@ impl Table {
 
     pub(super) fn header(&self) -> Vec<Cell> {
         let name = |column: &Column| match column {
-            Column::Plain { name, .. } | Column::Decimal { name, .. } => Cell::Text(name.clone()),
+            Column::Plain { name, .. } | Column::Decimal { name, .. } => Cell::Text(harmless(name.clone())),
         };
         self.columns.iter().map(name).collect()
     }
@@ -84,16 +84,18 @@ impl Table {
             Ok(match column {
                 Column::Plain { is_number, .. } => {
                     let text = formatters[*index].value(row).try_to_string()?;
-                    if *is_number {
+                    // What is not a number, or has no end, is none for a spreadsheet.
+                    if *is_number && text.ends_with(|c: char| c.is_ascii_digit()) {
                         Cell::Number(text)
                     } else {
                         Cell::Text(harmless(text))
                     }
                 }
                 Column::Decimal { currency, .. } => {
-                    let currency: Currency = formatters[*currency].value(row).try_to_string()?.parse()?;
-                    match batch.column(*index).data_type() {
-                        DataType::Int64 => {
+                    // Anybody may call a column so.
+                    let currency = formatters[*currency].value(row).try_to_string()?.parse::<Currency>();
+                    match (batch.column(*index).data_type(), currency) {
+                        (DataType::Int64, Ok(currency)) => {
                             let minor = batch.column(*index).as_primitive::<Int64Type>().value(row);
                             Cell::Number(Money::new(minor, currency).decimal())
                         }

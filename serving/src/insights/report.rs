@@ -35,8 +35,9 @@ pub async fn figures(app: &App, report: &Stored<Report>, now: Timestamp) -> Resu
         (Some(from), Some(to)) => days_in_words(from, to, report.language),
         _ => words::all_time(report.language).to_owned(),
     };
+    let values = asking.state.filters.values().flatten().map(Option::as_deref);
     Ok(Figures {
-        period,
+        period: period + &words::only(values, report.language),
         state: asking.state.query(),
         tables: panels.iter().filter_map(table).collect(),
     })

@@ -100,8 +100,9 @@ async fn see(app: &App, rule: &Stored<AlertRule>, at: Timestamp) -> Result<(Seen
     let value = seen.value.map_or("–".to_owned(), |value| {
         words::figure(value, metric.about.format, rule.currency, rule.language)
     });
+    let only = rule.filters.iter().map(|filter| filter.value.as_deref());
     let words = Words {
-        what: words::what(metric, rule.time_window, rule.language),
+        what: words::what(metric, rule.time_window, rule.language) + &words::only(only, rule.language),
         value,
         condition: words::condition(rule, metric, seen.usual),
     };

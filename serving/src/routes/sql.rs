@@ -1,5 +1,6 @@
 use crate::{
     auth::Identity,
+    exports,
     extract::Body,
     problem::{Problem, Result},
     rows::{self, Format},
@@ -32,11 +33,13 @@ pub struct Query {
 
 /// Query the lake
 ///
-/// Answers JSON (an array of objects), CSV, an Arrow IPC stream, Parquet or a text table, by `Accept`. You see your
+/// Answers JSON (an array of objects), CSV, XLSX, an Arrow IPC stream, Parquet or a text table, by `Accept`. CSV has texts
+/// as they are; `text/csv; for=spreadsheet` and XLSX are safe to open where texts may be formulas. You see your
 /// organizer's rows, as of one position that the header `Bilten-Position` names.
 #[utoipa::path(post, path = "/v1/sql", tag = "lake", request_body = Query,
     responses((status = 200, description = "the rows", content(
         (Vec<serde_json::Value> = "application/json"), (String = "text/csv"), (String = "text/plain"),
+        (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
         (Vec<u8> = "application/vnd.apache.arrow.stream"), (Vec<u8> = "application/vnd.apache.parquet"))),
         (status = 400, body = Problem), (status = 403, body = Problem), (status = 504, body = Problem)))]
 pub async fn query(
@@ -50,10 +53,21 @@ pub async fn query(
     respond(answer, accepted).await
 }
 
+/// How rows are written: as they are, or so that a spreadsheet takes no text for a formula.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Written {
+    Rows(Format),
+    Spreadsheet(exports::Format),
+}
+
 /// The rows, with the position that they show.
-pub(super) async fn respond(rows: QueryStream, (format, media_type): (Format, &'static str)) -> Result<Response> {
+pub(super) async fn respond(rows: QueryStream, (written, media_type): (Written, &'static str)) -> Result<Response> {
     let position = HeaderValue::from(rows.watermark());
-    let mut response = Response::new(rows::body(rows, format).await?);
+    let body = match written {
+        Written::Rows(format) => rows::body(rows, format).await?,
+        Written::Spreadsheet(format) => exports::written(rows, format).await?,
+    };
+    let mut response = Response::new(body);
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
@@ -62,27 +76,28 @@ pub(super) async fn respond(rows: QueryStream, (format, media_type): (Format, &'
 }
 
 /// The first format of the caller's list that we have.
-pub(super) fn accepted(headers: &HeaderMap) -> Result<(Format, &'static str)> {
-    const FORMATS: [(&str, Format); 5] = [
-        ("application/json", Format::Json),
-        ("text/csv", Format::Csv),
-        ("application/vnd.apache.arrow.stream", Format::Arrow),
-        ("application/vnd.apache.parquet", Format::Parquet),
-        ("text/plain", Format::Table),
+pub(super) fn accepted(headers: &HeaderMap) -> Result<(Written, &'static str)> {
+    const FORMATS: [(&str, Written); 7] = [
+        ("application/json", Written::Rows(Format::Json)),
+        ("text/csv", Written::Rows(Format::Csv)),
+        ("text/csv; for=spreadsheet", Written::Spreadsheet(exports::Format::Csv)),
+        (exports::XLSX, Written::Spreadsheet(exports::Format::Xlsx)),
+        ("application/vnd.apache.arrow.stream", Written::Rows(Format::Arrow)),
+        ("application/vnd.apache.parquet", Written::Rows(Format::Parquet)),
+        ("text/plain", Written::Rows(Format::Table)),
     ];
     let accept = headers
         .get(header::ACCEPT)
         .and_then(|value| value.to_str().ok())
         .unwrap_or("*/*");
-    for wanted in accept
-        .split(',')
-        .map(|part| part.split(';').next().unwrap_or("").trim())
-    {
-        if wanted == "*/*" || wanted == "application/*" {
-            return Ok((Format::Json, FORMATS[0].0));
+    for part in accept.split(',').map(str::trim) {
+        let plain = part.split(';').next().unwrap_or("").trim();
+        if plain == "*/*" || plain == "application/*" {
+            return Ok((FORMATS[0].1, FORMATS[0].0));
         }
-        if let Some((media_type, format)) = FORMATS.iter().find(|(media_type, _)| *media_type == wanted) {
-            return Ok((*format, media_type));
+        let named = |name: &str| FORMATS.iter().find(|(media_type, _)| *media_type == name);
+        if let Some((media_type, written)) = named(part).or_else(|| named(plain)) {
+            return Ok((*written, media_type));
         }
     }
     let known = FORMATS.map(|(media_type, _)| media_type).join(", ");

@@ -1,7 +1,7 @@
 //! Rules that watch a metric. What one sees is computed outside; whether that is the beginning or the end of an alert is
 //! decided here, in the transaction that queues the mails, so that each turn is told once.
 
-use super::{check_room, listed, tell};
+use super::{LONGEST_STATE, check_room, listed, tell};
 use crate::{
     Error, Page, PageRequest, Result, Source, Store, Stored, Tx,
     mail::Content,
@@ -71,6 +71,7 @@ pub struct LastLook {
 }
 
 const MOST: i64 = 100;
+const LARGEST: f64 = 1e15;
 const LONGEST_QUIET: i64 = 24 * 60;
 pub const EVERY: Duration = Duration::from_secs(60);
 
@@ -108,11 +109,19 @@ async fn record_of(
     before: Option<&AlertRule>,
 ) -> Result<AlertRule> {
     let wrong = |field, message: &str| Err(Error::refused("invalid", message).at(field));
-    if !details.threshold.is_finite() {
-        return wrong("threshold", "a threshold is a number");
+    // Not a number fails this too.
+    if !(details.threshold.abs() <= LARGEST) {
+        return wrong("threshold", "a threshold is a number from -10^15 to 10^15");
     }
     if details.condition.is_against_usual() && details.threshold <= 0.0 {
         return wrong("threshold", "against the usual, a threshold is a percentage above 0");
+    }
+    let texts = details
+        .filters
+        .iter()
+        .map(|filter| filter.value.as_ref().map_or(0, String::len));
+    if texts.sum::<usize>() > LONGEST_STATE {
+        return wrong("filters", "the values of filters have at most 2,000 bytes together");
     }
     if !(1..=LONGEST_QUIET).contains(&details.quiet_minutes) {
         return wrong("quiet_minutes", "a quiet time is a minute to a day: 1 to 1,440");

@@ -69,7 +69,7 @@ fn psql_lists_and_describes_what_the_principal_sees() {
         r"\d+",
         r"\dt+ lake.*",
         r"\d+ orders",
-        r"\d system.freshness",
+        r"\d system.marts",
         r"\l+",
         r"\conninfo",
     ] {
