@@ -26,6 +26,7 @@ export class Results {
   constructor(
     private readonly host: HTMLElement,
     private readonly organizer: string,
+    /** Says what went wrong; null takes back what was said. */
     private readonly trouble: (error: unknown) => void,
   ) {}
 
@@ -133,6 +134,7 @@ export class Results {
     const button = el("button", { type: "button", class: "plain", "aria-label": `Save as ${label}` }, label);
     button.addEventListener("click", () => {
       button.disabled = true;
+      this.trouble(null);
       ask(sql, this.organizer, type)
         .then((response) => response.blob())
         .then((blob) => save(blob, `answer.${end}`))

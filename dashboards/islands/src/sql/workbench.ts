@@ -129,6 +129,7 @@ export class Workbench {
   }
 
   private wrong(error: unknown): void {
+    if (error === null) return void (this.trouble.hidden = true);
     const text = error instanceof Error ? error.message : String(error);
     this.trouble.textContent = text;
     this.trouble.hidden = false;
