@@ -11,7 +11,8 @@ export class Table {
     return new Table(view, view.getUint32(0, true));
   }
 
-  private field(index: number): number {
+  /** Where a field stands; nought if it does not. */
+  place(index: number): number {
     const fields = this.at - this.view.getInt32(this.at, true);
     const entry = 4 + 2 * index;
     const offset = entry < this.view.getUint16(fields, true) ? this.view.getUint16(fields + entry, true) : 0;
@@ -23,27 +24,27 @@ export class Table {
   }
 
   byte(index: number, otherwise = 0): number {
-    const at = this.field(index);
+    const at = this.place(index);
     return at ? this.view.getUint8(at) : otherwise;
   }
 
   short(index: number, otherwise = 0): number {
-    const at = this.field(index);
+    const at = this.place(index);
     return at ? this.view.getInt16(at, true) : otherwise;
   }
 
   int(index: number, otherwise = 0): number {
-    const at = this.field(index);
+    const at = this.place(index);
     return at ? this.view.getInt32(at, true) : otherwise;
   }
 
   long(index: number): number {
-    const at = this.field(index);
+    const at = this.place(index);
     return at ? Number(this.view.getBigInt64(at, true)) : 0;
   }
 
   text(index: number): string {
-    const at = this.field(index);
+    const at = this.place(index);
     if (!at) return "";
     const start = this.behind(at);
     const length = this.view.getUint32(start, true);
@@ -51,12 +52,12 @@ export class Table {
   }
 
   table(index: number): Table | null {
-    const at = this.field(index);
+    const at = this.place(index);
     return at ? new Table(this.view, this.behind(at)) : null;
   }
 
   tables(index: number): Table[] {
-    const at = this.field(index);
+    const at = this.place(index);
     if (!at) return [];
     const start = this.behind(at);
     const count = this.view.getUint32(start, true);
@@ -65,7 +66,7 @@ export class Table {
 
   /** Structs of whole numbers with 64 bits, `width` of them each. */
   longs(index: number, width: number): number[][] {
-    const at = this.field(index);
+    const at = this.place(index);
     if (!at) return [];
     const start = this.behind(at);
     const count = this.view.getUint32(start, true);

@@ -31,14 +31,17 @@ export const major = (minor: number, context: Context): number => minor / 10 ** 
 
 function money(value: number, context: Context, short: boolean): string {
   const places = short ? {} : { minimumFractionDigits: digits(context), maximumFractionDigits: digits(context) };
-  const compact: Intl.NumberFormatOptions = short ? { notation: "compact", maximumFractionDigits: 1 } : {};
+  const compact: Intl.NumberFormatOptions = short
+    ? { notation: "compact", minimumFractionDigits: 0, maximumFractionDigits: 1 }
+    : {};
   const options = { ...places, ...compact };
   if (context.currency === null) return numbers(context.locale, options).format(value);
   try {
     const how = {
       style: "currency",
       currency: context.currency,
-      currencyDisplay: short ? "narrowSymbol" : "symbol",
+      // On axes as in figures: a narrow sign would be another one, and of several currencies at once.
+      currencyDisplay: "symbol",
       ...options,
     } as const;
     return numbers(context.locale, how).format(value);

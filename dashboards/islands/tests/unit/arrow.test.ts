@@ -1,5 +1,6 @@
 import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
+import { renamed } from "../../src/arrow/rename";
 import { readArrow } from "../../src/arrow/stream";
 import { columnsOf } from "../../src/sql/run";
 
@@ -107,5 +108,18 @@ describe("an Arrow stream", () => {
       ["big", "big"],
       ["big (2)", "big"],
     ]);
+  });
+
+  it("is renamed without touching its rows, and no two columns get one name", async () => {
+    const labels = new Map([
+      ["big", "Größe"],
+      ["price", "Price, before"],
+      ["less", "Größe"],
+      ["odd", "small"],
+    ]);
+    const own = ANSWER.buffer.slice(ANSWER.byteOffset, ANSWER.byteOffset + ANSWER.length) as ArrayBuffer;
+    const { fields, texts } = await read(new Uint8Array(renamed(own, labels)));
+    expect(fields.slice(0, 5).map(({ name }) => name)).toEqual(["Größe", "Price, before", "less", "odd", "small"]);
+    expect(texts).toEqual((await read(ANSWER)).texts);
   });
 });
