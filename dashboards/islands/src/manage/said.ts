@@ -7,6 +7,9 @@ const FILTER = "filter.";
 const EVENT = "event_id";
 /** So much of an id tells it from others. */
 const SHORT = 8;
+/** Longer, and more of them, tell nobody more. */
+const LONGEST = 80;
+const MOST = 10;
 
 const MOODS: Record<AlertRule["state"], [string, string]> = {
   ok: ["as it should be", "good"],
@@ -28,12 +31,16 @@ export function filtersOf(state: string): Filters {
   return keys.map((key) => ({ dimension: key.slice(FILTER.length), in: query.getAll(key) }));
 }
 
+const cut = (text: string): string => (text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text);
+
 /** "only event: Late Quartet; only channel: online, none". */
 export function only(filters: Filters, titles: Map<string, string>): string {
   const said = filters.map(({ dimension, in: values }) => {
     const isEvent = dimension === EVENT;
-    const named = values.map((value) => (!value ? "none" : isEvent ? (titles.get(value) ?? `…${value.slice(-SHORT)}`) : value));
-    return `only ${isEvent ? "event" : dimension.replaceAll("_", " ")}: ${named.join(", ")}`;
+    const nameOf = (value: string) => (isEvent ? (titles.get(value) ?? `…${value.slice(-SHORT)}`) : value);
+    const named = values.slice(0, MOST).map((value) => (value ? cut(nameOf(value)) : "none"));
+    const more = values.length > MOST ? ` and ${values.length - MOST} more` : "";
+    return `only ${isEvent ? "event" : dimension.replaceAll("_", " ")}: ${named.join(", ")}${more}`;
   });
   return said.join("; ");
 }
@@ -41,7 +48,7 @@ export function only(filters: Filters, titles: Map<string, string>): string {
 /** What is chosen on a page, in words. */
 export function chosen(state: string, titles: Map<string, string>): string {
   const rest = [...new URLSearchParams(state)].filter(([key]) => !key.startsWith(FILTER));
-  const said = rest.map(([key, value]) => `${key === "to" ? "before" : key}: ${value || "none"}`);
+  const said = rest.map(([key, value]) => `${key === "to" ? "before" : key}: ${cut(value) || "none"}`);
   return [only(filtersOf(state), titles), ...said].filter(Boolean).join("; ");
 }
 

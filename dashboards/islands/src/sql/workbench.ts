@@ -105,8 +105,9 @@ export class Workbench {
       this.results.show(sql, found, charted);
       this.history.add({ sql, at: Date.now(), rows: found.count, took: found.took });
       const rows = `${found.count.toLocaleString()} ${found.count === 1 ? "row" : "rows"}`;
-      const told = found.cut ? `The first ${rows}; all are in the files` : rows;
-      say(this.note, `${told} in ${Math.round(found.took).toLocaleString()} ms, as of change ${found.position.toLocaleString()}`);
+      const told = `${found.cut ? "the first " : ""}${rows} in ${Math.round(found.took).toLocaleString()} ms`;
+      const files = found.cut ? "; all are in the files" : "";
+      say(this.note, `${told}, as of change ${found.position.toLocaleString()}${files}`);
     } catch (error) {
       // Another question has taken its place: what is said is of that one.
       if (this.asking !== own) return;

@@ -17,5 +17,7 @@ it("what is filtered by is said in words, an event by its title", () => {
   );
   expect(only(filtersOf(`filter.event_id=${ID}`), new Map())).toBe("only event: …d3ad46fb");
   expect(only([{ dimension: "ticket_type", in: ["Early bird", null] }], new Map())).toBe("only ticket type: Early bird, none");
+  expect(only([{ dimension: "title", in: ["x".repeat(100_000)] }], new Map()).length).toBeLessThan(100);
+  expect(only([{ dimension: "gate", in: Array.from({ length: 12 }, String) }], new Map())).toMatch(/ and 2 more$/);
   expect(chosen("", new Map())).toBe("");
 });
