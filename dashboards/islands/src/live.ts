@@ -46,6 +46,8 @@ export class Live {
   private state: LiveState = "connecting";
   private current = Date.now();
   private since = Date.now();
+  /** Who never was let in would be sent to the log-in and back for ever. */
+  private wasLive = false;
   private news = new Map<string, string>();
   private readonly clock = setInterval(() => this.tick(), 1_000);
   private readonly onVisible = () => (document.hidden ? this.pause() : this.open());
@@ -83,7 +85,8 @@ export class Live {
     if (state === "gone" || state === "out") {
       this.sayNow(told(state, 0));
       // What is being written in a dialog is not taken away. A reader with a link has no log-in to go to.
-      if (state === "out" && document.body.dataset.shared === undefined && !one("dialog[open]")) location.reload();
+      const hasLogIn = document.body.dataset.shared === undefined;
+      if (state === "out" && this.wasLive && hasLogIn && !one("dialog[open]")) location.reload();
       return;
     }
     const wait = state === "full" ? AGAIN_WHEN_FULL : AGAIN;
@@ -116,6 +119,7 @@ export class Live {
 
   private become(state: LiveState): void {
     if (this.state === "live") this.current = Date.now();
+    this.wasLive ||= state === "live";
     this.state = state;
     this.draw();
   }

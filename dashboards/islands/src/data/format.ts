@@ -26,6 +26,15 @@ function numbers(locale: string | undefined, options: Intl.NumberFormatOptions):
 
 const digits = ({ currency, decimals }: Context): number => (currency === null ? 2 : (decimals[currency] ?? 2));
 
+/** How many digits a currency has after its point, where no server says so. */
+export function placesOf(currency: string): number {
+  try {
+    return numbers("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits ?? 2;
+  } catch {
+    return 2;
+  }
+}
+
 /** An amount in the currency's main unit. */
 export const major = (minor: number, context: Context): number => minor / 10 ** digits(context);
 

@@ -28,6 +28,8 @@ export interface Place {
 const ARROW = "application/vnd.apache.arrow.stream";
 /** More rows than anybody reads on a page, and as many bytes as a phone has to spare. */
 const LIMITS = { rows: 20_000, bytes: 32 << 20 };
+/** Batches come whole, and one may have more rows than a page can hold as texts. */
+const MOST_ROWS = 50_000;
 
 export const ask = (sql: string, organizer: string, accept: string, signal?: AbortSignal): Promise<Response> =>
   call("POST", "/v1/sql", { body: { sql, ...(organizer && { organizer_id: organizer }) }, accept, ...(signal && { signal }) });
@@ -37,14 +39,16 @@ export async function run(sql: string, organizer: string, signal: AbortSignal): 
   const response = await ask(sql, organizer, ARROW, signal);
   const position = Number(response.headers.get("Bilten-Position") ?? 0);
   if (!response.body) throw new Error("The answer is empty.");
-  const { fields, batches, rows: count, cut, stream } = await readArrow(response.body, LIMITS);
+  const { fields, batches, rows: read, cut, stream } = await readArrow(response.body, LIMITS);
   const took = performance.now() - started;
-  const texts = batches.flatMap((vectors) =>
-    Array.from({ length: vectors[0]?.length ?? 0 }, (_, row) => vectors.map((vector) => vector.text(row))),
-  );
+  const texts: Answer["texts"] = [];
+  for (const vectors of batches) {
+    for (let row = 0; row < (vectors[0]?.length ?? 0) && texts.length < MOST_ROWS; row += 1)
+      texts.push(vectors.map((vector) => vector.text(row)));
+  }
   const columns = columnsOf(fields, texts);
   const rows = texts.map((row) => rowOf(columns, row));
-  return { columns, texts, rows, count, cut, stream, position, took };
+  return { columns, texts, rows, count: texts.length, cut: cut || read > texts.length, stream, position, took };
 }
 
 /** For charts, which draw with the numbers of JavaScript. What is read is the text. */
