@@ -57,7 +57,8 @@ export function vectorOf(field: Field, parts: Parts): Vector {
 type Text = (row: number) => string | null;
 
 function fromDictionary({ id, index }: NonNullable<Field["dictionary"]>, parts: Parts): Text {
-  const [at, values] = [integers(index.is === "int" ? index : { bits: 32, signed: true }, parts.buffer()), parts.dictionaries.get(id)];
+  const at = integers(index.is === "int" ? index : { bits: 32, signed: true }, parts.buffer());
+  const values = parts.dictionaries.get(id);
   return (row) => values?.text(Number(at(row))) ?? null;
 }
 

@@ -294,7 +294,12 @@ function heatmap(shape: Shape, theme: Theme): Part {
       },
     ],
     mark: { type: "text", fontSize: 11, ...pointer(shape) },
-    encoding: { ...place, text: { field: "label" }, opacity: { condition: fits, value: 0 }, color: { condition: half, value: theme.ink } },
+    encoding: {
+      ...place,
+      text: { field: "label" },
+      opacity: { condition: fits, value: 0 },
+      color: { condition: half, value: theme.ink },
+    },
   };
   return { height: { step: 30 }, layer: [cells, ...(shape.written ? [values] : [])] };
 }
