@@ -3,7 +3,14 @@
 import type { PanelData } from "./data/panel";
 import { el, one, say } from "./dom";
 
-export type LiveState = "connecting" | "live" | "reconnecting" | "paused";
+export type LiveState = "connecting" | "live" | "reconnecting" | "paused" | "full" | "out" | "gone";
+
+/** A source of events never says why it was refused; the status of a plain answer does. */
+export function becauseOf(status: number): LiveState {
+  if (status === 401) return "out";
+  if (status === 403 || status === 404) return "gone";
+  return status === 429 || status === 503 ? "full" : "reconnecting";
+}
 
 /** What the pill says. Seconds count from what was last heard of, since all was current then. */
 export function told(state: LiveState, seconds: number): string {
@@ -18,18 +25,29 @@ export function told(state: LiveState, seconds: number): string {
       return `reconnecting… figures are ${age} old`;
     case "paused":
       return `paused, figures are ${age} old`;
+    case "full":
+      return `too many pages are open; figures are ${age} old`;
+    case "out":
+      return "you are logged out";
+    case "gone":
+      return "you may no longer see this";
   }
 }
 
 /** Not more than one sentence in this time, and only the first few of what changed. */
 const SAY_EVERY = 20_000;
 const MOST_NEWS = 3;
+/** Who asks sooner is one more of those that are too many. */
+const AGAIN_WHEN_FULL = 15_000;
+const AGAIN = 5_000;
 
 export class Live {
   private source: EventSource | null = null;
   private state: LiveState = "connecting";
   private current = Date.now();
   private since = Date.now();
+  /** Who never was let in would be sent to the log-in and back for ever. */
+  private wasLive = false;
   private news = new Map<string, string>();
   private readonly clock = setInterval(() => this.tick(), 1_000);
   private readonly onVisible = () => (document.hidden ? this.pause() : this.open());
@@ -55,9 +73,37 @@ export class Live {
     source.addEventListener("error", () => {
       this.become("reconnecting");
       // An answer that is no stream closes it for good: then it is for us to ask again.
-      if (source.readyState === EventSource.CLOSED)
-        setTimeout(() => this.source === source && !document.hidden && this.open(), 5_000);
+      if (source.readyState === EventSource.CLOSED) void this.refused(source);
     });
+  }
+
+  /** Says why there is no stream, and asks again where that may help. */
+  private async refused(source: EventSource): Promise<void> {
+    const state = await this.why();
+    if (this.source !== source || document.hidden) return;
+    this.become(state);
+    if (state === "gone" || state === "out") {
+      this.sayNow(told(state, 0));
+      // What is being written in a dialog is not taken away. A reader with a link has no log-in to go to.
+      const hasLogIn = document.body.dataset.shared === undefined;
+      if (state === "out" && this.wasLive && hasLogIn && !one("dialog[open]")) location.reload();
+      return;
+    }
+    const wait = state === "full" ? AGAIN_WHEN_FULL : AGAIN;
+    setTimeout(() => this.source === source && !document.hidden && this.open(), wait);
+  }
+
+  private async why(): Promise<LiveState> {
+    const asking = new AbortController();
+    try {
+      const { status } = await fetch(this.address, { headers: { Accept: "text/event-stream" }, signal: asking.signal });
+      return becauseOf(status);
+    } catch {
+      return "reconnecting";
+    } finally {
+      // It may be a stream by now, and that is not read here.
+      asking.abort();
+    }
   }
 
   private pause(): void {
@@ -73,6 +119,7 @@ export class Live {
 
   private become(state: LiveState): void {
     if (this.state === "live") this.current = Date.now();
+    this.wasLive ||= state === "live";
     this.state = state;
     this.draw();
   }
@@ -81,9 +128,13 @@ export class Live {
     this.draw();
     if (this.news.size === 0 || Date.now() - this.since < SAY_EVERY || this.state !== "live") return;
     this.since = Date.now();
-    const place = one("#said");
-    if (place) say(place, [...this.news.values()].slice(0, MOST_NEWS).join(", "));
+    this.sayNow([...this.news.values()].slice(0, MOST_NEWS).join(", "));
     this.news.clear();
+  }
+
+  private sayNow(text: string): void {
+    const place = one("#said");
+    if (place) say(place, text);
   }
 
   private draw(): void {

@@ -1,12 +1,14 @@
 // A dashboard in the browser. A new state is a new address: its HTML is fetched, and takes the place of what was shown.
 
-import { all, one } from "./dom";
+import { all, el, one } from "./dom";
 import { startFilters } from "./filters/bar";
 import { Live } from "./live";
 import { Panels } from "./panel/panels";
 import { startMenus } from "./menus";
 
 const BUSY_AFTER = 150;
+/** A server that has said nothing for so long is away, as one that can't be reached. */
+const PATIENCE = 60_000;
 
 export class Page {
   private panels: Panels | null = null;
@@ -68,13 +70,14 @@ export class Page {
     const main = one("main");
     const busy = setTimeout(() => main?.setAttribute("aria-busy", "true"), BUSY_AFTER);
     try {
-      const response = await fetch(href, { signal: going.signal, headers: { Accept: "text/html" } });
+      const signal = AbortSignal.any([going.signal, AbortSignal.timeout(PATIENCE)]);
+      const response = await fetch(href, { signal, headers: { Accept: "text/html" } });
       if (!response.ok || response.redirected) return location.assign(href);
       const next = new DOMParser().parseFromString(await response.text(), "text/html");
       if (isNew) history.pushState(null, "", href);
       this.replace(next);
     } catch (error) {
-      if (!going.signal.aborted) throw error;
+      if (!going.signal.aborted) this.lost(href, error);
     } finally {
       clearTimeout(busy);
       if (!going.signal.aborted) {
@@ -82,6 +85,21 @@ export class Page {
         one("main")?.removeAttribute("aria-busy");
       }
     }
+  }
+
+  /** The server is away: the bar says again what is shown, and what was chosen can be tried once more. */
+  private lost(href: string, error: unknown): void {
+    const main = one("main");
+    if (!main) throw error;
+    one<HTMLFormElement>("form[data-filters]", main)?.reset();
+    one("[data-lost]", main)?.remove();
+    const again = el("a", { href }, "Try again");
+    again.addEventListener("click", (event) => {
+      event.preventDefault();
+      void this.fetch(href, href !== location.href);
+    });
+    const text = "The server can't be reached, so what you chose is not shown: these are still the figures from before. ";
+    main.prepend(el("p", { class: "notice bad", role: "alert", "data-lost": true }, text, again));
   }
 
   private replace(next: Document): void {

@@ -18,6 +18,8 @@ export interface Shape {
   compares: boolean;
   /** How large the points of a line are, if there are few enough for points. */
   dots: number;
+  /** A series has one point alone, which no line leads to. */
+  lonely: boolean;
   negative: boolean;
   links: boolean;
   small: boolean;
@@ -33,15 +35,21 @@ export const STOPS = "stops";
 export const ROOM = "room";
 
 const FEW = 45;
+/** An area of one place has no width, and one of two is a wedge between what is not known: bars show them. */
+const SURFACE = 3;
+const LONELY = 50;
+/** How wide a letter of a heatmap's values is, with its share of the gap. */
+const LETTER = 6.8;
 const MOST_LETTERS = 34;
 const MOST_WRITTEN = 160;
 
 export function shapeOf(kind: Kind, facet: Facet, small: boolean): Shape {
   const { marks, series, compares, format, context, along, axis } = facet;
   const overTime = typeof marks[0]?.x === "number";
+  const places = overTime ? new Set(marks.map(({ x }) => x)).size : 0;
   const longest = overTime ? 0 : Math.max(4, ...marks.map(({ x }) => String(x).length));
   return {
-    kind,
+    kind: kind === "area" && overTime && places < SURFACE ? (along ? "line" : "bar") : kind,
     overTime,
     along,
     format,
@@ -51,6 +59,7 @@ export function shapeOf(kind: Kind, facet: Facet, small: boolean): Shape {
     currency: context.currency,
     decimals: context.currency === null ? 0 : (context.decimals[context.currency] ?? 2),
     dots: dotsOf(marks.length / Math.max(series.length, 1), along !== null),
+    lonely: overTime && series.some((name) => marks.filter((each) => each.series === name).length === 1),
     negative: marks.some(({ y }) => y < 0),
     links: marks.some(({ href }) => href !== null),
     names: Math.min(longest, MOST_LETTERS),
@@ -164,7 +173,13 @@ function lines(shape: Shape, theme: Theme): Part {
     mark: { type: "line", interpolate, strokeWidth: 2, ...(shape.dots > 0 && { point: { size: shape.dots, filled: true } }) },
     encoding: { ...encoding, y: flat },
   };
-  return { height: shape.small ? 140 : 240, layer: [...before, ...wash, area ? stacked : line, hover(shape, theme)] };
+  const alone = {
+    transform: [{ joinaggregate: [{ op: "count", as: "points" }], groupby: ["series"] }, { filter: "datum.points < 2" }],
+    mark: { type: "point", filled: true, opacity: 1, size: LONELY },
+    encoding: { ...encoding, y: flat },
+  };
+  const drawn = area ? [stacked] : [line, ...(shape.lonely && shape.dots === 0 ? [alone] : [])];
+  return { height: shape.small ? 140 : 240, layer: [...before, ...wash, ...drawn, hover(shape, theme)] };
 }
 
 /** Bars that stand on a time axis, each as wide as its span. */
@@ -265,11 +280,26 @@ function heatmap(shape: Shape, theme: Theme): Part {
     encoding: { ...place, color: { field: "y", type: "quantitative", scale: { range: theme.ramp, zero: true }, legend } },
   };
   // Each value in the colour that stands out from its cell.
+  const fits = { test: `datum.longest * ${LETTER} <= bandwidth("x")`, value: 1 };
   const half = { test: "datum.y > 0.5 * datum.most", value: theme.card };
+  // Where the longest is wider than a cell, values would run into each other: the colours tell, and the tips.
   const values = {
-    transform: [{ joinaggregate: [{ op: "max", field: "y", as: "most" }] }],
+    transform: [
+      { calculate: "length(datum.label)", as: "letters" },
+      {
+        joinaggregate: [
+          { op: "max", field: "y", as: "most" },
+          { op: "max", field: "letters", as: "longest" },
+        ],
+      },
+    ],
     mark: { type: "text", fontSize: 11, ...pointer(shape) },
-    encoding: { ...place, text: { field: "label" }, color: { condition: half, value: theme.ink } },
+    encoding: {
+      ...place,
+      text: { field: "label" },
+      opacity: { condition: fits, value: 0 },
+      color: { condition: half, value: theme.ink },
+    },
   };
   return { height: { step: 30 }, layer: [cells, ...(shape.written ? [values] : [])] };
 }

@@ -26,19 +26,31 @@ function numbers(locale: string | undefined, options: Intl.NumberFormatOptions):
 
 const digits = ({ currency, decimals }: Context): number => (currency === null ? 2 : (decimals[currency] ?? 2));
 
+/** How many digits a currency has after its point, where no server says so. */
+export function placesOf(currency: string): number {
+  try {
+    return numbers("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits ?? 2;
+  } catch {
+    return 2;
+  }
+}
+
 /** An amount in the currency's main unit. */
 export const major = (minor: number, context: Context): number => minor / 10 ** digits(context);
 
 function money(value: number, context: Context, short: boolean): string {
   const places = short ? {} : { minimumFractionDigits: digits(context), maximumFractionDigits: digits(context) };
-  const compact: Intl.NumberFormatOptions = short ? { notation: "compact", maximumFractionDigits: 1 } : {};
+  const compact: Intl.NumberFormatOptions = short
+    ? { notation: "compact", minimumFractionDigits: 0, maximumFractionDigits: 1 }
+    : {};
   const options = { ...places, ...compact };
   if (context.currency === null) return numbers(context.locale, options).format(value);
   try {
     const how = {
       style: "currency",
       currency: context.currency,
-      currencyDisplay: short ? "narrowSymbol" : "symbol",
+      // On axes as in figures: a narrow sign would be another one, and of several currencies at once.
+      currencyDisplay: "symbol",
       ...options,
     } as const;
     return numbers(context.locale, how).format(value);

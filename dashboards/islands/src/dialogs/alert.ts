@@ -1,6 +1,7 @@
 // A rule that writes a mail when a metric is where it should not be.
 
 import { json, ofOrganizer } from "../api";
+import { placesOf } from "../data/format";
 import { el } from "../dom";
 import { ask, choice, field } from "./dialog";
 import { people, recipients } from "./people";
@@ -68,18 +69,10 @@ export const metrics = (): Promise<Metric[]> =>
     Array.isArray(found) ? found : (found.items ?? found.metrics ?? []),
   ));
 
-const places = (currency: string): number => {
-  try {
-    return new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits ?? 2;
-  } catch {
-    return 2;
-  }
-};
-
 /** A threshold as it is kept, and as people write it: minor units and ratios are not for people. */
 export function scaleOf(condition: string, format: string, currency: string): number {
   if (condition.startsWith("unusual")) return 1;
-  return format === "money" ? 10 ** places(currency) : format === "percent" ? 0.01 : 1;
+  return format === "money" ? 10 ** placesOf(currency) : format === "percent" ? 0.01 : 1;
 }
 
 export function unitOf(condition: string, format: string, currency: string): string {

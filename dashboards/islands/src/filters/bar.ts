@@ -42,7 +42,8 @@ export function startFilters(form: HTMLFormElement, go: (href: string) => void):
 function lastDayIsIn(form: HTMLFormElement): void {
   const before = one<HTMLInputElement>("input[name=to]", form);
   if (!before) return;
-  if (before.value) before.value = moved(before.value, -1);
+  // Its default too, which is what it has again when the form is put back.
+  if (before.value) before.defaultValue = before.value = moved(before.value, -1);
   before.dataset.inclusive = "";
   const label = one("[data-to-label]", form);
   if (label) label.textContent = "To";

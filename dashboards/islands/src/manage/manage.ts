@@ -7,6 +7,7 @@ import { type Report, capital, inputOf as reportInput, report } from "../dialogs
 import { quantity } from "../data/format";
 import type { Format } from "../data/panel";
 import { type Child, el } from "../dom";
+import { chosen, filtersOf, moodOf, only, titlesOf } from "./said";
 
 interface Share {
   dashboard_share_id: string;
@@ -131,13 +132,7 @@ function thing({ title, pill, lines, actions }: Thing, draw: () => Promise<void>
 const address = (page: string, state: string, organizer: string): string =>
   `/dashboards/${page}?${state ? `${state}&` : ""}organizer_id=${organizer}`;
 
-/** What is chosen on a page, in words. */
-function chosen(state: string): string {
-  const said = [...new URLSearchParams(state)].map(([key, value]) => `${key.replace("filter.", "")}: ${value || "none"}`);
-  return said.join(", ");
-}
-
-function shareRow(share: Share, organizer: string, draw: () => Promise<void>): HTMLElement {
+async function shareRow(share: Share, organizer: string, draw: () => Promise<void>): Promise<HTMLElement> {
   const path = `/v1/dashboard-shares/${share.dashboard_share_id}`;
   const embed = () => json("PUT", path, { body: { expires_at: share.expires_at, may_embed: !share.may_embed } });
   const end = () =>
@@ -149,7 +144,7 @@ function shareRow(share: Share, organizer: string, draw: () => Promise<void>): H
       title: el("a", { href: address(share.page, share.state, organizer) }, capital(share.page)),
       pill: share.may_embed ? ["in frames", ""] : null,
       lines: [
-        chosen(share.state),
+        capital(chosen(share.state, await titlesOf(filtersOf(share.state)))),
         `Until ${moment(share.expires_at)}. Made by ${share.created_by?.name ?? "somebody"} on ${moment(share.created_at)}.`,
       ],
       actions: [
@@ -167,7 +162,7 @@ const RHYTHM = {
   month: (each: Report) => `On day ${each.month_day ?? 1} of every month`,
 };
 
-function reportRow(each: Report, organizer: string, draw: () => Promise<void>): HTMLElement {
+async function reportRow(each: Report, organizer: string, draw: () => Promise<void>): Promise<HTMLElement> {
   const path = `/v1/reports/${each.report_id}`;
   const state = each.paused ? "paused" : `next on ${moment(each.next_at)}`;
   return thing(
@@ -182,6 +177,7 @@ function reportRow(each: Report, organizer: string, draw: () => Promise<void>): 
           el("a", { href: address(each.page, each.state, organizer) }, capital(each.page)),
           `; ${state}.`,
         ),
+        capital(chosen(each.state, await titlesOf(filtersOf(each.state)))),
         `To ${each.recipients.map(({ name }) => name).join(", ")}. Last sent: ${moment(each.last_sent_at)}.`,
         each.last_error,
       ],
@@ -198,14 +194,6 @@ function reportRow(each: Report, organizer: string, draw: () => Promise<void>): 
     draw,
   );
 }
-
-const MOODS: Record<AlertRule["state"], [string, string]> = {
-  ok: ["as it should be", "good"],
-  firing: ["firing", "bad"],
-  new: ["not checked yet", ""],
-  too_little_history: ["too little history", ""],
-  paused: ["paused", ""],
-};
 
 async function alertRow(rule: AlertRule, organizer: string, draw: () => Promise<void>): Promise<HTMLElement> {
   const path = `/v1/alert-rules/${rule.alert_rule_id}`;
@@ -230,9 +218,10 @@ async function alertRow(rule: AlertRule, organizer: string, draw: () => Promise<
   return thing(
     {
       title: rule.name,
-      pill: MOODS[rule.state],
+      pill: moodOf(rule),
       lines: [
         `${metric?.label ?? rule.metric} ${WINDOWS[rule.time_window] ?? rule.time_window} ${CONDITIONS[rule.condition] ?? rule.condition} ${limit}.`,
+        capital(only(rule.filters ?? [], await titlesOf(rule.filters ?? []))),
         seen && `${capital(seen)}. Last checked: ${moment(rule.last_checked_at)}.`,
         `To ${rule.recipients.map(({ name }) => name).join(", ")}.`,
         rule.last_error,

@@ -45,7 +45,7 @@ export class Panels {
     if (pivot)
       whenSeen(
         pivot,
-        () => (panel.pivot = import("./pivot").then(({ Pivot }) => Pivot.open(pivot, String(pivot.dataset.pivot)))),
+        () => (panel.pivot = import("./pivot").then(({ Pivot }) => Pivot.open(pivot, String(pivot.dataset.pivot), data))),
       );
     this.show(panel, data, false);
   }

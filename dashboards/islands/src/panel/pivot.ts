@@ -9,6 +9,8 @@ import viewerWasm from "@perspective-dev/viewer/dist/wasm/perspective-viewer.was
 import "@perspective-dev/viewer-datagrid";
 import "@perspective-dev/viewer/themes/pro.css";
 import "@perspective-dev/viewer/themes/pro-dark.css";
+import { renamed } from "../arrow/rename";
+import type { PanelData } from "../data/panel";
 import { isDark } from "../theme";
 import { el } from "../dom";
 
@@ -46,22 +48,34 @@ function named(viewer: Viewer, looks = LOOKS): void {
   if (looks > 0 && !buttons.some(Boolean)) setTimeout(() => named(viewer, looks - 1), 50);
 }
 
+/** What readers call the columns of a panel's rows. */
+function labelsOf({ columns }: PanelData): Map<string, string> {
+  const pairs = columns.flatMap(({ name, label, before }): [string, string][] => [
+    [name, label],
+    ...(before ? [[before, `${label}, before`] as [string, string]] : []),
+  ]);
+  return new Map(pairs);
+}
+
 export class Pivot {
   private constructor(
     private readonly viewer: Viewer,
     private readonly table: Table,
-    private readonly address: string | null,
+    private readonly rows: (() => Promise<ArrayBuffer>) | null,
   ) {}
 
   /** Shows the rows of an address that answers Arrow. */
-  static async open(host: HTMLElement, address: string): Promise<Pivot> {
-    const response = await fetch(address);
-    if (!response.ok) throw new Error(`the rows could not be had (${response.status})`);
-    return Pivot.of(host, await response.arrayBuffer(), address);
+  static async open(host: HTMLElement, address: string, panel: PanelData): Promise<Pivot> {
+    const rows = async () => {
+      const response = await fetch(address);
+      if (!response.ok) throw new Error(`the rows could not be had (${response.status})`);
+      return renamed(await response.arrayBuffer(), labelsOf(panel));
+    };
+    return Pivot.of(host, await rows(), rows);
   }
 
   /** Shows rows that are here already. */
-  static async of(host: HTMLElement, arrow: ArrayBuffer, address: string | null = null): Promise<Pivot> {
+  static async of(host: HTMLElement, arrow: ArrayBuffer, rows: (() => Promise<ArrayBuffer>) | null = null): Promise<Pivot> {
     const client = await start();
     const name = `rows-${(count += 1)}`;
     const table = await client.table(arrow, { name });
@@ -71,13 +85,13 @@ export class Pivot {
     const settings = innerWidth > 900 && host.dataset.settings === "open";
     await viewer.restore({ table: name, plugin: "Datagrid", title: host.dataset.title ?? "Rows", theme: theme(), settings });
     named(viewer);
-    return new Pivot(viewer, table, address);
+    return new Pivot(viewer, table, rows);
   }
 
+  /** What can't be had now comes with what is new next. */
   async refresh(): Promise<void> {
-    if (this.address === null) return;
-    const response = await fetch(this.address);
-    if (response.ok) await this.table.replace(await response.arrayBuffer());
+    const rows = await this.rows?.().catch(() => null);
+    if (rows) await this.table.replace(rows);
   }
 
   async repaint(): Promise<void> {

@@ -1,7 +1,8 @@
 // A chart of an answer: which mark, what along, how much, and in which colours.
 
 import { type Child, el } from "../dom";
-import type { Column, PanelData } from "../data/panel";
+import { placesOf } from "../data/format";
+import { type Column, type PanelData, currencyOf } from "../data/panel";
 import { choice, field } from "../dialogs/dialog";
 import type { Answer } from "./run";
 
@@ -58,6 +59,7 @@ export function chartOf({ columns, rows, position }: Answer, { mark, x, y, colou
     ...(value?.format === "money" ? columns.filter(({ name }) => name === "currency" && name !== x && name !== colour) : []),
     ...(value ? [{ ...value, role: "metric" as const }] : []),
   ];
+  const codes = new Set(rows.map(currencyOf).filter((code) => code !== null));
   return {
     id: "answer",
     title: value?.label ?? "",
@@ -66,7 +68,7 @@ export function chartOf({ columns, rows, position }: Answer, { mark, x, y, colou
     columns: used,
     grain: null,
     rows,
-    decimals: {},
+    decimals: Object.fromEntries([...codes].map((code) => [code, placesOf(code)])),
     drill: null,
     position,
     error: null,

@@ -2,11 +2,11 @@
 
 import { Chart } from "../chart/chart";
 import { savePicture } from "../chart/png";
-import { contextOf, shown } from "../data/format";
+import type { Pivot } from "../panel/pivot";
 import { isNumber } from "../panel/table";
 import { el, save } from "../dom";
 import { type Charted, chartOf, chooser, guess } from "./chart";
-import { ARROW, type Answer, ask, isNotOffered } from "./run";
+import { type Answer, ask } from "./run";
 
 const MOST = 500;
 const FILES = [
@@ -19,12 +19,14 @@ type View = "table" | "chart" | "pivot";
 
 export class Results {
   private chart: Chart | null = null;
+  private pivoted: Promise<Pivot> | null = null;
   charted: Charted | null = null;
   private view: View = "table";
 
   constructor(
     private readonly host: HTMLElement,
     private readonly organizer: string,
+    /** Says what went wrong; null takes back what was said. */
     private readonly trouble: (error: unknown) => void,
   ) {}
 
@@ -38,14 +40,13 @@ export class Results {
     const views: [View, string, () => void][] = [
       ["table", "Table", () => body.replaceChildren(table(answer))],
       ["chart", "Chart", () => this.draw(body, answer)],
-      ["pivot", "Pivot", () => this.pivot(body, sql)],
+      ["pivot", "Pivot", () => this.pivot(body, answer)],
     ];
     const tabs = views.map(([name, label, open]) => {
       const tab = el("button", { type: "button", role: "tab", id: `tab-${name}`, "aria-controls": "view" }, label);
       const choose = () => {
         this.view = name;
-        this.chart?.gone();
-        this.chart = null;
+        this.drop();
         for (const each of tabs) {
           each.setAttribute("aria-selected", String(each === tab));
           each.tabIndex = each === tab ? 0 : -1;
@@ -76,9 +77,16 @@ export class Results {
     tabs[views.findIndex(([name]) => name === this.view)]?.click();
   }
 
-  clear(): void {
+  /** What is drawn takes memory until it is told to go. */
+  private drop(): void {
     this.chart?.gone();
     this.chart = null;
+    void this.pivoted?.then((pivot) => pivot.gone()).catch(() => undefined);
+    this.pivoted = null;
+  }
+
+  clear(): void {
+    this.drop();
     this.host.replaceChildren();
   }
 
@@ -105,31 +113,34 @@ export class Results {
       },
       "PNG",
     );
-    body.replaceChildren(chooser(answer.columns, charted, redraw, png), place);
+    const note = cutNote(answer);
+    body.replaceChildren(chooser(answer.columns, charted, redraw, png), place, ...(note ? [note] : []));
     redraw();
   }
 
-  private pivot(body: HTMLElement, sql: string): void {
-    body.replaceChildren(el("p", { class: "muted", role: "status" }, "Getting the rows…"));
+  private pivot(body: HTMLElement, answer: Answer): void {
+    const place = el("div", { class: "pivot-place", "data-settings": "open" });
+    const note = cutNote(answer);
+    body.replaceChildren(place, ...(note ? [note] : []));
     const open = async () => {
-      const [{ Pivot }, response] = await Promise.all([import("../panel/pivot"), ask(sql, this.organizer, ARROW)]);
-      const place = el("div", { class: "pivot-place", "data-settings": "open" });
-      body.replaceChildren(place);
-      await Pivot.of(place, await response.arrayBuffer());
+      const { Pivot } = await import("../panel/pivot");
+      return Pivot.of(place, await new Blob(answer.stream as BlobPart[]).arrayBuffer());
     };
-    open().catch(this.trouble);
+    this.pivoted = open();
+    this.pivoted.catch(this.trouble);
   }
 
   private file(label: string, type: string, end: string, sql: string): HTMLElement {
     const button = el("button", { type: "button", class: "plain", "aria-label": `Save as ${label}` }, label);
     button.addEventListener("click", () => {
       button.disabled = true;
+      this.trouble(null);
       ask(sql, this.organizer, type)
         .then((response) => response.blob())
         .then((blob) => save(blob, `answer.${end}`))
         .catch((error: unknown) => {
-          if (isNotOffered(error)) button.remove();
-          else this.trouble(error);
+          const why = error instanceof Error ? error.message : String(error);
+          this.trouble(new Error(`There is no ${label} of this answer. ${why}`));
         })
         .finally(() => (button.disabled = false));
     });
@@ -137,32 +148,23 @@ export class Results {
   }
 }
 
-function table({ columns, rows }: Answer): HTMLElement {
+/** Said wherever the rows are shown that the page has, and these are not all. */
+const cutNote = ({ cut, count }: Answer): HTMLElement | null =>
+  cut ? el("p", { class: "note" }, `The first ${count.toLocaleString()} rows; all are in the files.`) : null;
+
+function table(answer: Answer): HTMLElement {
+  const { columns, texts, count, cut } = answer;
   const head = columns.map((column) => el("th", { scope: "col", class: isNumber(column) && "number" }, column.label));
-  const body = rows.slice(0, MOST).map((row) => {
-    const context = contextOf(row, {});
-    return el(
+  const body = texts.slice(0, MOST).map((row) =>
+    el(
       "tr",
       {},
-      ...columns.map((column) => {
-        const value = row[column.name];
-        const text =
-          value !== null && typeof value === "object"
-            ? JSON.stringify(value)
-            : column.format === "money" || column.format === "text"
-              ? value
-              : shown(value, column.format, context);
-        return el(
-          "td",
-          { class: isNumber(column) && "number" },
-          text === null || text === undefined ? el("span", { class: "muted" }, "null") : String(text),
-        );
-      }),
-    );
-  });
-  const cut =
-    rows.length > MOST &&
-    el("p", { class: "note" }, `The first ${MOST} of ${rows.length.toLocaleString()} rows. The files have all of them.`);
+      ...columns.map((column, index) =>
+        el("td", { class: isNumber(column) && "number" }, row[index] ?? el("span", { class: "muted" }, "null")),
+      ),
+    ),
+  );
+  const all = `${cut ? "more than " : ""}${count.toLocaleString()} rows`;
   return el(
     "div",
     {},
@@ -171,6 +173,6 @@ function table({ columns, rows }: Answer): HTMLElement {
       { class: "scroll", tabindex: "0", role: "region", "aria-label": "Rows" },
       el("table", {}, el("thead", {}, el("tr", {}, ...head)), el("tbody", {}, ...body)),
     ),
-    cut,
+    count > MOST && el("p", { class: "note" }, `The first ${MOST} of ${all}. The files have all of them.`),
   );
 }

@@ -1,11 +1,20 @@
 // A question to the lake, and what comes back.
 
-import { Refused, call } from "../api";
-import type { Column, Format, Row } from "../data/panel";
+import { call } from "../api";
+import { readArrow } from "../arrow/stream";
+import type { Field, Type } from "../arrow/types";
+import type { Column, Format, Row, Value } from "../data/panel";
 
 export interface Answer {
   columns: Column[];
+  /** What the lake said, digit by digit. */
+  texts: (string | null)[][];
   rows: Row[];
+  count: number;
+  /** There are more rows than these: the files have them. */
+  cut: boolean;
+  /** The same rows as they came, for the pivot. */
+  stream: Uint8Array[];
   position: number;
   took: number;
 }
@@ -16,41 +25,67 @@ export interface Place {
   column: number;
 }
 
-export const ARROW = "application/vnd.apache.arrow.stream";
+const ARROW = "application/vnd.apache.arrow.stream";
+/** More rows than anybody reads on a page, and as many bytes as a phone has to spare. */
+const LIMITS = { rows: 20_000, bytes: 32 << 20 };
+/** Batches come whole, and one may have more rows than a page can hold as texts. */
+const MOST_ROWS = 50_000;
 
 export const ask = (sql: string, organizer: string, accept: string, signal?: AbortSignal): Promise<Response> =>
   call("POST", "/v1/sql", { body: { sql, ...(organizer && { organizer_id: organizer }) }, accept, ...(signal && { signal }) });
 
 export async function run(sql: string, organizer: string, signal: AbortSignal): Promise<Answer> {
   const started = performance.now();
-  const response = await ask(sql, organizer, "application/json", signal);
-  const rows = (await response.json()) as Row[];
+  const response = await ask(sql, organizer, ARROW, signal);
+  const position = Number(response.headers.get("Bilten-Position") ?? 0);
+  if (!response.body) throw new Error("The answer is empty.");
+  const { fields, batches, rows: read, cut, stream } = await readArrow(response.body, LIMITS);
   const took = performance.now() - started;
-  return { columns: columnsOf(rows), rows, position: Number(response.headers.get("Bilten-Position") ?? 0), took };
+  const texts: Answer["texts"] = [];
+  for (const vectors of batches) {
+    for (let row = 0; row < (vectors[0]?.length ?? 0) && texts.length < MOST_ROWS; row += 1)
+      texts.push(vectors.map((vector) => vector.text(row)));
+  }
+  const columns = columnsOf(fields, texts);
+  const rows = texts.map((row) => rowOf(columns, row));
+  return { columns, texts, rows, count: texts.length, cut: cut || read > texts.length, stream, position, took };
+}
+
+/** For charts, which draw with the numbers of JavaScript. What is read is the text. */
+function rowOf(columns: Column[], texts: (string | null)[]): Row {
+  const pairs = columns.map(({ name, role }, index): [string, Value] => {
+    const text = texts[index] ?? null;
+    if (text === null || role !== "metric") return [name, text];
+    const number = Number(text);
+    return [name, Number.isFinite(number) ? number : null];
+  });
+  return Object.fromEntries(pairs);
 }
 
 const LOOKED_AT = 200;
 const TIME = /^\d{4}-\d\d-\d\d(T\d\d:\d\d|$)/;
+const NUMBERS = new Set<Type["is"]>(["int", "float", "decimal"]);
 
-/** What the columns are, by their values: an answer says no types. */
-export function columnsOf(rows: Row[]): Column[] {
-  const sample = rows.slice(0, LOOKED_AT);
-  const names = [...new Set(sample.flatMap(Object.keys))];
-  const hasCurrency = names.includes("currency");
-  return names.map((name) => {
-    const values = sample.map((row) => row[name]).filter((value) => value !== null && value !== undefined);
-    const [role, format] = kindOf(name, values, hasCurrency);
-    return { name, label: name, role, format };
+/** What the columns are: by their types, and texts by what is in them. Two of one name are two. */
+export function columnsOf(fields: Field[], texts: (string | null)[][]): Column[] {
+  const hasCurrency = fields.some(({ name }) => name === "currency");
+  const seen = new Map<string, number>();
+  return fields.map(({ name: label, type }, index) => {
+    const again = (seen.get(label) ?? 0) + 1;
+    seen.set(label, again);
+    const values = texts.slice(0, LOOKED_AT).flatMap((row) => row[index] ?? []);
+    const [role, format] = kindOf(label, type, values, hasCurrency);
+    return { name: again === 1 ? label : `${label} (${again})`, label, role, format };
   });
 }
 
-function kindOf(name: string, values: unknown[], hasCurrency: boolean): [Column["role"], Format] {
-  if (values.length > 0 && values.every((value) => typeof value === "number")) {
+function kindOf(name: string, type: Type, values: string[], hasCurrency: boolean): [Column["role"], Format] {
+  if (NUMBERS.has(type.is)) {
     if (name.endsWith("_minor") && hasCurrency) return ["metric", "money"];
-    return ["metric", values.every(Number.isInteger) ? "integer" : "decimal"];
+    return ["metric", values.every((value) => Number.isInteger(Number(value))) ? "integer" : "decimal"];
   }
-  if (values.length > 0 && values.every((value) => typeof value === "string" && TIME.test(value))) {
-    const days = values.every((value) => String(value).length === 10 || String(value).slice(11).startsWith("00:00:00"));
+  if (values.length > 0 && values.every((value) => TIME.test(value))) {
+    const days = values.every((value) => value.length === 10 || value.slice(11).startsWith("00:00:00"));
     return ["time", days ? "day" : "moment"];
   }
   return ["dimension", "text"];
@@ -62,5 +97,3 @@ export function placeOf(error: unknown): Place | null {
   const found = /line:?\s*(\d+),?\s*column:?\s*(\d+)/i.exec(error.message);
   return found ? { line: Number(found[1]), column: Number(found[2]) } : null;
 }
-
-export const isNotOffered = (error: unknown): boolean => error instanceof Refused && error.code === "not_acceptable";

@@ -92,24 +92,31 @@ export class Workbench {
     if (!sql) return this.editor.focus();
     this.asking?.abort();
     const own = (this.asking = new AbortController());
+    const charted = this.charted;
+    this.charted = null;
     this.busy(true);
     say(this.note, "Asking…");
     this.editor.good();
+    // An answer, and its files, never stand below another question.
+    this.results.clear();
     try {
       const found = await run(sql, this.organizer, own.signal);
-      this.results.show(sql, found, this.charted);
-      this.history.add({ sql, at: Date.now(), rows: found.rows.length, took: found.took });
-      const rows = `${found.rows.length.toLocaleString()} ${found.rows.length === 1 ? "row" : "rows"}`;
-      say(this.note, `${rows} in ${Math.round(found.took).toLocaleString()} ms, as of change ${found.position.toLocaleString()}`);
+      if (this.asking !== own) return;
+      this.results.show(sql, found, charted);
+      this.history.add({ sql, at: Date.now(), rows: found.count, took: found.took });
+      const rows = `${found.count.toLocaleString()} ${found.count === 1 ? "row" : "rows"}`;
+      const told = `${found.cut ? "the first " : ""}${rows} in ${Math.round(found.took).toLocaleString()} ms`;
+      const files = found.cut ? "; all are in the files" : "";
+      say(this.note, `${told}, as of change ${found.position.toLocaleString()}${files}`);
     } catch (error) {
+      // Another question has taken its place: what is said is of that one.
+      if (this.asking !== own) return;
       say(this.note, own.signal.aborted ? "Cancelled." : "");
       if (!own.signal.aborted) {
-        this.results.clear();
         this.wrong(error);
         this.history.add({ sql, at: Date.now(), rows: null, took: 0 });
       }
     } finally {
-      this.charted = null;
       if (this.asking === own) this.busy(false);
       this.drawPast();
     }
@@ -123,6 +130,7 @@ export class Workbench {
   }
 
   private wrong(error: unknown): void {
+    if (error === null) return void (this.trouble.hidden = true);
     const text = error instanceof Error ? error.message : String(error);
     this.trouble.textContent = text;
     this.trouble.hidden = false;
@@ -142,7 +150,7 @@ export class Workbench {
         this.editor.focus();
       };
       const what = el("code", {}, sql.replace(/\s+/g, " ").slice(0, KNOWN_BY));
-      const how = el("span", { class: "muted" }, `${when}, ${count === null ? "failed" : `${count.toLocaleString()} rows`}`);
+      const how = el("span", { class: "muted" }, `${when}, ${count === null ? "failed" : `${count.toLocaleString()} ${count === 1 ? "row" : "rows"}`}`);
       return el("li", {}, el("button", { type: "button", class: "name", onclick: use }, what, how));
     });
     const forget = () => {

@@ -70,6 +70,33 @@ it("a page that nobody sees pauses, and has caught up when it is seen again", as
   await page.context().close();
 });
 
+it.each([
+  [429, "too many pages are open"],
+  [403, "you may no longer see this"],
+])("a page that is refused with %i says so", async (status, text) => {
+  const page = await staff(browser);
+  await page.route("**/live?*", (route) => route.fulfill({ status, body: "{}" }));
+  await page.goto("/dashboards/overview");
+  await expect.poll(() => page.locator("[data-live-state]").innerText()).toContain(text);
+  await page.context().close();
+});
+
+it("a choice that the server never hears of is taken back, and can be tried again", async () => {
+  const page = await staff(browser);
+  await page.goto("/dashboards/overview");
+  await page.locator("form.enhanced").waitFor();
+  const before = await page.locator("[name=compare]").inputValue();
+  await page.route("**/dashboards/overview?*", (route) => route.abort());
+  await page.locator("[name=compare]").selectOption("year");
+  await page.getByRole("alert").getByText("can't be reached").waitFor();
+  expect(await page.locator("[name=compare]").inputValue()).toBe(before);
+  await page.unroute("**/dashboards/overview?*");
+  await page.getByRole("link", { name: "Try again" }).click();
+  await page.waitForURL(/compare=year/);
+  expect(await page.getByRole("alert").count()).toBe(0);
+  await page.context().close();
+});
+
 it("a bar leads to the page of its event, and so does the row of its table", async () => {
   const page = await staff(browser);
   await page.goto("/dashboards/overview");

@@ -29,6 +29,26 @@ it("a question is answered, and the answer says as of when", async () => {
   expect(await page.locator(".run [role=status]").innerText()).toMatch(/^\d+ rows? in [\d,]+ ms, as of change [\d,]+$/);
 });
 
+it("what is shown is what the lake said, digit by digit", async () => {
+  await run("select 9007199254740993 as big, 1.10::decimal(20, 2) as price, 'NaN'::double as odd");
+  for (const name of ["9007199254740993", "1.10", "NaN"]) await page.getByRole("cell", { name, exact: true }).waitFor();
+});
+
+it("an answer that is too large for a page is cut, and says so", async () => {
+  await run("select value from generate_series(1, 3000000)");
+  await page.getByRole("status").getByText("all are in the files").waitFor();
+  expect(await page.locator(".answer tbody tr").count()).toBe(500);
+});
+
+it("no answer stands below another question", async () => {
+  await run(COUNTED);
+  await page.getByRole("cell", { name: "paid" }).waitFor();
+  await run("select count(*) from generate_series(1, 60000) a, generate_series(1, 60000) b where (a.value * b.value) % 7 = 3");
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await page.getByRole("status").getByText("Cancelled.").waitFor();
+  expect(await page.locator(".answer").innerText()).toBe("");
+});
+
 it("what is wrong is told, with its place in the text", async () => {
   await run("select status\nfrm orders");
   await page.locator(".trouble:visible").waitFor();

@@ -201,6 +201,26 @@ describe("specifications", () => {
     expect(spec).toContain('"strokeDash":[4,4]');
   });
 
+  it("areas of a day or two are bars, which can be seen", () => {
+    const shape = (count: number) => {
+      const each = Array.from({ length: count }, (_, day) => ({ at: `2026-05-0${day + 1}T00:00:00`, tickets_sold: 2 }));
+      return shapeOf("area", only(panel({ kind: "area", columns: [at, tickets], rows: each })), false);
+    };
+    expect([1, 2, 3].map((count) => shape(count).kind)).toEqual(["bar", "bar", "area"]);
+    expect(JSON.stringify(specOf(shape(1), theme, 600))).toContain('"rect"');
+  });
+
+  it("a point that no line leads to is one that can be seen", () => {
+    const steps = Array.from({ length: 60 }, (_, day) => ({ days_to_event: day, title: "a", tickets_sold: day }));
+    const data = (more: typeof steps) =>
+      panel({ columns: [daysLeft, title, tickets], grain: null, rows: [...steps, ...more] });
+    const spec = (more: typeof steps) => JSON.stringify(specOf(shapeOf("line", only(data(more)), false), theme, 600));
+    expect(spec([])).not.toContain('"joinaggregate"');
+    const lonely = spec([{ days_to_event: 3, title: "b", tickets_sold: 1 }]);
+    expect(lonely).toContain('"joinaggregate"');
+    expect(() => compile(JSON.parse(lonely) as never, { config: config(theme) })).not.toThrow();
+  });
+
   it("new marks of the same form leave the chart as it is", () => {
     const days = (count: number) =>
       panel({

@@ -30,6 +30,8 @@ describe("numbers", () => {
 
   it("beside an axis numbers are short", () => {
     expect(brief(1_250_000, "money", en)).toMatch(/^€1\.3m$/i);
+    expect(plain(brief(15_000, "money", { ...en, currency: "PLN" }))).toMatch(/^PLN 15k$/i);
+    expect(plain(shown(8_659_000, "money", { ...en, currency: "PLN" }))).toBe("PLN 86,590.00");
     expect(brief(12_500, "integer", en)).toMatch(/^12\.5k$/i);
     expect(brief(0.5, "percent", en)).toBe("50%");
   });

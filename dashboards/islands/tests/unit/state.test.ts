@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { drilled, shareable, tidyState, withFilter, withoutFilter } from "../../src/data/state";
-import { told } from "../../src/live";
+import { becauseOf, told } from "../../src/live";
 
 const state = (text: string) => tidyState(new URLSearchParams(text));
 
@@ -42,4 +42,19 @@ it("the page says how old its figures are when they do not move", () => {
   expect(told("live", 0)).toBe("live");
   expect(told("reconnecting", 12)).toBe("reconnecting… figures are 12 s old");
   expect(told("paused", 125)).toBe("paused, figures are 2 min old");
+});
+
+it("the page says why it is refused, and who waits in vain is not told to wait", () => {
+  expect([401, 403, 404, 429, 503, 500, 200].map(becauseOf)).toEqual([
+    "out",
+    "gone",
+    "gone",
+    "full",
+    "full",
+    "reconnecting",
+    "reconnecting",
+  ]);
+  expect(told("full", 75)).toBe("too many pages are open; figures are 1 min old");
+  expect(told("gone", 75)).toBe("you may no longer see this");
+  expect(told("out", 75)).toBe("you are logged out");
 });
