@@ -32,6 +32,7 @@ pub mod relations;
 mod remote;
 mod scan;
 mod session;
+mod size;
 mod snapshot;
 mod store;
 mod sum;

@@ -5,12 +5,11 @@ use crate::{
     engine::Running,
     error::{Error, Result},
     lake::Lake,
-    postgres,
+    postgres, size,
     values::{self, Described, Parameter},
 };
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use datafusion::{
-    common::{DataFusionError, tree_node::TreeNodeRecursion},
     execution::{SendableRecordBatchStream, SessionState},
     logical_expr::LogicalPlan,
     physical_plan::execute_stream,
@@ -30,16 +29,6 @@ use tokio::{
     time::{Instant, Sleep},
 };
 use tokio_util::task::AbortOnDropHandle;
-
-/// Longer than any query a person writes; the planner's cost grows faster than the text, and so does its stack.
-const MAX_SQL_BYTES: usize = 16 * 1024;
-
-/// The planner's time grows with the square of a chain of operators, and planning can't be interrupted.
-const MAX_OPERATORS: usize = 1_000;
-
-/// Tables, subqueries and values that a query reads, with views and what is named by `with` written out: each that reads two
-/// of the one before doubles them.
-const MOST_RELATIONS: usize = 250;
 
 /// How long a query waits for the tables to agree after a crash.
 const CATCH_UP: Duration = Duration::from_secs(30);
@@ -136,7 +125,7 @@ impl Session {
         let task = self.lake.inner.engine.threads()?.spawn(async move {
             // Planning can't be interrupted, so this is held for as long as it takes.
             let _held = query.held;
-            values::describe(session.plan(&query.state, &query.sql).await?, parameters)
+            values::describe(planning(session.plan(&query.state, &query.sql))?, parameters)
         });
         let described = tokio::time::timeout_at(deadline, AbortOnDropHandle::new(task)).await;
         let limit = self.lake.inner.options.query_timeout;
@@ -146,7 +135,7 @@ impl Session {
     /// The statements of what a client of PostgreSQL sends, in terms that [`Session::sql`] understands. Read where
     /// stacks are deep.
     pub async fn statements(&self, sql: &str) -> Result<Vec<postgres::Statement>> {
-        check_size(sql)?;
+        size::check_text(sql)?;
         let sql = sql.to_owned();
         let task = self
             .lake
@@ -159,7 +148,7 @@ impl Session {
 
     /// Waits for a turn, and for the view that the query will see.
     async fn admit(&self, sql: &str) -> Result<Admitted> {
-        check_size(sql)?;
+        size::check_text(sql)?;
         let inner = &self.lake.inner;
         let options = &inner.options;
         let turn = inner.engine.turn(&self.principal, options.query_slots);
@@ -181,14 +170,12 @@ impl Session {
     }
 
     async fn plan(&self, state: &SessionState, sql: &str) -> Result<LogicalPlan> {
-        let plan = state.create_logical_plan(sql).await?;
+        let statement = state.sql_to_statement(sql, &state.config_options().sql_parser.dialect)?;
+        size::check_statement(&statement)?;
+        let plan = state.statement_to_plan(statement).await?;
         self.may_run(&plan)?;
-        match relations(&plan, MOST_RELATIONS)? {
-            ..=MOST_RELATIONS => Ok(plan),
-            _ => Err(Error::invalid(format!(
-                "a query reads at most {MOST_RELATIONS} relations"
-            ))),
-        }
+        size::check_plan(&plan)?;
+        Ok(plan)
     }
 
     async fn start(
@@ -197,12 +184,10 @@ impl Session {
         sql: &str,
         parameters: Vec<Parameter>,
     ) -> Result<SendableRecordBatchStream> {
-        let planned = async {
+        let plan = planning(async {
             let plan = values::bind(self.plan(state, sql).await?, parameters)?;
             Ok::<_, Error>(state.create_physical_plan(&plan).await?)
-        };
-        // Planning gives the thread back at no point, so others get another one.
-        let plan = tokio::task::block_in_place(|| Handle::current().block_on(planned))?;
+        })?;
         Ok(execute_stream(plan, state.task_ctx())?)
     }
 
@@ -222,36 +207,9 @@ impl Session {
     }
 }
 
-fn check_size(sql: &str) -> Result<()> {
-    if sql.len() > MAX_SQL_BYTES {
-        return Err(Error::invalid(format!("a query has at most {MAX_SQL_BYTES} bytes")));
-    }
-    if sql.bytes().filter(|byte| b"+-*/%|".contains(byte)).count() > MAX_OPERATORS {
-        return Err(Error::invalid(format!(
-            "a query has at most {MAX_OPERATORS} arithmetic operators"
-        )));
-    }
-    Ok(())
-}
-
-/// How many relations a plan reads; not more than one above `most`, however many there are.
-fn relations(plan: &LogicalPlan, most: usize) -> Result<usize, DataFusionError> {
-    let mut count = 0;
-    plan.apply_with_subqueries(|node| {
-        count += match node {
-            LogicalPlan::TableScan(scan) => match scan.source.get_logical_plan() {
-                Some(view) => relations(&view, most - count)?,
-                None => 1,
-            },
-            node => usize::from(node.inputs().is_empty()),
-        };
-        Ok(if count > most {
-            TreeNodeRecursion::Stop
-        } else {
-            TreeNodeRecursion::Continue
-        })
-    })?;
-    Ok(count)
+/// Planning gives its thread back at no point, so others get another one meanwhile.
+fn planning<T>(plan: impl Future<Output = T>) -> T {
+    tokio::task::block_in_place(|| Handle::current().block_on(plan))
 }
 
 /// Hands batches on; `None` marks the end, so that a query that died isn't taken for one that is done.

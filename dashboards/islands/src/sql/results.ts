@@ -10,7 +10,7 @@ import { type Answer, ask } from "./run";
 
 const MOST = 500;
 const FILES = [
-  ["CSV", "text/csv", "csv"],
+  ["CSV", "text/csv; for=spreadsheet", "csv"],
   ["XLSX", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx"],
   ["Parquet", "application/vnd.apache.parquet", "parquet"],
 ] as const;

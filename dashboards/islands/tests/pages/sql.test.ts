@@ -82,7 +82,7 @@ it("an answer becomes a chart, a pivot and files", async () => {
   await page.locator(".answer .drawn svg").waitFor();
   await page.getByRole("tab", { name: "Pivot" }).click();
   await page.locator("perspective-viewer-datagrid td").first().waitFor();
-  const begins: Record<string, string> = { CSV: "status,orders", Parquet: "PAR1" };
+  const begins: Record<string, string> = { CSV: "status,orders", XLSX: "PK", Parquet: "PAR1" };
   for (const [name, start] of Object.entries(begins)) {
     const coming = page.waitForEvent("download");
     await page.getByRole("button", { name: `Save as ${name}` }).click();

@@ -208,7 +208,7 @@ async fn the_system_schema_tells_freshness_lag_tables_commits_and_queries() {
     }]);
     let fresh = table(
         &lake,
-        &tenant(1),
+        &admin(),
         "select visible_seq, visible_offsets, committed_offsets, tail_rows, last_visible_at
          from system.freshness where table_name = 'order_changes'",
     )
