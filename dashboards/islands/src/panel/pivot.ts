@@ -9,7 +9,8 @@ import viewerWasm from "@perspective-dev/viewer/dist/wasm/perspective-viewer.was
 import "@perspective-dev/viewer-datagrid";
 import "@perspective-dev/viewer/themes/pro.css";
 import "@perspective-dev/viewer/themes/pro-dark.css";
-import { renamed } from "../arrow/rename";
+import { type Read, readArrow } from "../arrow/read";
+import { bytesOf } from "../arrow/write";
 import type { PanelData } from "../data/panel";
 import { isDark } from "../theme";
 import { el } from "../dom";
@@ -68,14 +69,18 @@ export class Pivot {
   static async open(host: HTMLElement, address: string, panel: PanelData): Promise<Pivot> {
     const rows = async () => {
       const response = await fetch(address);
-      if (!response.ok) throw new Error(`the rows could not be had (${response.status})`);
-      return renamed(await response.arrayBuffer(), labelsOf(panel));
+      if (!response.ok || !response.body) throw new Error(`the rows could not be had (${response.status})`);
+      return bytesOf(await readArrow(response.body), labelsOf(panel));
     };
-    return Pivot.of(host, await rows(), rows);
+    return Pivot.made(host, await rows(), rows);
   }
 
   /** Shows rows that are here already. */
-  static async of(host: HTMLElement, arrow: ArrayBuffer, rows: (() => Promise<ArrayBuffer>) | null = null): Promise<Pivot> {
+  static of(host: HTMLElement, came: Read): Promise<Pivot> {
+    return Pivot.made(host, bytesOf(came), null);
+  }
+
+  private static async made(host: HTMLElement, arrow: ArrayBuffer, rows: (() => Promise<ArrayBuffer>) | null): Promise<Pivot> {
     const client = await start();
     const name = `rows-${(count += 1)}`;
     const table = await client.table(arrow, { name });

@@ -124,7 +124,7 @@ export class Results {
     body.replaceChildren(place, ...(note ? [note] : []));
     const open = async () => {
       const { Pivot } = await import("../panel/pivot");
-      return Pivot.of(place, await new Blob(answer.stream as BlobPart[]).arrayBuffer());
+      return Pivot.of(place, answer.came);
     };
     this.pivoted = open();
     this.pivoted.catch(this.trouble);

@@ -1,8 +1,9 @@
 // A question to the lake, and what comes back.
 
+import { DataType, type Field } from "apache-arrow";
 import { call } from "../api";
-import { readArrow } from "../arrow/stream";
-import type { Field, Type } from "../arrow/types";
+import { type Read, readArrow } from "../arrow/read";
+import { textsOf, typeOf } from "../arrow/text";
 import type { Column, Format, Row, Value } from "../data/panel";
 
 export interface Answer {
@@ -14,7 +15,7 @@ export interface Answer {
   /** There are more rows than these: the files have them. */
   cut: boolean;
   /** The same rows as they came, for the pivot. */
-  stream: Uint8Array[];
+  came: Read;
   position: number;
   took: number;
 }
@@ -39,16 +40,22 @@ export async function run(sql: string, organizer: string, signal: AbortSignal): 
   const response = await ask(sql, organizer, ARROW, signal);
   const position = Number(response.headers.get("Bilten-Position") ?? 0);
   if (!response.body) throw new Error("The answer is empty.");
-  const { fields, batches, rows: read, cut, stream } = await readArrow(response.body, LIMITS);
+  const came = await readArrow(response.body, LIMITS);
   const took = performance.now() - started;
-  const texts: Answer["texts"] = [];
-  for (const vectors of batches) {
-    for (let row = 0; row < (vectors[0]?.length ?? 0) && texts.length < MOST_ROWS; row += 1)
-      texts.push(vectors.map((vector) => vector.text(row)));
-  }
-  const columns = columnsOf(fields, texts);
+  const texts = linesOf(came, MOST_ROWS);
+  const columns = columnsOf(came.schema.fields, texts);
   const rows = texts.map((row) => rowOf(columns, row));
-  return { columns, texts, rows, count: texts.length, cut: cut || read > texts.length, stream, position, took };
+  return { columns, texts, rows, count: texts.length, cut: came.cut || came.rows > texts.length, came, position, took };
+}
+
+/** The first rows, each value as a text. */
+export function linesOf({ schema, batches }: Read, most = Infinity): Answer["texts"] {
+  const lines: Answer["texts"] = [];
+  for (const { data, numRows } of batches) {
+    const columns = data.children.map((child, at) => textsOf(child, String(schema.fields[at]?.name)));
+    for (let row = 0; row < numRows && lines.length < most; row += 1) lines.push(columns.map((text) => text(row)));
+  }
+  return lines;
 }
 
 /** For charts, which draw with the numbers of JavaScript. What is read is the text. */
@@ -64,7 +71,7 @@ function rowOf(columns: Column[], texts: (string | null)[]): Row {
 
 const LOOKED_AT = 200;
 const TIME = /^\d{4}-\d\d-\d\d(T\d\d:\d\d|$)/;
-const NUMBERS = new Set<Type["is"]>(["int", "float", "decimal"]);
+const isNumber = (type: DataType): boolean => DataType.isInt(type) || DataType.isFloat(type) || DataType.isDecimal(type);
 
 /** What the columns are: by their types, and texts by what is in them. Two of one name are two. */
 export function columnsOf(fields: Field[], texts: (string | null)[][]): Column[] {
@@ -79,8 +86,8 @@ export function columnsOf(fields: Field[], texts: (string | null)[][]): Column[]
   });
 }
 
-function kindOf(name: string, type: Type, values: string[], hasCurrency: boolean): [Column["role"], Format] {
-  if (NUMBERS.has(type.is)) {
+function kindOf(name: string, type: DataType, values: string[], hasCurrency: boolean): [Column["role"], Format] {
+  if (isNumber(typeOf(type))) {
     if (name.endsWith("_minor") && hasCurrency) return ["metric", "money"];
     return ["metric", values.every((value) => Number.isInteger(Number(value))) ? "integer" : "decimal"];
   }

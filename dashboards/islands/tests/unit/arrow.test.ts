@@ -1,8 +1,9 @@
 import { gunzipSync } from "node:zlib";
+import { Table, tableFromArrays, tableToIPC } from "apache-arrow";
 import { describe, expect, it } from "vitest";
-import { renamed } from "../../src/arrow/rename";
-import { readArrow } from "../../src/arrow/stream";
-import { columnsOf } from "../../src/sql/run";
+import { type Limits, readArrow } from "../../src/arrow/read";
+import { bytesOf } from "../../src/arrow/write";
+import { columnsOf, linesOf } from "../../src/sql/run";
 
 /** What the server answered to two rows with a column of nearly every type, zipped. */
 const ANSWER = gunzipSync(
@@ -25,24 +26,21 @@ const ANSWER = gunzipSync(
 );
 
 /** In pieces of a size that ends where no message does. */
-const streamed = (bytes: Uint8Array, piece = 97, cancelled = () => {}): ReadableStream<Uint8Array> => {
+const streamed = (bytes: Uint8Array, piece = 97, cancelled: () => unknown = () => {}): ReadableStream<Uint8Array> => {
   let at = 0;
   return new ReadableStream({
     pull(controller) {
       if (at >= bytes.length) return controller.close();
       controller.enqueue(new Uint8Array(bytes.subarray(at, (at += piece))));
     },
-    cancel: cancelled,
+    cancel: () => void cancelled(),
   });
 };
 
 const ROOM = { rows: 1_000, bytes: 1 << 20 };
 const read = async (bytes: Uint8Array, limits = ROOM) => {
   const found = await readArrow(streamed(bytes), limits);
-  const texts = found.batches.flatMap((vectors) =>
-    Array.from({ length: vectors[0]?.length ?? 0 }, (_, row) => vectors.map((vector) => vector.text(row))),
-  );
-  return { ...found, texts };
+  return { ...found, fields: found.schema.fields, texts: linesOf(found) };
 };
 
 describe("an Arrow stream", () => {
@@ -81,23 +79,25 @@ describe("an Arrow stream", () => {
   it("is cut at a limit, and the rest is not asked for", async () => {
     const rows = await read(ANSWER, { ...ROOM, rows: 1 });
     expect([rows.rows, rows.cut]).toEqual([1, true]);
-    let left = false;
-    await readArrow(
-      streamed(ANSWER, 97, () => (left = true)),
-      { ...ROOM, rows: 1 },
-    );
-    expect(left).toBe(true);
+    expect((await read(ANSWER, { ...ROOM, rows: 2 })).cut).toBe(false);
+    const long = tableToIPC(new Table(Array.from({ length: 50 }, () => tableFromArrays({ number: new Int32Array(100) }).batches[0]!)));
+    let left = 0;
+    const counted = (limits: Limits) => readArrow(streamed(long, 97, () => (left += 1)), limits);
+    const [few, small] = [await counted({ ...ROOM, rows: 200 }), await counted({ ...ROOM, bytes: 2_000 })];
+    expect([few.rows, few.cut, small.rows, small.cut, left]).toEqual([200, true, 300, true, 2]);
     await expect(read(ANSWER, { ...ROOM, bytes: 10 })).rejects.toThrow("fewer columns");
   });
 
   it("is, as far as it was read, a stream again", async () => {
-    const { stream } = await read(ANSWER, { ...ROOM, rows: 1 });
-    const again = await read(Buffer.concat(stream));
+    const again = await read(new Uint8Array(bytesOf(await read(ANSWER, { ...ROOM, rows: 1 }))));
     expect([again.rows, again.cut, again.texts[0]?.[0]]).toEqual([1, false, "9007199254740993"]);
+    const whole = await read(ANSWER);
+    expect((await read(new Uint8Array(bytesOf(whole)))).texts).toEqual(whole.texts);
   });
 
   it("that breaks off is an error, and no short answer", async () => {
     await expect(read(ANSWER.subarray(0, ANSWER.length - 8))).rejects.toThrow("broke off");
+    await expect(read(new Uint8Array())).rejects.toThrow("broke off");
     await expect(read(Buffer.from("<html>no stream</html>"))).rejects.toThrow("no Arrow stream");
   });
 
@@ -117,8 +117,7 @@ describe("an Arrow stream", () => {
       ["less", "Größe"],
       ["odd", "small"],
     ]);
-    const own = ANSWER.buffer.slice(ANSWER.byteOffset, ANSWER.byteOffset + ANSWER.length) as ArrayBuffer;
-    const { fields, texts } = await read(new Uint8Array(renamed(own, labels)));
+    const { fields, texts } = await read(new Uint8Array(bytesOf(await read(ANSWER), labels)));
     expect(fields.slice(0, 5).map(({ name }) => name)).toEqual(["Größe", "Price, before", "less", "odd", "small"]);
     expect(texts).toEqual((await read(ANSWER)).texts);
   });
