@@ -3,12 +3,15 @@
 //!
 //! Two narrow passes instead of one wide sort: first the highest `seq` of each id, then the rows that have it.
 
-use crate::scan::{LakeTable, is_comparison};
+use crate::{
+    latest::LatestRows,
+    scan::{LakeTable, is_comparison},
+};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::{
     catalog::Session,
-    common::{Column, JoinType, Result, internal_err},
+    common::{Column, Result, internal_err},
     datasource::{TableProvider, TableType, provider_as_source},
     execution::{SessionState, SessionStateBuilder},
     functions_aggregate::expr_fn::max,
@@ -70,7 +73,7 @@ impl TableProvider for CurrentTable {
         state: &dyn Session,
         projection: Option<&Vec<usize>>,
         filters: &[Expr],
-        limit: Option<usize>,
+        _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let filters = unnormalize_cols(filters.iter().cloned());
         // All versions of a thing have its id and its organizer, so filters on these choose whole things.
@@ -92,26 +95,29 @@ impl TableProvider for CurrentTable {
         let latest = latest.project([col("latest_seq")])?.build()?;
 
         let names = self.schema();
-        let wanted: Vec<Expr> = match projection {
-            Some(projection) => projection.iter().map(|i| col(names.field(*i).name())).collect(),
-            None => names.fields().iter().map(|field| col(field.name())).collect(),
+        let mut wanted: Vec<String> = match projection {
+            Some(projection) => projection.iter().map(|i| names.field(*i).name().clone()).collect(),
+            None => names.fields().iter().map(|field| field.name().clone()).collect(),
         };
+        let width = wanted.len();
+        let seq = wanted.iter().position(|name| name == "seq").unwrap_or(width);
+        if seq == width {
+            wanted.push("seq".to_owned());
+        }
         let rows = LogicalPlanBuilder::scan("changes", source(), None)?;
         let rows = match conjunction(filters) {
             Some(all) => rows.filter(all)?,
             None => rows,
         };
-        let plan = rows
-            .join(
-                latest,
-                JoinType::LeftSemi,
-                (vec![Column::from_name("seq")], vec![Column::from_name("latest_seq")]),
-                None,
-            )?
-            .project(wanted)?
-            .limit(0, limit)?
+        let rows = rows
+            .project(wanted.iter().map(|name| col(Column::from_name(name))))?
             .build()?;
-        unfinished(state)?.create_physical_plan(&plan).await
+        let state = unfinished(state)?;
+        let (rows, latest) = (
+            state.create_physical_plan(&rows).await?,
+            state.create_physical_plan(&latest).await?,
+        );
+        Ok(Arc::new(LatestRows::new(rows, latest, seq, width)?))
     }
 }
 

@@ -23,6 +23,7 @@ mod growth;
 mod guard;
 pub mod kept;
 mod lake;
+mod latest;
 mod maintain;
 mod memory;
 mod options;
