@@ -20,8 +20,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Touched keys that a query lists. More are looked up by the query itself, which reads them a second time.
 const MOST_LISTED: usize = 500;
 
-/// So many rows of the sources are computed at once when everything is.
+/// So many rows of the sources are computed at once when everything is, by days,
 const PART_ROWS: i64 = 500_000;
+/// …and by other keys.
+const WIDE_PART_ROWS: i64 = 4_000_000;
 
 #[async_trait]
 impl Relations for Project {
@@ -143,45 +145,57 @@ impl Project {
         (!queries.is_empty()).then(|| queries.join(" union all "))
     }
 
-    /// The queries that together compute all rows of a transform. One whose key has a day is computed some days at a time:
-    /// a season of visits sorted at once would need more memory and disk than there is.
+    /// The queries that together compute all rows of a transform, each with a range of one of its key's columns: a season
+    /// at once would need more memory and disk than there is.
     pub(crate) async fn in_parts(&self, transform: &Transform, moment: &Moment) -> Result<Vec<String>> {
         let whole = vec![self.whole(transform)];
         let Materialized::Overwrite(overwrite) = &transform.about.materialized else {
             return Ok(whole);
         };
-        let Some(day) = overwrite.key.iter().find(|column| column.ends_with("_on")) else {
+        // A day is best: files are left out by it. By another column each part reads everything, so they are larger.
+        let day = overwrite.key.iter().find(|column| column.ends_with("_on"));
+        let (column, all, most) = match (day, overwrite.key.first()) {
+            (Some(day), _) => {
+                let all = self.touching(transform, overwrite, &Position::default(), &moment.position());
+                (day, all, PART_ROWS)
+            }
+            (None, Some(column)) => (column, changed(transform, overwrite, column), WIDE_PART_ROWS),
+            (None, None) => return Ok(whole),
+        };
+        let Some(all) = all else {
             return Ok(whole);
         };
-        let Some(all) = self.touching(transform, overwrite, &Position::default(), &moment.position()) else {
-            return Ok(whole);
-        };
-        let sql =
-            format!("select arrow_cast({day}, 'Utf8') as day, count(*) as rows from ({all}) group by 1 order by 1");
-        let mut parts: Vec<(Vec<String>, i64)> = Vec::new();
+        let sql = format!(
+            "select arrow_cast({column}, 'Utf8') as value, count(*) as rows from ({all}) group by 1 order by 1"
+        );
+        // The last values of all parts but the last one, which has no end.
+        let (mut ends, mut sum) = (Vec::new(), 0);
+        let mut last = None;
         for batch in moment.rows(&sql).await? {
-            let (days, counts) = (
+            let (values, counts) = (
                 batch.column(0).as_string::<i32>(),
                 batch.column(1).as_primitive::<Int64Type>(),
             );
-            for (day, rows) in days.iter().zip(counts.values()) {
-                let Some(day) = day.map(|day| format!("'{day}'")) else {
-                    continue;
-                };
-                match parts.last_mut() {
-                    Some((days, sum)) if *sum + rows <= PART_ROWS => {
-                        days.push(day);
-                        *sum += rows;
-                    }
-                    _ => parts.push((vec![day], *rows)),
+            for (value, rows) in values.iter().zip(counts.values()) {
+                if sum > 0 && sum + rows > most {
+                    ends.extend(last.take());
+                    sum = 0;
                 }
+                sum += rows;
+                last = value.map(quoted);
             }
         }
-        let parts = parts
-            .iter()
-            .map(|(days, _)| self.where_touched(transform, &format!("{day} in ({})", days.join(", "))));
-        let parts: Vec<String> = parts.collect();
-        Ok(if parts.is_empty() { whole } else { parts })
+        if ends.is_empty() {
+            return Ok(whole);
+        }
+        let after = |end: &String| format!("{column} > {end}");
+        let up_to = |end: &String| format!("{column} <= {end}");
+        let begins = std::iter::once(None).chain(ends.iter().map(Some));
+        let parts = begins.zip(ends.iter().map(Some).chain([None])).map(|(begin, end)| {
+            let range: Vec<String> = begin.map(after).into_iter().chain(end.map(up_to)).collect();
+            self.where_touched(transform, &range.join(" and "))
+        });
+        Ok(parts.collect())
     }
 
     /// Which keys of an overwrite rows after a position touch.
@@ -235,10 +249,7 @@ impl Touched {
                     column.query
                 );
             }
-            let values = column
-                .values
-                .iter()
-                .map(|value| format!("'{}'", value.replace('\'', "''")));
+            let values = column.values.iter().map(|value| quoted(value));
             format!("{name} in ({})", values.collect::<Vec<_>>().join(", "))
         });
         Some(all.collect::<Vec<_>>().join(" and "))
@@ -256,6 +267,20 @@ impl Touched {
             .max()
             .unwrap_or(0)
     }
+}
+
+/// The values of a key's column, one for each change that has it.
+fn changed(transform: &Transform, overwrite: &Overwrite, column: &str) -> Option<String> {
+    let plain = |source: &&Source| source.has_seq() && !overwrite.touched.contains_key(&source.table);
+    let sources = transform.sources.iter().filter(plain);
+    let queries: Vec<String> = sources
+        .map(|source| format!("select {column} from lake.{}", source.table))
+        .collect();
+    (!queries.is_empty()).then(|| queries.join(" union all "))
+}
+
+fn quoted(value: &str) -> String {
+    format!("'{}'", value.replace('\'', "''"))
 }
 
 fn kept_rows(transform: &Transform) -> String {
