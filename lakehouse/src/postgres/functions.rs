@@ -1,6 +1,9 @@
 //! PostgreSQL's own functions, each as an expression that the lake understands.
 
-use super::{settings::setting, types::TYPES};
+use super::{
+    settings::{SETTINGS, setting},
+    types::TYPES,
+};
 use datafusion::sql::sqlparser::{
     ast::{Expr, Value, VisitMut, VisitorMut},
     dialect::GenericDialect,
@@ -79,6 +82,7 @@ pub(super) fn expand(name: &str, arguments: Vec<Expr>) -> Option<Expr> {
         ("to_regtype", _) => to_regtype(),
         ("cast(regclass)", _) => REGCLASS.to_owned(),
         ("current_setting", Some(name)) => quoted(setting(name).unwrap_or_default()),
+        ("current_setting", None) => current_setting(),
         ("format", Some(pattern)) => format(pattern),
         ("parse_ident", Some(name)) => {
             let parts: Vec<String> = name.split('.').map(|part| quoted(part.trim_matches('"'))).collect();
@@ -118,6 +122,14 @@ fn to_regtype() -> String {
         true => format!("when '{}' then {}", of.name, of.oid),
         false => format!("when '{}' then {} when '{}' then {}", of.name, of.oid, of.sql, of.oid),
     });
+    format!("case lower($1) {} end", whens.collect::<Vec<_>>().join(" "))
+}
+
+/// By a name that comes as a value.
+fn current_setting() -> String {
+    let whens = SETTINGS
+        .iter()
+        .map(|(name, value)| format!("when '{name}' then {}", quoted(value)));
     format!("case lower($1) {} end", whens.collect::<Vec<_>>().join(" "))
 }
 
@@ -167,7 +179,7 @@ mod tests {
             ];
             assert!(expand(name, given).is_some(), "{name}");
         }
-        for name in ["format_type", "to_regtype", "cast(regclass)"] {
+        for name in ["current_setting", "format_type", "to_regtype", "cast(regclass)"] {
             let given = vec![Expr::value(Value::Placeholder("$7".into()))];
             let said = expand(name, given).unwrap().to_string();
             assert!(said.contains("$7"), "{said}");

@@ -104,7 +104,7 @@ const EMPTY: &[(&str, &str)] = &[
     ("pg_publication", "oid#0 pubname puballtables?f"),
     ("pg_publication_namespace", "oid#0 pnpubid#0 pnnspid#0"),
     ("pg_publication_rel", "oid#0 prpubid#0 prrelid#0"),
-    ("pg_range", "rngtypid#0 rngsubtype#0"),
+    ("pg_range", "rngtypid#0 rngsubtype#0 rngmultitypid#0"),
     ("pg_rewrite", "oid#0 rulename ev_class#0 ev_type ev_enabled"),
     ("pg_sequence", "seqrelid#0 seqtypid#0 seqstart#0 seqincrement#0"),
     ("pg_shdescription", "objoid#0 classoid#0 description"),
@@ -243,6 +243,8 @@ fn settings() -> Result<RecordBatch> {
     let own = [
         ("name", texts(&SETTINGS, |(name, _)| (*name).to_owned())),
         ("setting", texts(&SETTINGS, |(_, value)| (*value).to_owned())),
+        ("boot_val", texts(&SETTINGS, |(_, value)| (*value).to_owned())),
+        ("reset_val", texts(&SETTINGS, |(_, value)| (*value).to_owned())),
     ];
     table(
         SETTINGS.len(),
