@@ -187,7 +187,7 @@ mod tests {
         };
         assert_eq!(statements("set search_path to \"$user\", marts"), [path]);
         let reset = Statement::Reset(Some("statement_timeout".to_owned()));
-        assert_eq!(statements("set statement_timeout = default"), [reset.clone()]);
+        assert_eq!(statements("set statement_timeout = default")[0], reset);
         assert_eq!(
             statements("reset statement_timeout; reset all"),
             [reset, Statement::Reset(None)]

@@ -109,7 +109,9 @@ impl Settings {
 fn shown(limit: Duration) -> String {
     let millis = limit.as_millis();
     let units = [("h", 3_600_000), ("min", 60_000), ("s", 1_000)];
-    let unit = units.into_iter().find(|(_, size)| millis > 0 && millis % size == 0);
+    let unit = units
+        .into_iter()
+        .find(|(_, size)| millis > 0 && millis.is_multiple_of(*size));
     match (millis, unit) {
         (0, _) => "0".to_owned(),
         (_, Some((unit, size))) => format!("{}{unit}", millis / size),
