@@ -158,23 +158,22 @@ impl SimpleQueryHandler for Postgres {
         if statements.iter().filter(queries).count() > 1 {
             return Err(error(Problem::new("invalid_sql", "send one query at a time")));
         }
-        let mut last = Response::EmptyQuery;
-        for (index, statement) in statements.iter().enumerate() {
+        let mut last = None;
+        for statement in &statements {
+            if let Some(before) = last.take() {
+                done(client, before).await?;
+            }
             permit(client, statement)?;
-            let answer = match statement {
+            last = Some(match statement {
                 Statement::Query(ours) => {
                     let (answer, stop) = self.query(&who, ours, sql, Vec::new()).await?;
                     let columns = answer.schema();
                     Response::Query(rows::respond(answer, &columns, &Format::UnifiedText, stop)?)
                 }
                 other => Self::say(client, &who.1, other)?,
-            };
-            let before = std::mem::replace(&mut last, answer);
-            if index > 0 {
-                done(client, before).await?;
-            }
+            });
         }
-        Ok(vec![last])
+        Ok(vec![last.unwrap_or(Response::EmptyQuery)])
     }
 }
 
