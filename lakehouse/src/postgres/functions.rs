@@ -1,6 +1,9 @@
 //! PostgreSQL's own functions, each as an expression that the lake understands.
 
-use super::{settings::setting, types::TYPES};
+use super::{
+    settings::{SETTINGS, setting},
+    types::TYPES,
+};
 use datafusion::sql::sqlparser::{
     ast::{Expr, Value, VisitMut, VisitorMut},
     dialect::GenericDialect,
@@ -11,6 +14,7 @@ use std::ops::ControlFlow;
 /// name, what it stands for with `$1` and on for its arguments
 const FUNCTIONS: &[(&str, &str)] = &[
     ("array(select)", "make_array()"),
+    ("escape(replace)", "replace($1, $2, $3)"),
     ("version", "'PostgreSQL 15.0 (Bilten)'"),
     ("current_database", "'bilten'"),
     ("current_catalog", "'bilten'"),
@@ -29,9 +33,16 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("pg_client_encoding", "'UTF8'"),
     ("pg_encoding_to_char", "'UTF8'"),
     ("pg_get_userbyid", "'bilten'"),
-    ("pg_table_is_visible", "true"),
-    ("pg_type_is_visible", "true"),
+    ("pg_advisory_unlock_all", "null"),
+    ("pg_collation_is_visible", "true"),
+    ("pg_conversion_is_visible", "true"),
     ("pg_function_is_visible", "true"),
+    ("pg_opclass_is_visible", "true"),
+    ("pg_operator_is_visible", "true"),
+    ("pg_statistics_obj_is_visible", "true"),
+    ("pg_table_is_visible", "true"),
+    ("pg_ts_config_is_visible", "true"),
+    ("pg_type_is_visible", "true"),
     ("has_any_column_privilege", "true"),
     ("has_column_privilege", "true"),
     ("has_database_privilege", "true"),
@@ -57,12 +68,21 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("quote_ident", "$1"),
 ];
 
+/// The number of a table whose name comes as a value.
+const REGCLASS: &str = "(select max(c.oid) from pg_catalog.pg_class c join pg_catalog.pg_namespace n \
+                        on n.oid = c.relnamespace where replace($1, '\"', '') in \
+                        (concat(n.nspname, '.', c.relname), cast(c.oid as text), \
+                        case n.nspname when 'lake' then c.relname end))";
+
 /// What a call stands for, if the function is one of these.
 pub(super) fn expand(name: &str, arguments: Vec<Expr>) -> Option<Expr> {
     let said = arguments.first().and_then(literal);
     let text = match (name, said) {
         ("format_type", _) => format_type(),
-        ("current_setting", Some(name)) => quoted(setting(name)),
+        ("to_regtype", _) => to_regtype(),
+        ("cast(regclass)", _) => REGCLASS.to_owned(),
+        ("current_setting", Some(name)) => quoted(setting(name).unwrap_or_default()),
+        ("current_setting", None) => current_setting(),
         ("format", Some(pattern)) => format(pattern),
         ("parse_ident", Some(name)) => {
             let parts: Vec<String> = name.split('.').map(|part| quoted(part.trim_matches('"'))).collect();
@@ -95,6 +115,22 @@ fn quoted(text: &str) -> String {
 fn format_type() -> String {
     let whens = TYPES.iter().map(|of| format!("when {} then '{}'", of.oid, of.sql));
     format!("case $1 {} else '???' end", whens.collect::<Vec<_>>().join(" "))
+}
+
+fn to_regtype() -> String {
+    let whens = TYPES.iter().map(|of| match of.name == of.sql {
+        true => format!("when '{}' then {}", of.name, of.oid),
+        false => format!("when '{}' then {} when '{}' then {}", of.name, of.oid, of.sql, of.oid),
+    });
+    format!("case lower($1) {} end", whens.collect::<Vec<_>>().join(" "))
+}
+
+/// By a name that comes as a value.
+fn current_setting() -> String {
+    let whens = SETTINGS
+        .iter()
+        .map(|(name, value)| format!("when '{name}' then {}", quoted(value)));
+    format!("case lower($1) {} end", whens.collect::<Vec<_>>().join(" "))
 }
 
 /// The pieces of a pattern around its `%s` and `%I`, which stand for the arguments after it.
@@ -142,6 +178,11 @@ mod tests {
                 Expr::value(Value::Placeholder("$1".into())),
             ];
             assert!(expand(name, given).is_some(), "{name}");
+        }
+        for name in ["current_setting", "format_type", "to_regtype", "cast(regclass)"] {
+            let given = vec![Expr::value(Value::Placeholder("$7".into()))];
+            let said = expand(name, given).unwrap().to_string();
+            assert!(said.contains("$7"), "{said}");
         }
     }
 

@@ -5,12 +5,16 @@
 mod columns;
 mod functions;
 mod information;
+mod lists;
+mod places;
 mod rewrite;
 mod settings;
 mod tables;
 mod types;
 
-pub use settings::setting;
+pub use lists::{elements, list};
+pub use places::numbered;
+pub use settings::{SEARCH_PATH, STATEMENT_TIMEOUT, duration, is_search_path, setting};
 pub(crate) use tables::PgCatalog;
 pub use types::{PgType, pg_type};
 
@@ -23,14 +27,32 @@ pub enum Statement {
     Query(String),
     /// The value of a setting.
     Show(String),
+    /// A setting gets a value; within a transaction alone, if it is local.
+    Set {
+        name: String,
+        value: String,
+        local: bool,
+    },
+    /// A setting, or all of them, as they were.
+    Reset(Option<String>),
     /// Queries only read, so a transaction is a form without content.
     Begin,
     End(&'static str),
+    /// What failed since a savepoint is forgotten.
+    BackTo,
     /// Forget what was prepared under a name, or everything.
     Deallocate(Option<String>),
     /// Something that is done as soon as it is said, and its name.
     Done(&'static str),
+    /// Something that is not done here, and what to do instead.
+    Refused(&'static str),
 }
+
+const COPY: &str = "COPY is not done here: send the query itself, or have CSV and Parquet files from POST /v1/sql";
+const CURSOR: &str = "cursors are not declared here: give your driver a fetch size without a cursor's name, and rows come \
+                      as they are read";
+const PREPARE: &str = "statements are not prepared in SQL here: drivers prepare them by the protocol";
+const LISTEN: &str = "nobody is notified here: ask again from time to time";
 
 /// What cannot be read goes on as it is: the query engine finds the better words for what is wrong.
 pub(crate) fn statements(sql: &str) -> Vec<Statement> {
@@ -49,11 +71,14 @@ fn statement(parsed: &mut ast::Statement, text: Option<&str>) -> Statement {
         S::StartTransaction { .. } => Statement::Begin,
         S::Commit { .. } => Statement::End("COMMIT"),
         S::Rollback { savepoint: None, .. } => Statement::End("ROLLBACK"),
-        S::Rollback { .. } => Statement::Done("ROLLBACK"),
+        S::Rollback { .. } => Statement::BackTo,
         S::Savepoint { .. } => Statement::Done("SAVEPOINT"),
         S::ReleaseSavepoint { .. } => Statement::Done("RELEASE"),
-        S::Set(_) => Statement::Done("SET"),
-        S::Reset(_) => Statement::Done("RESET"),
+        S::Set(set) => self::set(set),
+        S::Reset(ast::ResetStatement { reset }) => Statement::Reset(match reset {
+            ast::Reset::ALL => None,
+            ast::Reset::ConfigurationParameter(name) => Some(name.to_string().to_lowercase()),
+        }),
         S::Discard { .. } => Statement::Deallocate(None),
         S::Deallocate { name, .. } => {
             let all = name.quote_style.is_none() && name.value.eq_ignore_ascii_case("all");
@@ -63,8 +88,17 @@ fn statement(parsed: &mut ast::Statement, text: Option<&str>) -> Statement {
         S::UNLISTEN { .. } => Statement::Done("UNLISTEN"),
         S::ShowVariable { variable } => {
             let words: Vec<&str> = variable.iter().map(|word| word.value.as_str()).collect();
-            Statement::Show(words.join("_").to_lowercase())
+            match words.join("_").to_lowercase().as_str() {
+                "all" => Statement::Query(
+                    "select name, setting, short_desc as description from pg_catalog.pg_settings".to_owned(),
+                ),
+                name => Statement::Show(name.to_owned()),
+            }
         }
+        S::Copy { .. } => Statement::Refused(COPY),
+        S::Declare { .. } | S::Fetch { .. } => Statement::Refused(CURSOR),
+        S::Prepare { .. } | S::Execute { .. } => Statement::Refused(PREPARE),
+        S::LISTEN { .. } | S::NOTIFY { .. } => Statement::Refused(LISTEN),
         S::Query(_) => {
             let changed = rewrite::rewrite(parsed);
             // As it was written, if it may stay as it is: no printer is perfect.
@@ -72,6 +106,34 @@ fn statement(parsed: &mut ast::Statement, text: Option<&str>) -> Statement {
             Statement::Query(text.map_or_else(|| parsed.to_string(), str::to_owned))
         }
         other => Statement::Query(text.map_or_else(|| other.to_string(), str::to_owned)),
+    }
+}
+
+fn set(set: &ast::Set) -> Statement {
+    let ast::Set::SingleAssignment {
+        scope,
+        variable,
+        values,
+        ..
+    } = set
+    else {
+        return Statement::Done("SET");
+    };
+    let name = variable.to_string().to_lowercase();
+    let value = |value: &ast::Expr| match (functions::literal(value), value) {
+        (Some(text), _) => text.to_owned(),
+        (None, ast::Expr::Identifier(word)) => word.value.clone(),
+        _ => value.to_string(),
+    };
+    match values.as_slice() {
+        [ast::Expr::Identifier(word)] if word.quote_style.is_none() && word.value.eq_ignore_ascii_case("default") => {
+            Statement::Reset(Some(name))
+        }
+        values => Statement::Set {
+            name,
+            value: values.iter().map(value).collect::<Vec<_>>().join(", "),
+            local: *scope == Some(ast::ContextModifier::Local),
+        },
     }
 }
 
@@ -93,7 +155,11 @@ mod tests {
             said,
             [
                 Statement::Begin,
-                Statement::Done("SET"),
+                Statement::Set {
+                    name: "extra_float_digits".to_owned(),
+                    value: "3".to_owned(),
+                    local: false,
+                },
                 Statement::Show("transaction_isolation_level".to_owned()),
                 Statement::End("ROLLBACK"),
             ]
@@ -102,6 +168,50 @@ mod tests {
         let named = Some("_pg3_0".to_owned());
         assert_eq!(statements("deallocate \"_pg3_0\""), [Statement::Deallocate(named)]);
         assert!(statements(" ").is_empty());
+        assert!(statements("-- nothing\n/* at all */").is_empty());
+        let [
+            Statement::Set {
+                name,
+                value,
+                local: true,
+            },
+        ] = &statements("set local statement_timeout to '5s'")[..]
+        else {
+            panic!("no setting");
+        };
+        assert_eq!((name.as_str(), value.as_str()), ("statement_timeout", "5s"));
+        let path = Statement::Set {
+            name: "search_path".to_owned(),
+            value: "$user, marts".to_owned(),
+            local: false,
+        };
+        assert_eq!(statements("set search_path to \"$user\", marts"), [path]);
+        let reset = Statement::Reset(Some("statement_timeout".to_owned()));
+        assert_eq!(statements("set statement_timeout = default")[0], reset);
+        assert_eq!(
+            statements("reset statement_timeout; reset all"),
+            [reset, Statement::Reset(None)]
+        );
+        assert_eq!(statements("rollback to savepoint a"), [Statement::BackTo]);
+    }
+
+    #[test]
+    fn what_is_not_done_here_says_what_to_do_instead() {
+        for (sql, why) in [
+            ("copy orders to stdout", COPY),
+            ("copy (select 1) to stdout with (format csv, header)", COPY),
+            ("copy orders from stdin", COPY),
+            ("declare c cursor for select 1", CURSOR),
+            ("declare c no scroll cursor without hold for select 1", CURSOR),
+            ("fetch 10 from c", CURSOR),
+            ("fetch forward all from c", CURSOR),
+            ("prepare p as select 1", PREPARE),
+            ("execute p (1)", PREPARE),
+            ("listen news", LISTEN),
+            ("notify news, 'said'", LISTEN),
+        ] {
+            assert_eq!(statements(sql), [Statement::Refused(why)], "{sql}");
+        }
     }
 
     #[test]
@@ -137,6 +247,15 @@ mod tests {
             (
                 "select pol.polname, pol.polroles from pg_catalog.pg_policy pol where pol.polrelid = '1' order by 1",
                 "SELECT NULL AS polname, NULL AS polroles WHERE false",
+            ),
+            (
+                "select 1 where s = any('{a,\"b c\",NULL}'::text[])",
+                "SELECT 1 AS \"?column?\" WHERE s = ANY(['a', 'b c', NULL]::TEXT[])",
+            ),
+            (
+                "select s like $1 escape '/', $2::uuid as id",
+                "SELECT s LIKE replace(replace(replace(replace($1, '\\', '\\\\'), '//', '\u{1}'), '/', '\\'), \
+                 '\u{1}', '/') AS \"?column?\", $2::TEXT AS id",
             ),
             (
                 "select relkind::pg_catalog.text from pg_class",

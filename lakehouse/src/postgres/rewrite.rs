@@ -3,13 +3,14 @@
 use super::{
     functions::{expand, literal},
     information,
+    lists::elements,
     settings::setting,
     tables::{is_empty, oid},
 };
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident,
-    JoinOperator, ObjectName, ObjectNamePart, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
-    Statement, TableAlias, TableFactor, Value, VisitMut, VisitorMut,
+    Array, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
+    GroupByExpr, Ident, JoinOperator, ObjectName, ObjectNamePart, Query, Select, SelectItem,
+    SelectItemQualifiedWildcardKind, SetExpr, Statement, TableAlias, TableFactor, Value, VisitMut, VisitorMut,
 };
 use std::{collections::HashSet, ops::ControlFlow};
 
@@ -71,7 +72,9 @@ impl VisitorMut for Rewrite {
         } = expr
             && subquery.to_string().contains("current_setting('search_path')")
         {
-            let path = Expr::value(Value::SingleQuotedString(setting("search_path").to_owned()));
+            let path = Expr::value(Value::SingleQuotedString(
+                setting("search_path").unwrap_or_default().to_owned(),
+            ));
             *expr = Expr::InList {
                 expr: schema.clone(),
                 list: vec![path],
@@ -122,8 +125,35 @@ fn translated(expr: &mut Expr) -> Option<Expr> {
         Expr::Cast { expr, data_type, .. } => cast(expr, data_type),
         Expr::Function(function) => call(function),
         Expr::Subquery(query) => one_row(query),
+        Expr::Like {
+            pattern, escape_char, ..
+        }
+        | Expr::ILike {
+            pattern, escape_char, ..
+        } => {
+            let escape =
+                escape_char.take_if(|sign| matches!(&sign.value, Value::SingleQuotedString(sign) if sign != "\\"))?;
+            **pattern = escaped(pattern, &escape.value)?;
+            Some(expr.clone())
+        }
         _ => None,
     }
+}
+
+/// The engine knows one sign that takes the meaning of the next: a backslash.
+fn escaped(pattern: &Expr, escape: &Value) -> Option<Expr> {
+    let Value::SingleQuotedString(escape) = escape else {
+        return None;
+    };
+    let text = |text: &str| Expr::value(Value::SingleQuotedString(text.to_owned()));
+    let replace = |expr: Expr, from: &str, to: &str| expand("escape(replace)", vec![expr, text(from), text(to)]);
+    let pattern = replace(pattern.clone(), "\\", "\\\\")?;
+    if escape.is_empty() {
+        return Some(pattern);
+    }
+    let pattern = replace(pattern, &escape.repeat(2), "\u{1}")?;
+    let pattern = replace(pattern, escape, "\\")?;
+    replace(pattern, "\u{1}", escape)
 }
 
 /// The engine wants to see that there is one row at most. In catalogs there is, by their keys.
@@ -165,10 +195,12 @@ fn cast(expr: &Expr, data_type: &mut DataType) -> Option<Expr> {
     let name = match data_type {
         DataType::Regclass => "regclass".to_owned(),
         DataType::Custom(name, _) => last(name)?.to_lowercase(),
+        DataType::Uuid => "uuid".to_owned(),
+        DataType::Array(_) => return list(expr, data_type),
         _ => return None,
     };
     let into = |data_type| Expr::Cast {
-        kind: datafusion::sql::sqlparser::ast::CastKind::DoubleColon,
+        kind: CastKind::DoubleColon,
         expr: Box::new(expr.clone()),
         data_type,
         array: false,
@@ -177,16 +209,43 @@ fn cast(expr: &Expr, data_type: &mut DataType) -> Option<Expr> {
     match name.as_str() {
         "regclass" => match literal(expr) {
             Some(text) => Some(Expr::value(Value::Number(named(text).to_string(), false))),
+            // A column is the number of its own table; a value may be a name.
+            None if is_place(expr) => expand("cast(regclass)", vec![expr.clone()]),
             None => Some(into(DataType::Text)),
         },
         "oid" | "xid" | "int8" => Some(into(DataType::BigInt(None))),
         "int4" => Some(into(DataType::Int(None))),
         "bool" => Some(into(DataType::Boolean)),
-        "text" | "name" | "char" | "varchar" | "regtype" | "regproc" | "regnamespace" | "regrole" => {
+        "text" | "name" | "char" | "varchar" | "uuid" | "regtype" | "regproc" | "regnamespace" | "regrole" => {
             Some(into(DataType::Text))
         }
         _ => None,
     }
+}
+
+fn is_place(expr: &Expr) -> bool {
+    match expr {
+        Expr::Nested(expr) | Expr::Cast { expr, .. } => is_place(expr),
+        Expr::Value(value) => matches!(value.value, Value::Placeholder(_)),
+        _ => false,
+    }
+}
+
+/// `'{a,b}'::text[]`
+fn list(expr: &Expr, data_type: &DataType) -> Option<Expr> {
+    let elements = elements(literal(expr)?)?;
+    let element = |element: Option<String>| Expr::value(element.map_or(Value::Null, Value::SingleQuotedString));
+    let list = Expr::Array(Array {
+        elem: elements.into_iter().map(element).collect(),
+        named: false,
+    });
+    Some(Expr::Cast {
+        kind: CastKind::DoubleColon,
+        expr: Box::new(list),
+        data_type: data_type.clone(),
+        array: false,
+        format: None,
+    })
 }
 
 /// The number of `orders`, `lake.orders` or `"lake"."orders"`, or a number as it is.

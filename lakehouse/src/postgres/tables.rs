@@ -38,10 +38,23 @@ const EMPTY: &[(&str, &str)] = &[
     ("pg_am", "oid#0 amname"),
     ("pg_attrdef", "oid#0 adrelid#0 adnum#0 adbin"),
     ("pg_auth_members", "roleid#0 member#0 grantor#0 admin_option?f"),
+    (
+        "pg_cast",
+        "oid#0 castsource#0 casttarget#0 castfunc#0 castcontext castmethod",
+    ),
     ("pg_collation", "oid#0 collname collnamespace#0"),
     (
         "pg_constraint",
         "oid#0 conname connamespace#0 contype conrelid#0 confrelid#0 conindid#0 conkey confkey",
+    ),
+    (
+        "pg_conversion",
+        "oid#0 conname connamespace#0 conforencoding#0 contoencoding#0 conproc condefault?f",
+    ),
+    ("pg_db_role_setting", "setdatabase#0 setrole#0 setconfig[]"),
+    (
+        "pg_default_acl",
+        "oid#0 defaclrole#0 defaclnamespace#0 defaclobjtype defaclacl[]",
     ),
     (
         "pg_depend",
@@ -49,7 +62,16 @@ const EMPTY: &[(&str, &str)] = &[
     ),
     ("pg_description", "objoid#0 classoid#0 objsubid#0 description"),
     ("pg_enum", "oid#0 enumtypid#0 enumsortorder#0 enumlabel"),
+    (
+        "pg_event_trigger",
+        "oid#0 evtname evtevent evtowner#0 evtfoid#0 evtenabled evttags[]",
+    ),
     ("pg_extension", "oid#0 extname extnamespace#0 extversion"),
+    ("pg_foreign_data_wrapper", "oid#0 fdwname fdwowner#0 fdwoptions[]"),
+    (
+        "pg_foreign_server",
+        "oid#0 srvname srvowner#0 srvfdw#0 srvtype srvversion srvacl[] srvoptions[]",
+    ),
     ("pg_foreign_table", "ftrelid#0 ftserver#0 ftoptions"),
     ("pg_get_keywords", "word catcode catdesc"),
     (
@@ -58,7 +80,21 @@ const EMPTY: &[(&str, &str)] = &[
     ),
     ("pg_indexes", "schemaname tablename indexname tablespace indexdef"),
     ("pg_inherits", "inhrelid#0 inhparent#0 inhseqno#0 inhdetachpending?f"),
+    (
+        "pg_language",
+        "oid#0 lanname lanowner#0 lanispl?f lanpltrusted?f lanplcallfoid#0 laninline#0 lanvalidator#0 lanacl[]",
+    ),
+    ("pg_largeobject_metadata", "oid#0 lomowner#0 lomacl[]"),
     ("pg_matviews", "schemaname matviewname matviewowner definition"),
+    (
+        "pg_opclass",
+        "oid#0 opcmethod#0 opcname opcnamespace#0 opcowner#0 opcfamily#0 opcintype#0 opcdefault?f opckeytype#0",
+    ),
+    (
+        "pg_operator",
+        "oid#0 oprname oprnamespace#0 oprowner#0 oprkind oprleft#0 oprright#0 oprresult#0 oprcode",
+    ),
+    ("pg_opfamily", "oid#0 opfmethod#0 opfname opfnamespace#0 opfowner#0"),
     ("pg_partitioned_table", "partrelid#0 partstrat"),
     ("pg_policy", "oid#0 polname polrelid#0 polcmd polpermissive?f polroles"),
     (
@@ -68,7 +104,7 @@ const EMPTY: &[(&str, &str)] = &[
     ("pg_publication", "oid#0 pubname puballtables?f"),
     ("pg_publication_namespace", "oid#0 pnpubid#0 pnnspid#0"),
     ("pg_publication_rel", "oid#0 prpubid#0 prrelid#0"),
-    ("pg_range", "rngtypid#0 rngsubtype#0"),
+    ("pg_range", "rngtypid#0 rngsubtype#0 rngmultitypid#0"),
     ("pg_rewrite", "oid#0 rulename ev_class#0 ev_type ev_enabled"),
     ("pg_sequence", "seqrelid#0 seqtypid#0 seqstart#0 seqincrement#0"),
     ("pg_shdescription", "objoid#0 classoid#0 description"),
@@ -77,7 +113,17 @@ const EMPTY: &[(&str, &str)] = &[
         "relid#0 schemaname relname n_live_tup#0 n_dead_tup#0",
     ),
     ("pg_statistic_ext", "oid#0 stxrelid#0 stxname stxnamespace#0 stxkind"),
+    (
+        "pg_subscription",
+        "oid#0 subname subowner#0 subenabled?f subpublications[]",
+    ),
+    ("pg_transform", "oid#0 trftype#0 trflang#0"),
     ("pg_trigger", "oid#0 tgrelid#0 tgname tgisinternal?f tgenabled"),
+    ("pg_ts_config", "oid#0 cfgname cfgnamespace#0 cfgowner#0 cfgparser#0"),
+    ("pg_ts_dict", "oid#0 dictname dictnamespace#0 dictowner#0"),
+    ("pg_ts_parser", "oid#0 prsname prsnamespace#0"),
+    ("pg_ts_template", "oid#0 tmplname tmplnamespace#0"),
+    ("pg_user_mapping", "oid#0 umuser#0 umserver#0"),
 ];
 
 pub(super) fn is_empty(name: &str) -> bool {
@@ -197,11 +243,14 @@ fn settings() -> Result<RecordBatch> {
     let own = [
         ("name", texts(&SETTINGS, |(name, _)| (*name).to_owned())),
         ("setting", texts(&SETTINGS, |(_, value)| (*value).to_owned())),
+        ("boot_val", texts(&SETTINGS, |(_, value)| (*value).to_owned())),
+        ("reset_val", texts(&SETTINGS, |(_, value)| (*value).to_owned())),
     ];
     table(
         SETTINGS.len(),
-        own.into_iter()
-            .chain(fixed("unit category short_desc context=internal vartype=string")),
+        own.into_iter().chain(fixed(
+            "unit category short_desc context=internal vartype=string source=default",
+        )),
     )
 }
 

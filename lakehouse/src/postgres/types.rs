@@ -23,7 +23,7 @@ const fn known(oid: u32, name: &'static str, sql: &'static str, size: i16, categ
     }
 }
 
-pub(super) const TYPES: [PgType; 14] = [
+pub(super) const TYPES: [PgType; 21] = [
     known(16, "bool", "boolean", 1, "B"),
     known(17, "bytea", "bytea", -1, "U"),
     known(20, "int8", "bigint", 8, "N"),
@@ -38,6 +38,14 @@ pub(super) const TYPES: [PgType; 14] = [
     known(1114, "timestamp", "timestamp without time zone", 8, "D"),
     known(1184, "timestamptz", "timestamp with time zone", 8, "D"),
     known(1700, "numeric", "numeric", -1, "N"),
+    // No column has these, but values may, and tools look them up.
+    known(19, "name", "name", 64, "S"),
+    known(26, "oid", "oid", 4, "N"),
+    known(1042, "bpchar", "character", -1, "S"),
+    known(1043, "varchar", "character varying", -1, "S"),
+    known(1186, "interval", "interval", 16, "T"),
+    known(2950, "uuid", "uuid", 16, "U"),
+    known(3802, "jsonb", "jsonb", -1, "U"),
 ];
 
 /// Moments are UTC, whatever the query made of them; what is nested is JSON; and what PostgreSQL has no type for is

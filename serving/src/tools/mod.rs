@@ -7,6 +7,7 @@
 //! clear, which is taken from this machine alone, unless the operator says that something before Bilten encrypts.
 
 mod flight;
+mod lobby;
 mod pg;
 
 use crate::{
@@ -20,6 +21,7 @@ use clap::Args;
 use domain::OrganizerId;
 use futures::{Stream, stream};
 use lakehouse::Session;
+use lobby::{Guest, Lobby};
 use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
@@ -27,13 +29,10 @@ use std::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
 
-/// Tools keep connections that they do not use. Each has a task and some buffers.
-const CONNECTIONS: usize = 200;
 /// How long statements may take to end after a stop was asked for.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -105,24 +104,22 @@ async fn bind(address: Option<SocketAddr>, option: &str) -> anyhow::Result<Optio
         .with_context(|| format!("{address} can't be listened on; choose another address with {option}"))
 }
 
-/// A connection, and its place among the others.
+/// A connection, in the lobby at first.
 struct Connection {
     stream: TcpStream,
     peer: SocketAddr,
-    place: OwnedSemaphorePermit,
+    guest: Arc<Guest>,
 }
 
-/// Connections as they come. Whoever comes when it is full is not kept waiting for a greeting.
+/// Connections as they come.
 fn connections(listener: TcpListener) -> impl Stream<Item = Connection> + Send {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    stream::unfold((listener, places), |(listener, places)| async {
+    stream::unfold((listener, Lobby::new()), |(listener, lobby)| async {
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
                     let _ = stream.set_nodelay(true);
-                    if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
-                        return Some((Connection { stream, peer, place }, (listener, places)));
-                    }
+                    let guest = lobby.enter();
+                    return Some((Connection { stream, peer, guest }, (listener, lobby)));
                 }
                 Err(error) => {
                     // Too many open files, for one: it passes when others close.
@@ -132,6 +129,11 @@ fn connections(listener: TcpListener) -> impl Stream<Item = Connection> + Send {
             }
         }
     })
+}
+
+/// There are as many connections as there may be.
+fn full() -> Problem {
+    Problem::new("busy", "too many connections are open: close some that are not used")
 }
 
 /// Who may come in, and as whom.

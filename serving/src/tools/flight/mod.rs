@@ -10,31 +10,33 @@ mod handle;
 mod service;
 mod tables;
 
-use super::{Connection, DRAIN, Entrance, connections};
+use super::{Connection, DRAIN, Entrance, connections, full, lobby::Guest};
 use crate::problem::{Problem, Result};
 use arrow_flight::flight_service_server::FlightServiceServer;
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::{
+    Engine, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
 use domain::OrganizerId;
 use futures::StreamExt;
 use lakehouse::Session;
 use std::{
     io,
+    net::IpAddr,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
 };
 use tokio_util::sync::CancellationToken;
 use tonic::{
     Request, Status,
     metadata::MetadataMap,
-    transport::{
-        Server,
-        server::{Connected, TcpConnectInfo},
-    },
+    transport::{Server, server::Connected},
 };
 
 /// A statement and its values; nothing is uploaded here.
@@ -44,6 +46,12 @@ const CALLS_A_CONNECTION: u32 = 16;
 /// Peers that are gone without a word are found out.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
+/// Drivers write user names and passwords with the signs at the end that fill up a group, or without.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
 #[derive(Clone)]
 struct Flight {
     entrance: Entrance,
@@ -52,7 +60,7 @@ struct Flight {
 /// Answers until it is told to stop.
 pub(super) async fn serve(entrance: Entrance, listener: TcpListener, stop: CancellationToken) {
     let service = FlightServiceServer::new(Flight { entrance }).max_decoding_message_size(MESSAGE_BYTES);
-    let incoming = connections(listener).map(io::Result::Ok);
+    let incoming = connections(listener).map(|connection| io::Result::Ok(Incoming::new(connection)));
     let serving = Server::builder()
         .max_concurrent_streams(CALLS_A_CONNECTION)
         .http2_keepalive_interval(Some(KEEP_ALIVE))
@@ -73,12 +81,18 @@ pub(super) async fn serve(entrance: Entrance, listener: TcpListener, stop: Cance
 impl Flight {
     /// The session of whoever calls.
     async fn session<T>(&self, request: &Request<T>) -> Result<Session, Status> {
-        let address = request.remote_addr().map(|peer| peer.ip());
-        let address = address.ok_or_else(|| Status::internal("a call without an address"))?;
+        let peer = request.extensions().get::<Peer>();
+        let Peer { address, guest } = peer.ok_or_else(|| Status::internal("a call without an address"))?;
+        let address = *address;
         self.entrance.admit(address).map_err(refuse)?;
         let organizer = organizer(request.metadata()).map_err(refuse)?;
         let token = token(request.metadata()).map_err(refuse)?;
-        self.entrance.session(address, &token, organizer).await.map_err(refuse)
+        let session = self.entrance.session(address, &token, organizer).await;
+        let session = session.map_err(refuse)?;
+        match guest.sit() {
+            true => Ok(session),
+            false => Err(refuse(full())),
+        }
     }
 }
 
@@ -95,7 +109,7 @@ fn token(metadata: &MetadataMap) -> Result<String> {
     if scheme.eq_ignore_ascii_case("bearer") {
         return Ok(secret.trim().to_owned());
     }
-    let decoded = STANDARD
+    let decoded = BASE64
         .decode(secret.trim())
         .ok()
         .and_then(|bytes| String::from_utf8(bytes).ok());
@@ -134,34 +148,89 @@ fn refuse(problem: impl Into<Problem>) -> Status {
     }
 }
 
-impl Connected for Connection {
-    type ConnectInfo = TcpConnectInfo;
+/// Who calls over a connection.
+#[derive(Clone)]
+struct Peer {
+    address: IpAddr,
+    guest: Arc<Guest>,
+}
 
-    fn connect_info(&self) -> TcpConnectInfo {
-        self.stream.connect_info()
+/// A connection that ends when nobody logs in over it.
+struct Incoming {
+    connection: Connection,
+    shown_out: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl Incoming {
+    fn new(connection: Connection) -> Self {
+        let shown_out = Box::pin(Arc::clone(&connection.guest).shown_out());
+        Self { connection, shown_out }
+    }
+
+    fn stream(&mut self) -> Pin<&mut TcpStream> {
+        Pin::new(&mut self.connection.stream)
     }
 }
 
-impl AsyncRead for Connection {
+impl Connected for Incoming {
+    type ConnectInfo = Peer;
+
+    fn connect_info(&self) -> Peer {
+        Peer {
+            address: self.connection.peer.ip(),
+            guest: Arc::clone(&self.connection.guest),
+        }
+    }
+}
+
+impl AsyncRead for Incoming {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        if self.shown_out.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        self.stream().poll_read(context, buffer)
     }
 }
 
-impl AsyncWrite for Connection {
+impl AsyncWrite for Incoming {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        self.stream().poll_write(context, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        self.stream().poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        self.stream().poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn logged_in(value: &str) -> Result<String> {
+        let mut metadata = MetadataMap::new();
+        metadata.insert("authorization", value.parse().unwrap());
+        token(&metadata)
+    }
+
+    #[test]
+    fn a_password_is_a_token_however_long_the_name_and_however_it_is_filled_up() {
+        // me, ada and jane
+        for text in ["bWU6c2VjcmV0", "YWRhOnNlY3JldA==", "amFuZTpzZWNyZXQ="] {
+            for text in [text, text.trim_end_matches('=')] {
+                assert_eq!(logged_in(&format!("Basic {text}")).unwrap(), "secret", "{text}");
+            }
+        }
+        assert_eq!(logged_in("bearer secret").unwrap(), "secret");
+        for wrong in ["Basic secret", "Basic c2VjcmV0", "secret", "Digest YWRhOnNlY3JldA=="] {
+            assert!(logged_in(wrong).is_err(), "{wrong}");
+        }
     }
 }

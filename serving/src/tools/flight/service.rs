@@ -1,6 +1,10 @@
 //! The calls of Flight SQL that read: statements, prepared statements, and what there is.
 
-use super::{Flight, handle::Handle, refuse, tables, token};
+use super::{
+    Flight,
+    handle::{Handle, MANY},
+    refuse, tables, token,
+};
 use crate::problem::Problem;
 use arrow_flight::{
     Action, FlightDescriptor, FlightEndpoint, FlightInfo, HandshakeRequest, HandshakeResponse, SchemaAsIpc, Ticket,
@@ -10,8 +14,8 @@ use arrow_flight::{
     sql::{
         ActionClosePreparedStatementRequest, ActionCreatePreparedStatementRequest, ActionCreatePreparedStatementResult,
         CommandGetCatalogs, CommandGetDbSchemas, CommandGetSqlInfo, CommandGetTableTypes, CommandGetTables,
-        CommandPreparedStatementQuery, CommandStatementQuery, DoPutPreparedStatementResult, ProstMessageExt, SqlInfo,
-        TicketStatementQuery,
+        CommandPreparedStatementQuery, CommandPreparedStatementUpdate, CommandStatementQuery, CommandStatementUpdate,
+        DoPutPreparedStatementResult, ProstMessageExt, SqlInfo, TicketStatementQuery,
         server::{FlightSqlService, PeekableFlightDataStream},
     },
 };
@@ -27,6 +31,9 @@ use lakehouse::{
 use prost::Message;
 use std::{pin::Pin, sync::Arc};
 use tonic::{Request, Response, Status, Streaming, metadata::MetadataValue};
+
+/// What a statement that changes something is told.
+const ONLY: &str = "a query can only read: fetch its rows";
 
 type Rows = Response<<Flight as FlightService>::DoGetStream>;
 type Greeting = Response<Pin<Box<dyn Stream<Item = Result<HandshakeResponse, Status>> + Send>>>;
@@ -119,7 +126,7 @@ impl FlightSqlService for Flight {
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
         let descriptor = request.get_ref().clone();
-        self.info_of(Handle::new(query.query), &request, descriptor).await
+        self.info_of(Handle::new(&query.query), &request, descriptor).await
     }
 
     async fn do_get_statement(&self, ticket: TicketStatementQuery, request: Request<Ticket>) -> Result<Rows, Status> {
@@ -132,7 +139,8 @@ impl FlightSqlService for Flight {
         request: Request<Action>,
     ) -> Result<ActionCreatePreparedStatementResult, Status> {
         let session = self.session(&request).await?;
-        let described = session.describe(&query.query, Vec::new()).await.map_err(refuse)?;
+        let handle = Handle::new(&query.query);
+        let described = session.describe(&handle.sql, Vec::new()).await.map_err(refuse)?;
         let parameters = described.parameters.iter().enumerate();
         let parameters = parameters.map(|(index, of)| Field::new(format!("${}", index + 1), of.clone(), true));
         let ipc = |schema: &Schema| {
@@ -143,7 +151,7 @@ impl FlightSqlService for Flight {
                 .map_err(|error| refuse(Problem::internal(error)))
         };
         Ok(ActionCreatePreparedStatementResult {
-            prepared_statement_handle: Handle::new(query.query).bytes()?.into(),
+            prepared_statement_handle: handle.bytes()?.into(),
             dataset_schema: ipc(&loose(&described.columns))?,
             parameter_schema: ipc(&Schema::new(parameters.collect::<Vec<_>>()))?,
         })
@@ -154,7 +162,7 @@ impl FlightSqlService for Flight {
         query: CommandPreparedStatementQuery,
         request: Request<PeekableFlightDataStream>,
     ) -> Result<DoPutPreparedStatementResult, Status> {
-        self.session(&request).await?;
+        let session = self.session(&request).await?;
         let handle = Handle::read(&query.prepared_statement_handle)?;
         let data = request
             .into_inner()
@@ -166,16 +174,38 @@ impl FlightSqlService for Flight {
                 continue;
             }
             if bound.replace(batch).is_some() {
-                return Err(refuse(Problem::new("invalid_sql", "bind one row of values at a time")));
+                return Err(refuse(Problem::new("invalid_sql", MANY)));
             }
         }
         let handle = match bound {
-            Some(row) => handle.with(&row)?,
+            Some(row) => {
+                let described = session.describe(&handle.sql, Vec::new()).await.map_err(refuse)?;
+                handle.with(&row, described.parameters.len())?
+            }
             None => handle,
         };
         Ok(DoPutPreparedStatementResult {
             prepared_statement_handle: Some(handle.bytes()?.into()),
         })
+    }
+
+    /// How drivers execute a statement whose rows they do not want, or for many rows of values.
+    async fn do_put_prepared_statement_update(
+        &self,
+        _: CommandPreparedStatementUpdate,
+        request: Request<PeekableFlightDataStream>,
+    ) -> Result<i64, Status> {
+        self.session(&request).await?;
+        Err(refuse(Problem::new("query_forbidden", format!("{ONLY}; {MANY}"))))
+    }
+
+    async fn do_put_statement_update(
+        &self,
+        _: CommandStatementUpdate,
+        request: Request<PeekableFlightDataStream>,
+    ) -> Result<i64, Status> {
+        self.session(&request).await?;
+        Err(refuse(Problem::new("query_forbidden", ONLY)))
     }
 
     async fn get_flight_info_prepared_statement(

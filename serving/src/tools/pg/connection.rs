@@ -4,7 +4,10 @@ use super::{
     Postgres,
     error::{fatal, stopping},
 };
-use crate::problem::Problem;
+use crate::{
+    problem::Problem,
+    tools::{Connection, full},
+};
 use futures::{SinkExt, StreamExt};
 use pgwire::{
     api::{ClientInfo, DefaultClient, PgWireConnectionState},
@@ -16,7 +19,6 @@ use pgwire::{
 };
 use std::{
     io,
-    net::SocketAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -31,20 +33,15 @@ use tokio_util::{codec::Framed, sync::CancellationToken};
 
 /// A query has a few kilobytes, and its values not much more. What announces more would be kept until it is complete.
 const MESSAGE_BYTES: usize = 256 << 10;
-const LOG_IN: Duration = Duration::from_secs(30);
 /// Pools keep connections for hours, and nobody needs one that has been quiet for so long.
 const IDLE: Duration = Duration::from_secs(2 * 3600);
 /// Longer than a query may wait and run: then whoever should read its rows doesn't.
 const STATEMENT: Duration = Duration::from_secs(120);
 
-type Socket = Framed<Bounded, PgWireMessageServerCodec<super::query::Prepared>>;
+type Socket = Framed<Bounded, PgWireMessageServerCodec<super::prepared::Prepared>>;
 
-pub(super) async fn run(
-    stream: TcpStream,
-    peer: SocketAddr,
-    postgres: Arc<Postgres>,
-    stop: CancellationToken,
-) -> io::Result<()> {
+pub(super) async fn run(connection: Connection, postgres: Arc<Postgres>, stop: CancellationToken) -> io::Result<()> {
+    let Connection { stream, peer, guest } = connection;
     let stream = Arc::new(stream);
     let codec = PgWireMessageServerCodec::new(DefaultClient::new(peer, false));
     let bounded = Bounded {
@@ -52,10 +49,17 @@ pub(super) async fn run(
         read: 0,
     };
     let mut socket = Framed::new(bounded, codec);
-    if timeout(LOG_IN, log_in(&mut socket, &postgres)).await?? {
-        serve(&mut socket, &stream, &postgres, &stop).await?;
+    let logged_in = tokio::select! {
+        logged_in = log_in(&mut socket, &postgres) => logged_in?,
+        () = guest.clone().shown_out() => false,
+    };
+    if !logged_in {
+        return Ok(());
     }
-    Ok(())
+    match guest.sit() {
+        true => serve(&mut socket, &stream, &postgres, &stop).await,
+        false => process_error(&mut socket, fatal(full()), false).await,
+    }
 }
 
 /// Up to the first statement; whether there will be one.

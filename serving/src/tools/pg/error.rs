@@ -32,13 +32,19 @@ pub(super) fn fatal(problem: impl Into<Problem>) -> PgWireError {
     PgWireError::UserError(Box::new(refuse("FATAL", &problem.into())))
 }
 
+/// What only this protocol knows.
+pub(super) fn said(state: &str, message: &str) -> Box<ErrorInfo> {
+    Box::new(ErrorInfo::new("ERROR".to_owned(), state.to_owned(), message.to_owned()))
+}
+
+/// The same, and the connection ends.
+pub(super) fn ended(mut info: Box<ErrorInfo>) -> PgWireError {
+    info.severity = "FATAL".to_owned();
+    PgWireError::UserError(info)
+}
+
 pub(super) fn stopping() -> PgWireError {
-    let info = ErrorInfo::new(
-        "FATAL".to_owned(),
-        "57P01".to_owned(),
-        "the server is stopping".to_owned(),
-    );
-    PgWireError::UserError(Box::new(info))
+    ended(said("57P01", "the server is stopping"))
 }
 
 /// The lake has refused a statement; the place is one in the text that the client has sent.

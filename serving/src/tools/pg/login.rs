@@ -2,7 +2,8 @@
 
 use super::{
     Postgres,
-    error::{error, fatal},
+    error::{ended, error, fatal, said},
+    settings::Settings,
 };
 use crate::problem::Problem;
 use async_trait::async_trait;
@@ -11,14 +12,15 @@ use futures::{Sink, SinkExt};
 use lakehouse::Session;
 use pgwire::{
     api::{
-        ClientInfo, METADATA_DATABASE, PgWireConnectionState, PidSecretKeyGenerator, RandomPidSecretKeyGenerator,
+        ClientInfo, METADATA_DATABASE, METADATA_USER, PgWireConnectionState, PidSecretKeyGenerator,
+        RandomPidSecretKeyGenerator,
         auth::{
             DefaultServerParameterProvider, StartupHandler, finish_authentication, protocol_negotiation,
             save_startup_parameters_to_metadata,
         },
         cancel::CancelHandler,
     },
-    error::{PgWireError, PgWireResult},
+    error::{ErrorInfo, PgWireError, PgWireResult},
     messages::{
         PgWireBackendMessage, PgWireFrontendMessage,
         cancel::CancelRequest,
@@ -28,13 +30,17 @@ use pgwire::{
 use std::{
     collections::{BTreeSet, HashMap},
     fmt::Debug,
+    future::pending,
     net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 /// Like PostgreSQL's own, so that drivers know what they may expect.
 const SERVER_VERSION: &str = "15.0 (Bilten)";
+
+const DATABASE: &str = "bilten";
 
 /// Statements and portals that a connection may keep under names; a driver's pool has some hundred.
 const MOST_NAMES: usize = 500;
@@ -46,6 +52,7 @@ pub(super) struct Login {
     organizer: Option<OrganizerId>,
     running: Arc<Mutex<CancellationToken>>,
     names: Mutex<BTreeSet<(u8, String)>>,
+    settings: Mutex<Settings>,
     _registered: Registered,
 }
 
@@ -80,10 +87,43 @@ impl Login {
     }
 
     /// The next statement begins; what cancels it is this.
-    pub(super) fn begin(&self) -> CancellationToken {
-        let token = CancellationToken::new();
-        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = token.clone();
-        token
+    pub(super) fn begin(&self) -> Stop {
+        let cancelled = CancellationToken::new();
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = cancelled.clone();
+        let limit = self.settings().statement_timeout();
+        Stop {
+            cancelled,
+            late: limit.map(|limit| Instant::now() + limit),
+        }
+    }
+
+    pub(super) fn settings(&self) -> MutexGuard<'_, Settings> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What ends a statement before it is done.
+pub(super) struct Stop {
+    cancelled: CancellationToken,
+    late: Option<Instant>,
+}
+
+impl Stop {
+    /// Waits until it is to end, and tells why.
+    pub(super) async fn stopped(&self) -> PgWireError {
+        let late = async {
+            match self.late {
+                Some(late) => sleep_until(late).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.cancelled.cancelled() => PgWireError::QueryCanceled,
+            () = late => {
+                PgWireError::UserError(said("57014", "the statement ran longer than its statement_timeout"))
+            }
+        }
     }
 }
 
@@ -154,8 +194,8 @@ impl StartupHandler for Postgres {
             }
             PgWireFrontendMessage::PasswordMessageFamily(password) => {
                 let token = password.into_password()?.password;
-                let organizer = client.metadata().get(METADATA_DATABASE);
-                let organizer = organizer.and_then(|name| name.parse::<OrganizerId>().ok());
+                let organizer = organizer(client.metadata()).map_err(ended)?;
+                let settings = Settings::new(client.metadata()).map_err(ended)?;
                 let address = client.socket_addr().ip();
                 let session = self.entrance.session(address, &token, organizer).await;
                 session.map_err(fatal)?;
@@ -169,12 +209,28 @@ impl StartupHandler for Postgres {
                     organizer,
                     running,
                     names: Mutex::default(),
+                    settings: Mutex::new(settings),
                     _registered: registered,
                 });
                 finish_authentication(client, &parameters()).await
             }
             _ => Err(fatal(Problem::new("unauthenticated", "log in first"))),
         }
+    }
+}
+
+/// Whose rows are meant. Clients that are told of no database name it like the user.
+fn organizer(startup: &HashMap<String, String>) -> Result<Option<OrganizerId>, Box<ErrorInfo>> {
+    let Some(name) = startup.get(METADATA_DATABASE) else {
+        return Ok(None);
+    };
+    match name.parse() {
+        Ok(id) => Ok(Some(id)),
+        Err(_) if name == DATABASE || startup.get(METADATA_USER) == Some(name) => Ok(None),
+        Err(_) => Err(said(
+            "3D000",
+            &format!("there is no database \"{name}\": name {DATABASE}, or an organizer's id"),
+        )),
     }
 }
 
@@ -186,4 +242,28 @@ fn parameters() -> DefaultServerParameterProvider {
     parameters.is_superuser = false;
     parameters.default_transaction_read_only = true;
     parameters
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_is_everybodys_or_an_organizers() {
+        let of = |user: &str, database: Option<&str>| {
+            let named = [("user", Some(user)), ("database", database)];
+            let named = named
+                .into_iter()
+                .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
+            organizer(&named.collect()).map_err(|refused| refused.code)
+        };
+        let id = "00000000-0000-7d2d-b056-e7baa28c6dec";
+        assert_eq!(of("ada", None), Ok(None));
+        assert_eq!(of("ada", Some("bilten")), Ok(None));
+        assert_eq!(of("ada", Some("ada")), Ok(None));
+        assert_eq!(of("ada", Some(id)), Ok(Some(id.parse().unwrap())));
+        for unknown in ["nope", "", "'; drop", "00000000-0000-7d2d-b056"] {
+            assert_eq!(of("ada", Some(unknown)), Err("3D000".to_owned()), "{unknown}");
+        }
+    }
 }

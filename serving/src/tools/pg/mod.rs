@@ -6,11 +6,13 @@
 mod connection;
 mod error;
 mod login;
+mod prepared;
 mod query;
 mod rows;
+mod settings;
 mod values;
 
-use super::{Connection, DRAIN, Entrance, connections};
+use super::{DRAIN, Entrance, connections};
 use futures::StreamExt;
 use login::Cancels;
 use std::{pin::pin, sync::Arc};
@@ -33,15 +35,14 @@ pub(super) async fn serve(entrance: Entrance, listener: TcpListener, stop: Cance
     let mut incoming = pin!(connections(listener));
     let mut open = JoinSet::new();
     loop {
-        let Connection { stream, peer, place } = tokio::select! {
+        let connection = tokio::select! {
             () = stop.cancelled() => break,
             Some(connection) = incoming.next() => connection,
             Some(_) = open.join_next() => continue,
         };
         let (postgres, stop) = (Arc::clone(&postgres), stop.clone());
         open.spawn(async move {
-            let _place = place;
-            if let Err(error) = connection::run(stream, peer, postgres, stop).await {
+            if let Err(error) = connection::run(connection, postgres, stop).await {
                 tracing::debug!(%error, "a connection broke");
             }
         });

@@ -2,24 +2,23 @@
 
 use super::{
     Postgres,
-    error::{error, failed, fatal},
-    login::Login,
+    error::{error, failed, fatal, said},
+    login::{Login, Stop},
+    prepared::{Prepared, lake_type},
     rows,
-    values::text_of,
 };
 use crate::problem::Problem;
 use async_trait::async_trait;
-use bytes::Bytes;
 use futures::{Sink, SinkExt, StreamExt};
-use lakehouse::{
-    Described, Parameter, QueryStream, Session,
-    postgres::{Statement, setting},
-};
+use lakehouse::{Parameter, QueryStream, Session, postgres::Statement};
 use pgwire::{
     api::{
-        ClientInfo, ClientPortalStore, DEFAULT_NAME, Type,
+        ClientInfo, ClientPortalStore, DEFAULT_NAME, PgWireConnectionState, Type,
         portal::{Format, Portal, PortalExecutionState},
-        query::{ExtendedQueryHandler, SimpleQueryHandler, send_execution_response},
+        query::{
+            ExtendedQueryHandler, SimpleQueryHandler, send_execution_response, send_query_response,
+            send_ready_for_query,
+        },
         results::{FieldInfo, Response, Tag},
         stmt::{QueryParser, StoredStatement},
         store::{Entry, PortalStore},
@@ -28,33 +27,11 @@ use pgwire::{
     messages::{
         PgWireBackendMessage,
         extendedquery::{Bind, BindComplete, Close, CloseComplete, Execute, Parse, ParseComplete, PortalSuspended},
-        response::EmptyQueryResponse,
+        response::{EmptyQueryResponse, TransactionStatus},
+        simplequery::Query,
     },
 };
 use std::{fmt::Debug, sync::Arc};
-use tokio_util::sync::CancellationToken;
-
-/// A statement that was parsed, and what it will take and answer.
-#[derive(Clone, Debug)]
-pub(super) struct Prepared {
-    statement: Statement,
-    described: Option<Described>,
-    declared: Vec<Option<Type>>,
-}
-
-impl Prepared {
-    /// The type that a client sends for a place: what it has said, or what it was told.
-    fn parameter(&self, index: usize) -> Type {
-        if let Some(declared) = self.declared.get(index).cloned().flatten() {
-            return declared;
-        }
-        let implied = self
-            .described
-            .as_ref()
-            .and_then(|described| described.parameters.get(index));
-        implied.map_or(Type::TEXT, |of| rows::wire(lakehouse::postgres::pg_type(of)))
-    }
-}
 
 /// The protocol's names for what is kept.
 const STATEMENT: u8 = b'S';
@@ -78,38 +55,96 @@ impl Postgres {
         sql: &str,
         sent: &str,
         parameters: Vec<Parameter>,
-    ) -> PgWireResult<(QueryStream, CancellationToken)> {
-        let cancel = login.begin();
+    ) -> PgWireResult<(QueryStream, Stop)> {
+        let stop = login.begin();
         let answer = tokio::select! {
-            () = cancel.cancelled() => return Err(PgWireError::QueryCanceled),
+            why = stop.stopped() => return Err(why),
             answer = session.sql_with(sql, parameters) => answer,
         };
         let answer = answer.map_err(|failure| failed(failure, if sql == sent { sent } else { "" }))?;
-        Ok((answer, cancel))
+        Ok((answer, stop))
     }
 
     /// What is answered without the lake.
-    fn say<C: ClientInfo + ClientPortalStore>(client: &C, login: &Login, statement: &Statement) -> Response
+    fn say<C>(client: &mut C, login: &Login, statement: &Statement) -> PgWireResult<Response>
     where
+        C: ClientInfo + ClientPortalStore,
         C::PortalStore: PortalStore,
     {
-        match statement {
-            Statement::Query(_) => Response::EmptyQuery,
-            Statement::Show(name) => Response::Query(rows::say(name, setting(name))),
-            Statement::Begin => Response::TransactionStart(Tag::new("BEGIN")),
-            Statement::End(tag) => Response::TransactionEnd(Tag::new(tag)),
+        let status = client.transaction_status();
+        let tag = match statement {
+            Statement::Query(_) => return Ok(Response::EmptyQuery),
+            Statement::Show(name) => {
+                let value = login.settings().show(name).map_err(PgWireError::UserError)?;
+                return Ok(Response::Query(rows::say(name, &value)));
+            }
+            Statement::Refused(why) => return Err(PgWireError::UserError(said("0A000", why))),
+            Statement::Set { name, value, local } => {
+                let set = login.settings().set(name, value, *local);
+                set.map_err(PgWireError::UserError)?;
+                "SET"
+            }
+            Statement::Reset(name) => {
+                login.settings().reset(name.as_deref());
+                "RESET"
+            }
+            Statement::Begin => {
+                client.set_transaction_status(status.to_in_transaction_state());
+                "BEGIN"
+            }
+            Statement::End(tag) => {
+                client.set_transaction_status(TransactionStatus::Idle);
+                login.settings().end();
+                match status {
+                    TransactionStatus::Error => "ROLLBACK",
+                    _ => tag,
+                }
+            }
+            Statement::BackTo if matches!(status, TransactionStatus::Idle) => {
+                return Err(PgWireError::UserError(said(
+                    "25P01",
+                    "there is no transaction to roll back in",
+                )));
+            }
+            Statement::BackTo => {
+                client.set_transaction_status(TransactionStatus::Transaction);
+                "ROLLBACK"
+            }
             Statement::Deallocate(name) => {
                 let gone = login.forget(STATEMENT, name.as_deref());
                 gone.iter().for_each(|name| client.portal_store().rm_statement(name));
-                Response::Execution(Tag::new("DEALLOCATE"))
+                "DEALLOCATE"
             }
-            Statement::Done(tag) => Response::Execution(Tag::new(tag)),
-        }
+            Statement::Done(tag) => tag,
+        };
+        Ok(Response::Execution(Tag::new(tag)))
     }
 }
 
 #[async_trait]
 impl SimpleQueryHandler for Postgres {
+    /// The library's own would not know of a transaction's state between the statements of one message.
+    async fn on_query<C>(&self, client: &mut C, message: Query) -> PgWireResult<()>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        if !matches!(client.state(), PgWireConnectionState::ReadyForQuery) {
+            return Err(PgWireError::NotReadyForQuery);
+        }
+        client.set_state(PgWireConnectionState::QueryInProgress);
+        let responses = SimpleQueryHandler::do_query(self, client, &message.query).await?;
+        for response in responses {
+            done(client, response).await?;
+        }
+        client.set_state(PgWireConnectionState::ReadyForQuery);
+        let status = client.transaction_status();
+        send_ready_for_query(client, status).await
+    }
+
+    /// What came before the last is sent at once, so that the state is what the client has been told.
     async fn do_query<C>(&self, client: &mut C, sql: &str) -> PgWireResult<Vec<Response>>
     where
         C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
@@ -119,23 +154,26 @@ impl SimpleQueryHandler for Postgres {
     {
         let who = self.session(client).await?;
         let statements = who.0.statements(sql).await.map_err(|failure| failed(failure, sql))?;
-        // Each answer is a query that waits with its rows; they would take all turns.
         let queries = |statement: &&Statement| matches!(statement, Statement::Query(_));
         if statements.iter().filter(queries).count() > 1 {
             return Err(error(Problem::new("invalid_sql", "send one query at a time")));
         }
-        let mut answers = Vec::new();
+        let mut last = None;
         for statement in &statements {
-            answers.push(match statement {
+            if let Some(before) = last.take() {
+                done(client, before).await?;
+            }
+            permit(client, statement)?;
+            last = Some(match statement {
                 Statement::Query(ours) => {
-                    let (answer, cancel) = self.query(&who, ours, sql, Vec::new()).await?;
+                    let (answer, stop) = self.query(&who, ours, sql, Vec::new()).await?;
                     let columns = answer.schema();
-                    Response::Query(rows::respond(answer, &columns, &Format::UnifiedText, cancel)?)
+                    Response::Query(rows::respond(answer, &columns, &Format::UnifiedText, stop)?)
                 }
-                other => Self::say(client, &who.1, other),
+                other => Self::say(client, &who.1, other)?,
             });
         }
-        Ok(answers)
+        Ok(vec![last.unwrap_or(Response::EmptyQuery)])
     }
 }
 
@@ -155,6 +193,7 @@ impl QueryParser for Postgres {
             (None, _) => return Ok(None),
             _ => return Err(error(Problem::new("invalid_sql", "prepare one statement at a time"))),
         };
+        permit(client, &statement)?;
         let declared = types.iter().map(|of| Parameter {
             text: None,
             data_type: of.as_ref().and_then(|of| lake_type(of.name())),
@@ -174,11 +213,7 @@ impl QueryParser for Postgres {
     }
 
     fn get_parameter_types(&self, prepared: &Prepared) -> PgWireResult<Vec<Type>> {
-        let places = prepared
-            .described
-            .as_ref()
-            .map_or(0, |described| described.parameters.len());
-        Ok((0..places).map(|index| prepared.parameter(index)).collect())
+        Ok((0..prepared.places()).map(|index| prepared.parameter(index)).collect())
     }
 
     fn get_result_schema(&self, prepared: &Prepared, wanted: Option<&Format>) -> PgWireResult<Vec<FieldInfo>> {
@@ -310,16 +345,17 @@ impl ExtendedQueryHandler for Postgres {
     {
         let who = self.session(client).await?;
         let prepared = &portal.statement.statement;
+        permit(client, &prepared.statement)?;
         let (Statement::Query(sql), Some(described)) = (&prepared.statement, &prepared.described) else {
-            return Ok(Self::say(client, &who.1, &prepared.statement));
+            return Self::say(client, &who.1, &prepared.statement);
         };
-        let (answer, cancel) = self.query(&who, sql, "", parameters(portal, prepared)?).await?;
+        let (answer, stop) = self.query(&who, sql, "", prepared.parameters(portal)?).await?;
         let wanted = &portal.result_column_format;
         Ok(Response::Query(rows::respond(
             answer,
             &described.columns,
             wanted,
-            cancel,
+            stop,
         )?))
     }
 }
@@ -330,46 +366,24 @@ where
     PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     C::Error: Debug,
 {
-    let status = client.transaction_status();
-    let (tag, status) = match response {
-        Response::TransactionStart(tag) => (tag, status.to_in_transaction_state()),
-        Response::TransactionEnd(tag) => (tag, status.to_idle_state()),
-        Response::Execution(tag) => (tag, status),
-        _ => return Ok(()),
-    };
-    client.set_transaction_status(status);
-    send_execution_response(client, tag).await
+    match response {
+        Response::Query(rows) => send_query_response(client, rows, true).await,
+        Response::Execution(tag) => send_execution_response(client, tag).await,
+        _ => {
+            let empty = PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new());
+            Ok(client.feed(empty).await?)
+        }
+    }
 }
 
-fn parameters(portal: &Portal<Prepared>, prepared: &Prepared) -> PgWireResult<Vec<Parameter>> {
-    let read = |(index, bytes): (usize, &Option<Bytes>)| {
-        let of = prepared.parameter(index);
-        let wrong = || Problem::new("invalid_field", format!("${} can't be read as {of}", index + 1));
-        let name = match rows::is_binary(&portal.parameter_format, index) {
-            true => of.name(),
-            false => "text",
-        };
-        let text = bytes
-            .clone()
-            .map(|bytes| text_of(name, bytes).ok_or_else(|| error(wrong())));
-        PgWireResult::Ok(Parameter {
-            text: text.transpose()?,
-            data_type: lake_type(of.name()),
-        })
-    };
-    portal.parameters.iter().enumerate().map(read).collect()
-}
-
-/// The widest type of a family, since the lake has no smaller numbers.
-fn lake_type(name: &str) -> Option<lakehouse::arrow::datatypes::DataType> {
-    use lakehouse::arrow::datatypes::{DataType, TimeUnit};
-    Some(match name {
-        "bool" => DataType::Boolean,
-        "int2" | "int4" | "int8" => DataType::Int64,
-        "float4" | "float8" => DataType::Float64,
-        "numeric" => DataType::Decimal128(38, 9),
-        "date" => DataType::Date32,
-        "timestamp" | "timestamptz" => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
-        _ => return None,
-    })
+/// After a failure a transaction takes nothing but its end.
+fn permit(client: &impl ClientInfo, statement: &Statement) -> PgWireResult<()> {
+    let ends = matches!(statement, Statement::End(_) | Statement::BackTo);
+    match client.transaction_status() {
+        TransactionStatus::Error if !ends => Err(PgWireError::UserError(said(
+            "25P02",
+            "the transaction has failed: end it with ROLLBACK, and nothing else is done before",
+        ))),
+        _ => Ok(()),
+    }
 }

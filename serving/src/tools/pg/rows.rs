@@ -2,6 +2,7 @@
 
 use super::{
     error::{error, failed},
+    login::Stop,
     values::Cells,
 };
 use crate::problem::Problem;
@@ -17,11 +18,10 @@ use pgwire::{
         portal::Format,
         results::{FieldFormat, FieldInfo, QueryResponse},
     },
-    error::{PgWireError, PgWireResult},
+    error::PgWireResult,
     messages::data::{DataRow, FORMAT_CODE_BINARY},
 };
 use std::sync::Arc;
-use tokio_util::sync::CancellationToken;
 
 /// What the rows will look like; a client may want single columns in binary form.
 pub(super) fn fields(schema: &SchemaRef, wanted: &Format) -> Vec<FieldInfo> {
@@ -50,12 +50,12 @@ pub(super) fn wire(of: PgType) -> Type {
     Type::from_oid(of.oid).unwrap_or(Type::TEXT)
 }
 
-/// The rows as they come, until somebody cancels, as the `columns` that the client was told of.
+/// The rows as they come, until something stops them, as the `columns` that the client was told of.
 pub(super) fn respond(
     rows: QueryStream,
     columns: &SchemaRef,
     wanted: &Format,
-    cancel: CancellationToken,
+    stop: Stop,
 ) -> PgWireResult<QueryResponse> {
     if rows.schema().fields().len() != columns.fields().len() {
         let changed = "the columns are not those that were described: prepare the statement again";
@@ -66,21 +66,21 @@ pub(super) fn respond(
     let of: Vec<(PgType, bool)> = of
         .map(|(index, field)| (pg_type(field.data_type()), is_binary(wanted, index)))
         .collect();
-    let batches = until(rows, cancel).map(move |batch| {
+    let batches = until(rows, stop).map(move |batch| {
         let rows = encode(&batch?, &of).map_err(error)?;
         PgWireResult::Ok(stream::iter(rows.into_iter().map(PgWireResult::Ok)))
     });
     Ok(QueryResponse::new(fields, batches.try_flatten()))
 }
 
-fn until(rows: QueryStream, cancel: CancellationToken) -> impl Stream<Item = PgWireResult<RecordBatch>> {
-    stream::unfold(Some((rows, cancel)), |state| async {
-        let (mut rows, cancel) = state?;
+fn until(rows: QueryStream, stop: Stop) -> impl Stream<Item = PgWireResult<RecordBatch>> {
+    stream::unfold(Some((rows, stop)), |state| async {
+        let (mut rows, stop) = state?;
         tokio::select! {
             biased;
-            () = cancel.cancelled() => Some((Err(PgWireError::QueryCanceled), None)),
+            why = stop.stopped() => Some((Err(why), None)),
             next = rows.next() => match next? {
-                Ok(batch) => Some((Ok(batch), Some((rows, cancel)))),
+                Ok(batch) => Some((Ok(batch), Some((rows, stop)))),
                 Err(failure) => Some((Err(failed(failure, "")), None)),
             },
         }

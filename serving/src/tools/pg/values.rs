@@ -1,6 +1,7 @@
-//! Values on the wire: one column of a batch as text or in PostgreSQL's binary form, and parameters as text.
+//! Values on the wire: one column of a batch as text or in PostgreSQL's binary form.
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use super::prepared::{EPOCH_DAYS, EPOCH_MICROS};
+use bytes::{BufMut, BytesMut};
 use lakehouse::{
     Result,
     arrow::{
@@ -15,10 +16,6 @@ use lakehouse::{
     postgres::PgType,
 };
 use std::fmt::Write;
-
-/// PostgreSQL counts from 2000-01-01.
-const EPOCH_DAYS: i32 = 10_957;
-const EPOCH_MICROS: i64 = EPOCH_DAYS as i64 * 86_400_000_000;
 
 /// More of them would not fit when they are filled up to a group.
 const MOST_DECIMALS: i8 = 30;
@@ -165,36 +162,10 @@ fn groups(mut number: u128, least: usize) -> Vec<i16> {
     digits
 }
 
-/// A parameter in the binary form of its type, as text.
-pub(super) fn text_of(name: &str, mut bytes: Bytes) -> Option<String> {
-    let fits = |bytes: &Bytes, size: usize| bytes.len() == size;
-    let text = match name {
-        "bool" if fits(&bytes, 1) => (bytes[0] != 0).to_string(),
-        "int2" if fits(&bytes, 2) => bytes.get_i16().to_string(),
-        "int4" if fits(&bytes, 4) => bytes.get_i32().to_string(),
-        "int8" if fits(&bytes, 8) => bytes.get_i64().to_string(),
-        "float4" if fits(&bytes, 4) => bytes.get_f32().to_string(),
-        "float8" if fits(&bytes, 8) => bytes.get_f64().to_string(),
-        "date" if fits(&bytes, 4) => {
-            let days = bytes.get_i32().checked_add(EPOCH_DAYS)?;
-            chrono::DateTime::from_timestamp(i64::from(days) * 86_400, 0)?
-                .date_naive()
-                .to_string()
-        }
-        "timestamp" | "timestamptz" if fits(&bytes, 8) => {
-            let micros = bytes.get_i64().checked_add(EPOCH_MICROS)?;
-            domain::Timestamp::from_micros(micros).to_string()
-        }
-        "text" | "varchar" | "bpchar" | "name" | "unknown" | "json" => String::from_utf8(bytes.to_vec()).ok()?,
-        "uuid" => uuid::Uuid::from_slice(&bytes).ok()?.to_string(),
-        _ => return None,
-    };
-    Some(text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Buf;
     use lakehouse::{
         arrow::array::{BooleanArray, Decimal128Array, Float64Array, TimestampMicrosecondArray},
         postgres::pg_type,
@@ -243,15 +214,5 @@ mod tests {
         let words = |words: &[i16]| Some(words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<u8>>());
         // -12,345.50: 1 | 2345 . 5000
         assert_eq!(put(Arc::new(amounts), true), [words(&[3, 1, 0x4000, 2, 1, 2345, 5000])]);
-    }
-
-    #[test]
-    fn binary_parameters_are_read_and_wrong_lengths_refused() {
-        let bytes = Bytes::copy_from_slice;
-        assert_eq!(text_of("int8", bytes(&(-7_i64).to_be_bytes())).unwrap(), "-7");
-        assert_eq!(text_of("date", bytes(&1_i32.to_be_bytes())).unwrap(), "2000-01-02");
-        assert_eq!(text_of("text", bytes(b"ada")).unwrap(), "ada");
-        assert!(text_of("int8", bytes(&[1])).is_none());
-        assert!(text_of("point", bytes(&[1])).is_none());
     }
 }

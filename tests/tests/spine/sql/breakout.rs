@@ -319,6 +319,7 @@ fn connections_share_no_state() {
         "set session authorization default",
         "begin",
         "prepare mine as select * from orders",
+        "rollback",
         "select count(*) as n, max(total_minor) as most from orders",
     ]);
     for door in DOORS {

@@ -4,6 +4,7 @@
 mod breakout;
 mod catalogs;
 mod clients;
+mod manners;
 mod questions;
 
 use crate::shared::eventually_counts;
