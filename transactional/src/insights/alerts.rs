@@ -109,8 +109,7 @@ async fn record_of(
     before: Option<&AlertRule>,
 ) -> Result<AlertRule> {
     let wrong = |field, message: &str| Err(Error::refused("invalid", message).at(field));
-    // Not a number fails this too.
-    if !(details.threshold.abs() <= LARGEST) {
+    if details.threshold.is_nan() || details.threshold.abs() > LARGEST {
         return wrong("threshold", "a threshold is a number from -10^15 to 10^15");
     }
     if details.condition.is_against_usual() && details.threshold <= 0.0 {
