@@ -9,19 +9,21 @@ with tickets as (
 ),
 
 valid as (
-    select ticket_id from {{ ref('stg_tickets') }}
+    select event_id, ticket_id from {{ ref('stg_tickets') }}
     where status = 'valid'
 ),
 
 entries as (
     select
-        event_id,
-        count(distinct ticket_id) as arrived,
-        min(scanned_at) as first_entry_at,
-        max(scanned_at) as last_entry_at
-    from {{ ref('stg_check_ins') }}
-    where counts and kind = 'entry' and ticket_id in (select ticket_id from valid)
-    group by event_id
+        check_ins.event_id,
+        count(distinct check_ins.ticket_id) as arrived,
+        min(check_ins.scanned_at) as first_entry_at,
+        max(check_ins.scanned_at) as last_entry_at
+    from {{ ref('stg_check_ins') }} as check_ins
+    -- By the event too: a part of all events then reads no other's tickets.
+    inner join valid on check_ins.event_id = valid.event_id and check_ins.ticket_id = valid.ticket_id
+    where check_ins.counts and check_ins.kind = 'entry'
+    group by check_ins.event_id
 )
 
 select
