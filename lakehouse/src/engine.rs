@@ -19,7 +19,7 @@ use datafusion::{
     execution::{
         FunctionRegistry, SessionState, SessionStateBuilder,
         disk_manager::{DiskManagerBuilder, DiskManagerMode},
-        memory_pool::FairSpillPool,
+        memory_pool::{FairSpillPool, GreedyMemoryPool, MemoryPool},
         object_store::{DefaultObjectStoreRegistry, ObjectStoreRegistry},
         runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
     },
@@ -133,7 +133,8 @@ impl Engine {
             .worker_threads(options.target_partitions)
             .thread_name("query")
             .thread_stack_size(STACK_BYTES)
-            .max_blocking_threads(options.target_partitions * 4)
+            // A query that is planned keeps one; the others read files.
+            .max_blocking_threads(options.target_partitions * 4 + options.query_slots * 2)
             .enable_all()
             .build()?;
         let running = Arc::default();
@@ -161,10 +162,20 @@ impl Engine {
         lock(&self.running).values().cloned().collect()
     }
 
-    /// A state whose queries share `memory` bytes and see `catalog`.
+    /// A state whose queries share `memory` bytes and see `catalog`. A query of views has a hundred small operators, so
+    /// whoever comes first takes what it needs: equal shares would be too small for any.
     pub(crate) fn state(&self, catalog: Option<Catalog>, memory: usize) -> Result<SessionState> {
+        self.state_with(catalog, Arc::new(GreedyMemoryPool::new(memory)))
+    }
+
+    /// The same for few operators that each want more than there is: they have equal shares and spill the rest.
+    pub(crate) fn spilling_state(&self, catalog: Option<Catalog>, memory: usize) -> Result<SessionState> {
+        self.state_with(catalog, Arc::new(FairSpillPool::new(memory)))
+    }
+
+    fn state_with(&self, catalog: Option<Catalog>, memory: Arc<dyn MemoryPool>) -> Result<SessionState> {
         let runtime = RuntimeEnvBuilder::from_runtime_env(&self.runtime)
-            .with_memory_pool(Arc::new(FairSpillPool::new(memory)))
+            .with_memory_pool(memory)
             .build_arc()?;
         let catalogs = MemoryCatalogProviderList::new();
         if let Some(catalog) = catalog {

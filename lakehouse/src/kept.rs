@@ -159,7 +159,7 @@ async fn revise(lake: &Lake, moment: &Moment, revision: Revision) -> Result<Revi
     let inner = &lake.inner;
     let state = inner
         .engine
-        .state(Some(moment.catalog.inside()), inner.options.run_memory_bytes)?;
+        .spilling_state(Some(moment.catalog.inside()), inner.options.run_memory_bytes)?;
     let columns = match revision.rows.first() {
         Some(rows) => state.create_logical_plan(rows).await?,
         None => return Err(Error::invalid("a revision has no query")),

@@ -121,6 +121,11 @@ impl ExecutionPlan for LatestRows {
         ])
     }
 
+    /// Parts more than the rows have would each need a share of the query's memory.
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        vec![false, false]
+    }
+
     fn apply_expressions(
         &self,
         _visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,

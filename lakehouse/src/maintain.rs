@@ -161,7 +161,7 @@ pub(crate) async fn compact(lake: &Lake, index: usize) -> Result<bool> {
 
 async fn rewrite(lake: &Lake, table: &Table, files: &[Arc<DataFile>]) -> Result<Vec<deltalake::kernel::Add>> {
     let store = &table.store;
-    let state = lake.inner.engine.state(None, SORT_MEMORY_BYTES)?;
+    let state = lake.inner.engine.spilling_state(None, SORT_MEMORY_BYTES)?;
     let scan: Arc<dyn ExecutionPlan> = Arc::new(CoalescePartitionsExec::new(scan_stored(&state, store.spec, files)?));
     let order = [
         "organizer_id",

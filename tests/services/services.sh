@@ -11,13 +11,14 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 dir=${BILTEN_SERVICES_DIR:-${TMPDIR:-/tmp}/bilten-services-$(id -u)}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/bilten-services
-postgres_port=${BILTEN_POSTGRES_PORT:-54330}
-kafka_port=${BILTEN_KAFKA_PORT:-59092}
+# Below the ports that connections are given by themselves: while a server is down, its own port must not go to a client.
+postgres_port=${BILTEN_POSTGRES_PORT:-15430}
+kafka_port=${BILTEN_KAFKA_PORT:-19092}
 controller_port=${BILTEN_KAFKA_CONTROLLER_PORT:-$((kafka_port + 1))}
 kafka_proxied_port=${BILTEN_KAFKA_PROXIED_PORT:-$((kafka_port + 2))}
 kafka_proxy_port=${BILTEN_KAFKA_PROXY_PORT:-$((kafka_port + 3))}
 kafka_sasl_port=${BILTEN_KAFKA_SASL_PORT:-$((kafka_port + 4))}
-s3_port=${BILTEN_S3_PORT:-59000}
+s3_port=${BILTEN_S3_PORT:-19000}
 bucket=bilten
 
 # shellcheck source=/dev/null

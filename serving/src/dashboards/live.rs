@@ -121,7 +121,10 @@ impl Live {
         };
         let mut feeds = lock(&self.feeds);
         if let Some(feed) = feeds.get(&key) {
-            return Ok(feed.subscribe());
+            let mut shown = feed.subscribe();
+            // What was found before is news to who comes later.
+            shown.mark_changed();
+            return Ok(shown);
         }
         let of_organizer = feeds.keys().filter(|other| other.organizer == key.organizer);
         if of_organizer.count() >= MOST_FEEDS {

@@ -423,7 +423,9 @@ fn a_purchase_changes_the_figure_of_who_is_looking_until_they_may_no_longer() {
     let pushed = stream.panel("headline", |panel| figure(panel, "tickets_sold") == 2);
     assert_eq!(figure(&pushed, "net_sales"), 1_400);
     assert!(pushed["position"].as_i64() > first["position"].as_i64());
-    stream.panel("by-event", |panel| panel["rows"][0]["tickets_sold"] == 2);
+    // Panels come in any order, and whoever comes later is told all of them.
+    let mut later = Stream::open(&shared.server, "/dashboards/overview/live?range=today", &header);
+    later.panel("by-event", |panel| panel["rows"][0]["tickets_sold"] == 2);
 
     let token_id = created["api_token_id"].as_str().unwrap();
     assert_eq!(admin.delete(&format!("{path}/{token_id}")).status, 204);
@@ -451,13 +453,11 @@ fn doors_show_arrivals_as_they_happen() {
     let analyst = analyst(&shared.server, &show);
     let doors = eventually("the arrivals show", || {
         let doors = whole(&analyst, "doors");
-        (figure(&panel(&doors, "headline"), "entries") == 2).then_some(doors)
+        let headline = panel(&doors, "headline");
+        (figure(&headline, "entries") == 2 && figure(&headline, "refused_scans") == 1).then_some(doors)
     });
     let headline = panel(&doors, "headline");
-    assert_eq!(
-        (figure(&headline, "inside"), figure(&headline, "refused_scans")),
-        (json!(2), json!(1))
-    );
+    assert_eq!(figure(&headline, "inside"), 2);
     let arrivals = panel(&doors, "arrivals");
     assert_eq!(
         (&arrivals["grain"], &arrivals["rows"][0]["gate"]),

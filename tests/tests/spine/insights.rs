@@ -201,7 +201,8 @@ fn a_rule_fires_after_purchases_and_tells_once() {
     let mail = world.mails(1).remove(0);
     assert_eq!(mail.subject, "Sehr viel verkauft: 21,00 EUR");
     assert!(
-        mail.text.contains("Net sales in der letzten Stunde: 21,00 EUR\n"),
+        mail.text
+            .contains("Net sales in der letzten Stunde (nur Late Quartet, ohne): 21,00 EUR\n"),
         "{}",
         mail.text
     );
