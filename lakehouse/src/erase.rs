@@ -126,7 +126,7 @@ async fn newest(lake: &Lake, index: usize) -> Result<Snapshot> {
 }
 
 async fn touched(lake: &Lake, table: &Table, snapshot: &Snapshot, seeker: &Seeker) -> Result<Vec<Arc<DataFile>>> {
-    let state = lake.inner.engine.state(None, MOST_BYTES as usize)?;
+    let state = lake.inner.engine.spilling_state(None, MOST_BYTES as usize)?;
     let files = seeker.candidates(&state, &table.store.schema, &snapshot.files)?;
     let looks = stream::iter(files).map(|file| {
         let state = &state;
@@ -162,7 +162,7 @@ async fn rewrite_files(
     seeker: &Seeker,
 ) -> Result<Counts> {
     let table = &lake.inner.tables[index];
-    let state = lake.inner.engine.state(None, MOST_BYTES as usize)?;
+    let state = lake.inner.engine.spilling_state(None, MOST_BYTES as usize)?;
     let mut writer = table.store.writer();
     let mut counts = Counts::default();
     for file in files {
@@ -237,7 +237,7 @@ async fn delete_unnamed(lake: &Lake, index: usize, seeker: &Seeker, done: &mut E
         let path = meta.location.as_ref();
         path.ends_with(".parquet") && !path.starts_with("_delta_log/") && !named.contains(&meta.location)
     };
-    let state = lake.inner.engine.state(None, MOST_BYTES as usize)?;
+    let state = lake.inner.engine.spilling_state(None, MOST_BYTES as usize)?;
     let unnamed = stream::iter(listed.into_iter().filter(is_data)).map(|meta| {
         let (state, offsets) = (&state, &snapshot.offsets);
         async move {
