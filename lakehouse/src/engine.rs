@@ -267,15 +267,13 @@ async fn spare_memory(queries: Arc<Mutex<Queries>>) {
     let mut looks = tokio::time::interval(LOOK_EVERY);
     loop {
         looks.tick().await;
-        if memory::is_short() {
-            let queries = lock(&queries);
+        let queries = lock(&queries);
+        if !queries.is_empty() && memory::is_short() {
             queries.values().for_each(|query| query.stop.cancel());
-            if !queries.is_empty() {
-                tracing::warn!(
-                    queries = queries.len(),
-                    "queries are ended: the machine has little memory left"
-                );
-            }
+            tracing::warn!(
+                queries = queries.len(),
+                "queries are ended: the machine has little memory left"
+            );
         }
     }
 }
