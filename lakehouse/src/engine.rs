@@ -1,6 +1,7 @@
 //! What queries run in: threads and memory of their own, turns, and a list of those that run.
 
 use crate::{
+    arithmetic::CheckArithmetic,
     catalog::Catalog,
     coop::YieldInJoins,
     error::{Error, Result},
@@ -60,9 +61,6 @@ const WITHHELD: [&str; 7] = [
 /// What queries may spill to disk, all together.
 const MAX_SPILL_BYTES: u64 = 8 << 30;
 
-/// Parquet footers that are kept: a cold one costs a read of its own.
-const FOOTER_CACHE_BYTES: usize = 64 << 20;
-
 /// How often the machine's memory is looked at. It takes longer to fill.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -102,7 +100,7 @@ impl Engine {
         let runtime = RuntimeEnvBuilder::new()
             .with_object_store_registry(registry)
             .with_disk_manager_builder(disk)
-            .with_metadata_cache_limit(FOOTER_CACHE_BYTES)
+            .with_metadata_cache_limit(options.footer_cache_bytes)
             .build_arc()?;
         let mut config = SessionConfig::new()
             .with_target_partitions(options.target_partitions)
@@ -121,6 +119,7 @@ impl Engine {
             .with_runtime_env(Arc::clone(&runtime))
             .with_default_features()
             .with_analyzer_rule(Arc::new(BoundGrowth))
+            .with_analyzer_rule(Arc::new(CheckArithmetic))
             .with_physical_optimizer_rule(Arc::new(YieldInJoins))
             .build();
         for name in WITHHELD {

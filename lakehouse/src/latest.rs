@@ -9,15 +9,16 @@ use arrow::{
     datatypes::Int64Type,
 };
 use datafusion::{
-    common::{DataFusionError, Result, internal_err, tree_node::TreeNodeRecursion},
+    common::{DataFusionError, Result, Statistics, internal_err, stats::Precision, tree_node::TreeNodeRecursion},
     execution::{
         SendableRecordBatchStream, TaskContext,
         memory_pool::{MemoryConsumer, MemoryReservation},
     },
     physical_expr::{Distribution, EquivalenceProperties, PhysicalExpr},
     physical_plan::{
-        ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties,
-        InputDistributionRequirements, PlanProperties, ReplaceChildrenOptions, stream::RecordBatchStreamAdapter,
+        ChildStats, ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties,
+        InputDistributionRequirements, PlanProperties, ReplaceChildrenOptions, StatisticsArgs,
+        stream::RecordBatchStreamAdapter,
     },
 };
 use futures::{
@@ -146,6 +147,21 @@ impl ExecutionPlan for LatestRows {
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
         self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
+    }
+
+    fn child_stats_requests(&self, partition: Option<usize>) -> Vec<ChildStats> {
+        vec![ChildStats::At(partition), ChildStats::Skip]
+    }
+
+    /// At most all rows. Without this a join would keep a large table in memory to look up a small one.
+    fn statistics_from_inputs(&self, inputs: &[Arc<Statistics>], _args: &StatisticsArgs) -> Result<Arc<Statistics>> {
+        let rows = inputs
+            .first()
+            .map_or(Precision::Absent, |rows| rows.num_rows.to_inexact());
+        Ok(Arc::new(Statistics {
+            num_rows: rows,
+            ..Statistics::new_unknown(&self.schema())
+        }))
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {

@@ -7,6 +7,7 @@
 //!
 //! This crate knows no log, no core and no HTTP. It owns arrow, datafusion and deltalake, and hands on what others need.
 
+mod arithmetic;
 mod cache;
 mod catalog;
 mod commit;
@@ -24,6 +25,7 @@ mod guard;
 pub mod kept;
 mod lake;
 mod latest;
+mod layout;
 mod maintain;
 mod memory;
 mod options;
@@ -52,7 +54,9 @@ pub use async_trait::async_trait;
 pub use error::{Error, ErrorKind, Result};
 pub use fault::Fault;
 pub use lake::{Lag, Lake, Publish};
+pub use layout::{Layout, PageRanges};
 pub use options::LakeOptions;
+pub use parquet::basic::{Compression, ZstdLevel};
 pub use session::{Principal, QueryStream, Session};
 pub use tables::{CHANGES, INTERACTIONS, TableSpec, UNROUTED, table_specs};
 pub use values::{Described, Parameter};

@@ -1,5 +1,6 @@
 //! Every knob of the lake, with defaults for a laptop with two cores.
 
+use crate::layout::Layout;
 use std::{path::PathBuf, time::Duration};
 
 #[derive(Clone, Debug)]
@@ -51,6 +52,10 @@ pub struct LakeOptions {
     /// Files that compaction replaced stay so long, for running queries and for readers from outside.
     pub vacuum_retention: Duration,
     pub log_retention: Duration,
+    /// How rows lie in files that are written.
+    pub layout: Layout,
+    /// Footers of files that are kept in memory: a cold one costs a read of its own.
+    pub footer_cache_bytes: usize,
     /// Force files to the disk before a commit counts. Off only where losing power may lose data.
     pub fsync: bool,
 }
@@ -83,6 +88,8 @@ impl Default for LakeOptions {
             checkpoint_commits: 50,
             vacuum_retention: Duration::from_secs(6 * 3600),
             log_retention: Duration::from_secs(24 * 3600),
+            layout: Layout::default(),
+            footer_cache_bytes: 64 << 20,
             fsync: true,
         }
     }

@@ -1,11 +1,11 @@
 //! One Delta table on disk: opening it, reading where it stands, writing files and committing them.
 
 mod create;
-mod layout;
 
 use crate::{
     cache::{CachedFiles, FileCache},
     error::{Error, Result},
+    layout::Layout,
     options::LakeOptions,
     remote::Remote,
     snapshot::{DataFile, Offsets, Snapshot, offset_of, transaction},
@@ -69,6 +69,7 @@ pub(crate) struct Store {
     /// Where the files are, if they are on this machine.
     local: Option<PathBuf>,
     pub(crate) schema: SchemaRef,
+    layout: Layout,
     pipeline: String,
     fsync: bool,
     /// Entries of the table's log that are older may be gone.
@@ -197,6 +198,7 @@ impl Store {
             local: local_folder(&url),
             url,
             schema: spec.stored_schema(),
+            layout: options.layout.clone(),
             pipeline: options.pipeline.clone(),
             fsync: options.fsync,
             log_retention: options.log_retention,
@@ -222,6 +224,7 @@ impl Store {
             cache: self.cache.clone(),
             local: self.local.clone(),
             pipeline: self.pipeline.clone(),
+            layout: self.layout.clone(),
             fsync: self.fsync,
             log_retention: self.log_retention,
             remote: self.remote.clone(),
@@ -338,7 +341,7 @@ impl Store {
         let config = WriterConfig::new(
             Arc::clone(&self.schema),
             self.spec.partitioned_by.iter().map(ToString::to_string).collect(),
-            Some(layout::writer_properties(self.spec)),
+            Some(self.layout.writer_properties(self.spec)),
             self.file_bytes,
             None,
             Default::default(),

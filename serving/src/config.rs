@@ -8,6 +8,7 @@ use crate::{
     tools::ToolOptions,
 };
 use clap::Args;
+use lakehouse::LakeOptions;
 use std::{net::SocketAddr, path::PathBuf};
 
 #[derive(Clone, Debug, Args)]
@@ -115,6 +116,15 @@ pub struct ServeOptions {
     #[arg(long, env = "BILTEN_CACHE_BYTES", default_value_t = 2 << 30, value_name = "N")]
     pub cache_bytes: u64,
 
+    /// What one query may take of memory, in bytes; as many as six run at once
+    #[arg(long, env = "BILTEN_QUERY_MEMORY_BYTES", default_value_t = query_memory_bytes(), value_name = "N",
+        value_parser = clap::value_parser!(u64).range(16 << 20..))]
+    pub query_memory_bytes: u64,
+
+    /// Threads that compute queries [default: as many as the machine has cores]
+    #[arg(long, env = "BILTEN_QUERY_THREADS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub query_threads: Option<u16>,
+
     /// Dashboards of your own: a folder with pages/*.yml, and templates/*.html to change their look. Read again when a
     /// file changes
     #[arg(long, env = "BILTEN_DASHBOARDS", value_name = "DIR")]
@@ -125,6 +135,10 @@ pub struct ServeOptions {
 
     #[command(flatten)]
     pub stripe: StripeOptions,
+}
+
+fn query_memory_bytes() -> u64 {
+    LakeOptions::default().query_memory_bytes as u64
 }
 
 impl Config {
@@ -176,6 +190,8 @@ impl ServeOptions {
                 false => ProcessRoles::all(),
             },
             cache_bytes: 0,
+            query_memory_bytes: query_memory_bytes(),
+            query_threads: None,
             dashboards: None,
             stripe: StripeOptions::default(),
         }

@@ -29,6 +29,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashSet,
+    num::NonZeroUsize,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -169,10 +170,16 @@ impl Wiring {
 async fn open_lake(config: &Config, options: &ServeOptions, shared: bool) -> Result<Lake> {
     let answers = options.roles.has(ProcessRole::Query);
     let cache = (answers && options.cache_bytes > 0).then(|| (config.home.join("cache"), options.cache_bytes));
+    let threads = match options.query_threads {
+        Some(threads) => usize::from(threads),
+        None => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
+    };
     let options = LakeOptions {
         shared,
         answers,
         cache,
+        query_memory_bytes: usize::try_from(options.query_memory_bytes).unwrap_or(usize::MAX),
+        target_partitions: threads,
         ..LakeOptions::default()
     };
     let opened = Lake::open(&config.lake_url(), options).await;

@@ -60,10 +60,6 @@ def people(rows):
     return len({row["person_id"] for row in rows})
 
 
-def returned(rows):
-    return people(row for row in rows if row["orders"] > 1)
-
-
 def net(*columns):
     first, *others = columns
     return lambda rows: sum(row[first] - sum(row[other] for other in others) for row in rows)
@@ -284,17 +280,22 @@ class Core:
         for session in sorted(self.sessions, key=lambda session: (session["started"], session["session_id"])):
             if session["person_id"] and session["source"]:
                 sources.setdefault(session["person_id"], session["source"])
-        bought = defaultdict(list)
+        bought, everything = defaultdict(list), defaultdict(list)
         for order in self.orders:
             if order["status"] == "paid":
                 bought[order["organizer_id"], order["person_id"], order["currency"]].append(order)
+                everything[order["organizer_id"], order["person_id"]].append(order)
         facts = []
         for (organizer, person, currency), orders in bought.items():
             first = min(orders, key=lambda order: (order["placed_at"], order["order_id"]))
+            all_orders = everything[organizer, person]
+            is_first = currency == min((order["placed_at"], order["currency"]) for order in all_orders)[1]
             facts.append({
                 "organizer_id": organizer,
                 "person_id": person,
                 "currency": currency,
+                "first": int(is_first),
+                "returned": int(is_first and len(all_orders) > 1),
                 "at": local(first["placed_at"], "UTC"),
                 "first_channel": (first["source"] or "online").split(":")[0],
                 "first_source": sources.get(person),

@@ -9,7 +9,7 @@ import sys
 import urllib.request
 from collections import defaultdict
 
-from core_facts import Core, largest, mean, net, online, people, returned, share, total
+from core_facts import Core, largest, mean, net, online, people, share, total
 
 CORE, LAKE, URL, TOKEN = sys.argv[1:]
 
@@ -39,9 +39,9 @@ METRICS = {
     "refused_scans": ("doors", total("refused")),
     "door_conflicts": ("doors", total("conflict")),
     "no_show_rate": ("ended", share(total("absent"), total("tickets"))),
-    "new_buyers": ("people", people),
-    "repeat_rate": ("people", share(returned, people)),
-    "spend_a_buyer": ("people", share(total("spend"), people)),
+    "new_buyers": ("people", total("first")),
+    "repeat_rate": ("people", share(total("returned"), total("first"))),
+    "spend_a_buyer": ("people", share(total("spend"), len)),
     "sessions": ("sessions", len),
     "interactions": ("sessions", total("interactions")),
     "checkout_rate": ("sessions", share(total("checked_out"), len)),

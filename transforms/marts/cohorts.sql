@@ -1,22 +1,23 @@
 with months as (
-    select * from {{ ref('int_person_months') }}
+    select organizer_id, cohort_month, months_later, count(*) as people, sum(orders) as orders
+    from {{ ref('int_person_months') }}
+    group by organizer_id, cohort_month, months_later
 ),
 
-sizes as (
-    select organizer_id, cohort_month, count(*) as cohort_people
+sized as (
+    select
+        *,
+        sum(case when months_later = 0 then people else 0 end)
+            over (partition by organizer_id, cohort_month) as cohort_people
     from months
-    where months_later = 0
-    group by organizer_id, cohort_month
 )
 
 select
-    months.organizer_id,
-    months.cohort_month,
-    months.months_later,
-    sizes.cohort_people,
-    count(*) as people,
-    sum(months.orders) as orders,
-    count(*) / cast(sizes.cohort_people as double) as retention
-from months
-inner join sizes on months.organizer_id = sizes.organizer_id and months.cohort_month = sizes.cohort_month
-group by months.organizer_id, months.cohort_month, months.months_later, sizes.cohort_people
+    organizer_id,
+    cohort_month,
+    months_later,
+    cohort_people,
+    people,
+    orders,
+    people / cast(cohort_people as double) as retention
+from sized

@@ -67,6 +67,11 @@ select
     bought.first_channel,
     split_part(sessions.touch, chr(31), 2) as first_source,
     sessions.first_seen_at,
-    coalesce(sessions.sessions, 0) as sessions
+    coalesce(sessions.sessions, 0) as sessions,
+    sum(bought.orders) over (partition by bought.organizer_id, bought.person_id) as all_orders,
+    row_number() over (
+        partition by bought.organizer_id, bought.person_id
+        order by bought.first_order_at, bought.currency
+    ) = 1 as is_first
 from bought
 left join sessions on bought.person_id = sessions.person_id

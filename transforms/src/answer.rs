@@ -23,7 +23,7 @@ const MOST_LISTED: usize = 500;
 /// So many rows of the sources are computed at once when everything is, by days. Tests have few, and want several parts.
 const PART_ROWS: i64 = if cfg!(test) { 20 } else { 500_000 };
 /// …and by other keys.
-const WIDE_PART_ROWS: i64 = if cfg!(test) { 20 } else { 4_000_000 };
+const WIDE_PART_ROWS: i64 = if cfg!(test) { 20 } else { 2_000_000 };
 
 #[async_trait]
 impl Relations for Project {
@@ -145,56 +145,35 @@ impl Project {
         (!queries.is_empty()).then(|| queries.join(" union all "))
     }
 
-    /// The queries that together compute all rows of a transform, each with a range of one of its key's columns: a season
-    /// at once would need more memory and disk than there is.
+    /// The queries that together compute all rows of a transform, each with a range of its key: a season at once would
+    /// need more memory and disk than there is.
     pub(crate) async fn in_parts(&self, transform: &Transform, moment: &Moment) -> Result<Vec<String>> {
         let whole = vec![self.whole(transform)];
         let Materialized::Overwrite(overwrite) = &transform.about.materialized else {
             return Ok(whole);
         };
         // A day is best: files are left out by it. By another column each part reads everything, so they are larger.
-        let day = overwrite.key.iter().find(|column| column.ends_with("_on"));
-        let (column, all, most) = match (day, overwrite.key.first()) {
-            (Some(day), _) => {
+        let (days, others): (Vec<_>, Vec<_>) = overwrite.key.iter().partition(|column| column.ends_with("_on"));
+        let (all, most) = match (days.first(), others.first()) {
+            (None, Some(id)) => (changed(transform, overwrite, id), WIDE_PART_ROWS),
+            _ => {
                 let all = self.touching(transform, overwrite, &Position::default(), &moment.position());
-                (day, all, PART_ROWS)
+                (all, PART_ROWS)
             }
-            (None, Some(column)) => (column, changed(transform, overwrite, column), WIDE_PART_ROWS),
-            (None, None) => return Ok(whole),
         };
-        let Some(all) = all else {
-            return Ok(whole);
-        };
-        let sql = format!(
-            "select arrow_cast({column}, 'Utf8') as value, count(*) as rows from ({all}) group by 1 order by 1"
-        );
-        // The last values of all parts but the last one, which has no end.
-        let (mut ends, mut sum) = (Vec::new(), 0);
-        let mut last = None;
-        for batch in moment.rows(&sql).await? {
-            let (values, counts) = (
-                batch.column(0).as_string::<i32>(),
-                batch.column(1).as_primitive::<Int64Type>(),
-            );
-            for (value, rows) in values.iter().zip(counts.values()) {
-                if sum > 0 && sum + rows > most {
-                    ends.extend(last.take());
-                    sum = 0;
-                }
-                sum += rows;
-                last = value.map(quoted);
-            }
-        }
-        if ends.is_empty() {
+        // Ids are too many to be counted; they end in what chance has made of them.
+        let end = others.first().map(|id| format!("right({id}, 2)"));
+        let by: Vec<&str> = days
+            .first()
+            .map(|day| day.as_str())
+            .into_iter()
+            .chain(end.as_deref())
+            .collect();
+        let ranges = ranges(moment, all, "true", &by, most).await?;
+        if ranges.len() < 2 {
             return Ok(whole);
         }
-        let after = |end: &String| format!("{column} > {end}");
-        let up_to = |end: &String| format!("{column} <= {end}");
-        let begins = std::iter::once(None).chain(ends.iter().map(Some));
-        let parts = begins.zip(ends.iter().map(Some).chain([None])).map(|(begin, end)| {
-            let range: Vec<String> = begin.map(after).into_iter().chain(end.map(up_to)).collect();
-            self.where_touched(transform, &range.join(" and "))
-        });
+        let parts = ranges.iter().map(|range| self.where_touched(transform, range));
         Ok(parts.collect())
     }
 
@@ -277,6 +256,50 @@ fn changed(transform: &Transform, overwrite: &Overwrite, column: &str) -> Option
         .map(|source| format!("select {column} from lake.{}", source.table))
         .collect();
     (!queries.is_empty()).then(|| queries.join(" union all "))
+}
+
+/// Predicates that divide the rows `within` one by ranges of the first expression, and those of a value that alone has more
+/// than `most` by the next one.
+async fn ranges(moment: &Moment, all: Option<String>, within: &str, by: &[&str], most: i64) -> Result<Vec<String>> {
+    let (Some(all), Some((column, next))) = (all, by.split_first()) else {
+        return Ok(vec![]);
+    };
+    let sql = format!(
+        "select arrow_cast({column}, 'Utf8') as value, count(*) as rows from ({all})
+        where {within} and {column} is not null group by 1 order by 1"
+    );
+    let range = |after: &Option<String>, up_to: &Option<String>| {
+        let after = after.iter().map(|value| format!("{column} > {value}"));
+        let up_to = up_to.iter().map(|value| format!("{column} <= {value}"));
+        let all: Vec<String> = std::iter::once(within.to_owned()).chain(after).chain(up_to).collect();
+        all.join(" and ")
+    };
+    let (mut found, mut sum) = (Vec::new(), 0);
+    let (mut after, mut last) = (None, None);
+    for batch in moment.rows(&sql).await? {
+        let (values, counts) = (
+            batch.column(0).as_string::<i32>(),
+            batch.column(1).as_primitive::<Int64Type>(),
+        );
+        for (value, rows) in values.iter().zip(counts.values()) {
+            let value = value.map(quoted);
+            if sum > 0 && sum + rows > most {
+                found.push(range(&after, &last));
+                (after, sum) = (last, 0);
+            }
+            if *rows > most && !next.is_empty() {
+                let alone = format!("{within} and {column} = {}", value.as_deref().unwrap_or_default());
+                found.extend(Box::pin(ranges(moment, Some(all.clone()), &alone, next, most)).await?);
+                after.clone_from(&value);
+            } else {
+                sum += rows;
+            }
+            last = value;
+        }
+    }
+    // Open, since what is counted need not have every value.
+    found.push(range(&after, &None));
+    Ok(found)
 }
 
 fn quoted(value: &str) -> String {

@@ -56,6 +56,32 @@ async fn answer_and_rebuild(project: &Project, transform: &Transform, moment: &M
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parts_make_up_the_whole_and_a_busy_day_has_several() {
+    let mut world = world::World::new("parts");
+    let lake = Lake::open(&world.url(), manual()).await.unwrap();
+    let runner = runner(&lake).await;
+    (0..400).for_each(|_| world.step());
+    world.tell(&lake).await;
+    let moment = runner.moment().await.unwrap();
+    let project = runner.project();
+    for transform in project.transforms().iter().filter(|transform| transform.is_kept()) {
+        let (mut together, columns) = (Vec::new(), transform.column_list());
+        for part in project.in_parts(transform, &moment).await.unwrap() {
+            together.extend(rows(&moment, &format!("select {columns} from ({part})")).await);
+        }
+        together.sort_unstable();
+        let whole = format!("select {columns} from ({})", project.whole(transform));
+        assert_eq!(together, rows(&moment, &whole).await, "{}", transform.name);
+    }
+    let sessions = project.transform("sessions").unwrap();
+    let parts = project.in_parts(sessions, &moment).await.unwrap();
+    assert!(
+        parts.iter().any(|part| part.contains("right(session_id, 2) > ")),
+        "{parts:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_test_of_the_project_passes_on_a_made_up_history() {
     let mut world = world::World::new("tests of transforms");
     let lake = Lake::open(&world.url(), manual()).await.unwrap();

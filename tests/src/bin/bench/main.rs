@@ -33,7 +33,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 const USAGE: &str =
     "--output DIR, --quick, --only PART, --lake DIR, --order-lines N, --interactions N, --question NAME";
 /// What `--only` can name.
-const PARTS: [&str; 4] = ["lake", "browser", "embedded", "services"];
+const PARTS: [&str; 5] = ["lake", "browser", "embedded", "services", "layout"];
 
 struct Arguments {
     output: PathBuf,
@@ -108,6 +108,10 @@ fn main() {
     let mut report = Report::new(arguments.quick);
     if arguments.has("lake") {
         lake::measure(&arguments.lake(), &mut report);
+    }
+    // Asked for by its name: it is about a decision, and not about a budget.
+    if arguments.only.as_deref() == Some("layout") {
+        lake::layout::measure(&arguments.lake(), &mut report);
     }
     if arguments.has("browser") {
         in_browser(&arguments, &mut report);

@@ -11,6 +11,7 @@ pub(crate) struct Report {
     section: &'static str,
     compared: Vec<Compared>,
     engines: Vec<String>,
+    table: Vec<Vec<String>>,
 }
 
 /// One question to three engines, in milliseconds.
@@ -76,6 +77,7 @@ impl Report {
             section: "",
             compared: Vec::new(),
             engines: Vec::new(),
+            table: Vec::new(),
         }
     }
 
@@ -99,6 +101,12 @@ impl Report {
         };
         say(&compared.row());
         self.compared.push(compared);
+    }
+
+    /// A row of a table of its own; the first one is its head.
+    pub(crate) fn row(&mut self, cells: Vec<String>) {
+        say(&cells.join(" | "));
+        self.table.push(cells);
     }
 
     /// What was compared with.
@@ -129,6 +137,7 @@ impl Report {
             "figures": self.figures.iter().map(Figure::json).collect::<Vec<_>>(),
             "engines": self.engines,
             "compared": self.compared.iter().map(Compared::json).collect::<Vec<_>>(),
+            "table": self.table,
             "data_sizes": self.sizes.iter().map(|(what, value)| json!({ "what": what, "value": value })).collect::<Vec<_>>(),
         });
         fs::write(folder.join("bench.json"), serde_json::to_string_pretty(&json).unwrap()).unwrap();
@@ -158,6 +167,15 @@ impl Report {
                 .iter()
                 .for_each(|compared| text += &format!("{}\n", compared.row()));
             text += &format!("\n- compared with: {}\n", self.engines.join(", "));
+        }
+        for (number, cells) in self.table.iter().enumerate() {
+            text += &format!("| {} |\n", cells.join(" | "));
+            if number == 0 {
+                text += &format!("{}|\n", "|---".repeat(cells.len()));
+            }
+        }
+        if !self.table.is_empty() {
+            text += "\n";
         }
         for (what, value) in machine {
             text += &format!("- {what}: {value}\n");

@@ -16,7 +16,7 @@ use std::{
 use tests::python::python;
 
 /// After one that warms up.
-const ROUNDS: usize = 5;
+pub(super) const ROUNDS: usize = 5;
 pub(super) const THREADS: usize = 2;
 
 /// Milliseconds of each engine, the median of all rounds.
@@ -110,7 +110,7 @@ pub(super) async fn compare(lake: &Lake, principal: &Principal, others: &mut Oth
     Compared { ours, duckdb, chdb }
 }
 
-fn median(mut times: Vec<f64>) -> f64 {
+pub(super) fn median(mut times: Vec<f64>) -> f64 {
     times.sort_by(f64::total_cmp);
     times[times.len() / 2]
 }

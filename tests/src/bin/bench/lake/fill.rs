@@ -11,7 +11,7 @@ use super::{
 use crate::report::say;
 use domain::changes::entity_of;
 use lakehouse::{
-    CHANGES, INTERACTIONS, Lake, LakeOptions, Publish, RecordBatch, TableSpec,
+    CHANGES, INTERACTIONS, Lake, LakeOptions, Layout, Publish, RecordBatch, TableSpec,
     decode::{BATCH_ROWS, Decoder, Envelope, Row},
     table_specs,
 };
@@ -24,9 +24,18 @@ use tokio::task::{JoinHandle, spawn_blocking};
 /// Partitions of the log that the changes are said to come from.
 const PARTITIONS: usize = 4;
 
+/// How the season is written.
+#[derive(Clone, Default)]
+pub(super) struct Written {
+    pub(super) layout: Layout,
+    /// As the rows came, and not sorted as compaction would.
+    pub(super) as_they_came: bool,
+}
+
 /// Commits are made a day; nothing else decides when.
-fn options() -> LakeOptions {
+fn options(layout: Layout) -> LakeOptions {
     LakeOptions {
+        layout,
         commit_interval: Duration::from_secs(86_400),
         idle_lag: Duration::from_secs(86_400),
         idle_lag_offsets: u64::MAX,
@@ -44,20 +53,22 @@ struct Maker {
     sales: Sales,
     seq: i64,
     next_offsets: [u64; PARTITIONS],
+    as_they_came: bool,
 }
 
 /// Writes a new lake, and tells how many rows a second that took.
-pub(super) async fn fill(url: &str, seed: u64, lines: u64, interactions: u64) -> f64 {
+pub(super) async fn fill(url: &str, season: Season, interactions: u64, written: &Written) -> f64 {
     let started = Instant::now();
-    let season = Arc::new(Season::new(seed, lines));
-    let lake = Lake::open(url, options()).await.unwrap();
+    let season = Arc::new(season);
+    let lake = Lake::open(url, options(written.layout.clone())).await.unwrap();
     let maker = Maker {
         season: Arc::clone(&season),
         sales: Sales::new(Arc::clone(&season)),
         seq: 0,
         next_offsets: [0; PARTITIONS],
+        as_they_came: written.as_they_came,
     };
-    let visits = Visits::new(season, interactions);
+    let visits = Visits::new(season, interactions, written.as_they_came);
     let mut rows = 0;
     // Both halves of the next day are made, each on a thread of its own, while this one is written.
     let mut making = (making_changes(maker, FIRST_DAY), making_visits(visits, FIRST_DAY));
@@ -141,7 +152,9 @@ impl Maker {
             (self.seq, partition as u32, offset, told)
         });
         let mut placed: Vec<_> = placed.collect();
-        placed.sort_by_key(|(seq, .., told)| (told.organizer, *seq));
+        if !self.as_they_came {
+            placed.sort_by_key(|(seq, .., told)| (told.organizer, *seq));
+        }
         let mut batches = Batches::new();
         for spec in table_specs().iter().filter(|spec| spec.entity.is_some()) {
             let mine = placed.iter().filter(|(.., told)| is_of(spec, told));

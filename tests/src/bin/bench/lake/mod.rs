@@ -3,6 +3,7 @@
 mod chance;
 mod compare;
 mod fill;
+pub(crate) mod layout;
 mod questions;
 mod sales;
 mod season;
@@ -11,6 +12,7 @@ mod visits;
 
 use crate::report::{Latencies, Report, at_least, at_most, say};
 use compare::{Compared, Others, THREADS, ask_ours, compare};
+use fill::Written;
 use lakehouse::{Lake, LakeOptions, Principal, arrow::array::AsArray};
 use questions::{Question, Subject};
 use season::Season;
@@ -35,33 +37,54 @@ pub(crate) struct Size {
     pub(crate) question: String,
 }
 
+impl Size {
+    fn report(&self, report: &mut Report) {
+        report.size("order lines", self.order_lines as f64);
+        report.size("interactions", self.interactions as f64);
+    }
+}
+
+/// How a lake is asked: a query may take what the other engines' may, so far as it needs.
+fn options() -> LakeOptions {
+    LakeOptions {
+        target_partitions: THREADS,
+        query_memory_bytes: 4 << 30,
+        ..LakeOptions::default()
+    }
+}
+
+/// Who sees the whole lake.
+fn admin() -> Principal {
+    Principal {
+        id: "bench".to_owned(),
+        organizer: None,
+        personal_data: false,
+    }
+}
+
 pub(crate) fn measure(size: &Size, report: &mut Report) {
     let temporary = TempDir::with_prefix("bilten-bench-").unwrap();
     let folder = size.folder.clone().unwrap_or_else(|| temporary.path().to_owned());
     let made = folder.join("season");
-    let season = format!("{SEED} {} {}", size.order_lines, size.interactions);
+    let name = format!("{SEED} {} {}", size.order_lines, size.interactions);
+    let season = Season::new(SEED, size.order_lines);
     let url = format!("file://{}", folder.join("lake").display());
     let runtime = Runtime::new().unwrap();
-    if fs::read_to_string(&made).is_ok_and(|made| made == season) {
+    if fs::read_to_string(&made).is_ok_and(|made| made == name) {
         say(&format!("the lake in {} is used again", folder.display()));
     } else {
-        let rate = runtime.block_on(fill::fill(&url, SEED, size.order_lines, size.interactions));
+        let rate = runtime.block_on(fill::fill(&url, season, size.interactions, &Written::default()));
         report.add(
             "a season into a new lake, changes and interactions",
             rate,
             "rows/s",
             None,
         );
-        fs::write(&made, season).unwrap();
+        fs::write(&made, name).unwrap();
     }
-    report.size("order lines", size.order_lines as f64);
-    report.size("interactions", size.interactions as f64);
+    size.report(report);
     runtime.block_on(async {
-        let options = LakeOptions {
-            target_partitions: THREADS,
-            ..LakeOptions::default()
-        };
-        let lake = Lake::open(&url, options).await.unwrap();
+        let lake = Lake::open(&url, options()).await.unwrap();
         if "dashboard".contains(&size.question) || size.question.starts_with("dashboard") {
             keep_marts(&lake, report).await;
         }
@@ -94,23 +117,9 @@ async fn keep_marts(lake: &Lake, report: &mut Report) {
 }
 
 async fn ask(lake: &Lake, others: &mut Others, size: &Size, report: &mut Report) {
-    let admin = Principal {
-        id: "bench".to_owned(),
-        organizer: None,
-        personal_data: false,
-    };
-    let order = text(
-        lake,
-        &admin,
-        "select order_id from order_changes where change_type = 'order.paid' order by seq desc",
-    );
-    let visitor = "select person_id from interactions where person_id is not null and day = date '2026-10-30'";
-    let person = text(lake, &admin, visitor);
-    let subject = Subject::of(&Season::new(SEED, size.order_lines), order.await, person.await);
-    let organizer = Principal {
-        organizer: subject.organizer.parse().ok(),
-        ..admin.clone()
-    };
+    let admin = admin();
+    let subject = subject(lake, size).await;
+    let organizer = subject.principal();
     report.engines(&others.versions);
     let mut ratios = [Vec::new(), Vec::new()];
     let mut latencies = Vec::new();
@@ -160,6 +169,14 @@ async fn ask(lake: &Lake, others: &mut Others, size: &Size, report: &mut Report)
     );
 }
 
+/// The same for every engine and every lake of this size.
+async fn subject(lake: &Lake, size: &Size) -> Subject {
+    let order = "select order_id from order_changes where change_type = 'order.paid' order by seq desc";
+    let visitor = "select person_id from interactions where person_id is not null and day = date '2026-10-30' order by _partition, _offset";
+    let [order, person] = [text(lake, order).await, text(lake, visitor).await];
+    Subject::of(&Season::new(SEED, size.order_lines), order, person)
+}
+
 async fn again(lake: &Lake, principal: &Principal, question: &Question) -> Vec<std::time::Duration> {
     let mut times = Vec::new();
     for _ in 0..ASKED {
@@ -168,8 +185,8 @@ async fn again(lake: &Lake, principal: &Principal, question: &Question) -> Vec<s
     times
 }
 
-async fn text(lake: &Lake, principal: &Principal, sql: &str) -> String {
-    let (rows, _) = ask_ours(lake, principal, &format!("{sql} limit 1")).await;
+async fn text(lake: &Lake, sql: &str) -> String {
+    let (rows, _) = ask_ours(lake, &admin(), &format!("{sql} limit 1")).await;
     rows[0].column(0).as_string::<i32>().value(0).to_owned()
 }
 

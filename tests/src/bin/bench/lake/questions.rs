@@ -1,6 +1,7 @@
 //! The questions, as files: what is asked of ours (`-- metrics`, a metric query, or `-- bilten`, SQL) and of the others.
 
 use super::season::Season;
+use lakehouse::Principal;
 use std::{collections::BTreeMap, fs, path::PathBuf};
 use transforms::metrics::MetricQuery;
 
@@ -45,7 +46,15 @@ impl Subject {
         }
     }
 
-    fn fill_in(&self, text: &str) -> String {
+    /// Who sees the organizer's rows only.
+    pub(super) fn principal(&self) -> Principal {
+        Principal {
+            organizer: self.organizer.parse().ok(),
+            ..super::admin()
+        }
+    }
+
+    pub(super) fn fill_in(&self, text: &str) -> String {
         let values = [
             ("{organizer}", self.organizer.as_str()),
             ("{event}", &self.event),

@@ -47,6 +47,7 @@ pub(super) struct Visits {
     /// How many interactions come before the end of each day.
     up_to: Vec<u64>,
     next_offsets: [u64; 2],
+    as_they_came: bool,
 }
 
 struct Session {
@@ -83,7 +84,7 @@ impl Attention<'_> {
 }
 
 impl Visits {
-    pub(super) fn new(season: Arc<Season>, interactions: u64) -> Self {
+    pub(super) fn new(season: Arc<Season>, interactions: u64, as_they_came: bool) -> Self {
         let lines = |day| season.sales_on(day).map(|(_, lines)| lines).sum::<u64>() as f64;
         let days = FIRST_DAY..FIRST_DAY + DAYS;
         let all: f64 = days.clone().map(lines).sum();
@@ -97,6 +98,7 @@ impl Visits {
             season,
             up_to,
             next_offsets: [0; 2],
+            as_they_came,
         }
     }
 
@@ -115,7 +117,9 @@ impl Visits {
             visit.offset = *next;
             *next += 1;
         }
-        visits.sort_unstable_by_key(|visit| (visit.organizer, visit.at, visit.session));
+        if !self.as_they_came {
+            visits.sort_unstable_by_key(|visit| (visit.organizer, visit.at, visit.session));
+        }
         visits
             .chunks(BATCH)
             .map(|rows| self.batch(rows, &sessions, schema))
