@@ -1,7 +1,6 @@
 //! What queries run in: threads and memory of their own, turns, and a list of those that run.
 
 use crate::{
-    arithmetic::CheckArithmetic,
     catalog::Catalog,
     coop::YieldInJoins,
     error::{Error, Result},
@@ -119,7 +118,6 @@ impl Engine {
             .with_runtime_env(Arc::clone(&runtime))
             .with_default_features()
             .with_analyzer_rule(Arc::new(BoundGrowth))
-            .with_analyzer_rule(Arc::new(CheckArithmetic))
             .with_physical_optimizer_rule(Arc::new(YieldInJoins))
             .build();
         for name in WITHHELD {

@@ -7,7 +7,6 @@
 //!
 //! This crate knows no log, no core and no HTTP. It owns arrow, datafusion and deltalake, and hands on what others need.
 
-mod arithmetic;
 mod cache;
 mod catalog;
 mod commit;

@@ -111,7 +111,7 @@ it("a bar leads to the page of its event, and so does the row of its table", asy
   await page.locator("#panel-top-events tbody a").first().focus();
   await page.keyboard.press("Enter");
   await page.waitForURL(/dashboards\/event\?/);
-  await page.locator("h1", { hasText: event?.title ?? "" }).waitFor();
+  await expect.poll(() => page.locator("h1").innerText(), { timeout: 20_000 }).toContain(event?.title);
   await page.context().close();
 });
 
