@@ -48,17 +48,6 @@ impl Default for Layout {
 }
 
 impl Layout {
-    /// What Parquet writers do unless they are told otherwise.
-    pub fn of_library() -> Self {
-        Self {
-            compression: Compression::SNAPPY,
-            group_rows: 1024 * 1024,
-            own_encodings: false,
-            bloom_filters: false,
-            page_ranges: PageRanges::All,
-        }
-    }
-
     pub(crate) fn writer_properties(&self, spec: &TableSpec) -> WriterProperties {
         let mut properties = WriterProperties::builder()
             .set_compression(self.compression)
@@ -67,9 +56,9 @@ impl Layout {
             .set_bloom_filter_enabled(false)
             .set_statistics_enabled(EnabledStatistics::Chunk);
         let key = spec.entity.map(|entity| entity.key);
+        let is_kept = spec.partitioned_by.is_empty();
         for field in spec.schema.fields() {
             let (name, column) = (field.name().as_str(), field.name().as_str().into());
-            let is_kept = spec.partitioned_by.is_empty();
             // Rows that were computed are sorted by organizer and then by their key, others by organizer alone.
             let is_sorted = is_kept || name == "organizer_id";
             if self.page_ranges == PageRanges::All || self.page_ranges == PageRanges::Sorted && is_sorted {

@@ -154,22 +154,21 @@ impl Project {
         };
         // A day is best: files are left out by it. By another column each part reads everything, so they are larger.
         let (days, others): (Vec<_>, Vec<_>) = overwrite.key.iter().partition(|column| column.ends_with("_on"));
-        let (all, most) = match (days.first(), others.first()) {
+        let (day, id) = (days.first().map(|day| day.as_str()), others.first());
+        let (all, most) = match (day, id) {
             (None, Some(id)) => (changed(transform, overwrite, id), WIDE_PART_ROWS),
             _ => {
                 let all = self.touching(transform, overwrite, &Position::default(), &moment.position());
                 (all, PART_ROWS)
             }
         };
+        let Some(all) = all else {
+            return Ok(whole);
+        };
         // Ids are too many to be counted; they end in what chance has made of them.
-        let end = others.first().map(|id| format!("right({id}, 2)"));
-        let by: Vec<&str> = days
-            .first()
-            .map(|day| day.as_str())
-            .into_iter()
-            .chain(end.as_deref())
-            .collect();
-        let ranges = ranges(moment, all, "true", &by, most).await?;
+        let end = id.map(|id| format!("right({id}, 2)"));
+        let by: Vec<&str> = [day, end.as_deref()].into_iter().flatten().collect();
+        let ranges = ranges(moment, &all, "true", &by, most).await?;
         if ranges.len() < 2 {
             return Ok(whole);
         }
@@ -260,9 +259,9 @@ fn changed(transform: &Transform, overwrite: &Overwrite, column: &str) -> Option
 
 /// Predicates that divide the rows `within` one by ranges of the first expression, and those of a value that alone has more
 /// than `most` by the next one.
-async fn ranges(moment: &Moment, all: Option<String>, within: &str, by: &[&str], most: i64) -> Result<Vec<String>> {
-    let (Some(all), Some((column, next))) = (all, by.split_first()) else {
-        return Ok(vec![]);
+async fn ranges(moment: &Moment, all: &str, within: &str, by: &[&str], most: i64) -> Result<Vec<String>> {
+    let Some((column, next)) = by.split_first() else {
+        return Ok(vec![within.to_owned()]);
     };
     let sql = format!(
         "select arrow_cast({column}, 'Utf8') as value, count(*) as rows from ({all})
@@ -289,7 +288,7 @@ async fn ranges(moment: &Moment, all: Option<String>, within: &str, by: &[&str],
             }
             if *rows > most && !next.is_empty() {
                 let alone = format!("{within} and {column} = {}", value.as_deref().unwrap_or_default());
-                found.extend(Box::pin(ranges(moment, Some(all.clone()), &alone, next, most)).await?);
+                found.extend(Box::pin(ranges(moment, all, &alone, next, most)).await?);
                 after.clone_from(&value);
             } else {
                 sum += rows;

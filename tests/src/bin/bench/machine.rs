@@ -90,14 +90,19 @@ pub(crate) fn data_sizes(server: &Server, home: &Home, report: &mut Report) {
     for folder in ["lake", "log"] {
         report.size(
             format!("MiB in {folder}/"),
-            bytes(&home.path().join(folder)) as f64 / f64::from(1 << 20),
+            bytes(&home.path().join(folder), "") as f64 / f64::from(1 << 20),
         );
     }
 }
 
-fn bytes(path: &Path) -> u64 {
+/// Of all files below whose names end so.
+pub(crate) fn bytes(path: &Path, ending: &str) -> u64 {
     match fs::read_dir(path) {
-        Ok(entries) => entries.filter_map(Result::ok).map(|entry| bytes(&entry.path())).sum(),
+        Ok(entries) => entries
+            .filter_map(Result::ok)
+            .map(|entry| bytes(&entry.path(), ending))
+            .sum(),
+        Err(_) if !path.to_string_lossy().ends_with(ending) => 0,
         Err(_) => fs::metadata(path).map_or(0, |file| file.len()),
     }
 }

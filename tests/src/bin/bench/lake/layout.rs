@@ -10,9 +10,8 @@ use super::{
     season::Season,
     subject,
 };
-use crate::report::Report;
+use crate::{machine, report::Report};
 use lakehouse::{Compression, Lake, LakeOptions, Layout, PageRanges, Principal, ZstdLevel};
-use std::path::Path;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -36,7 +35,15 @@ fn variants() -> Vec<Variant> {
     let groups = |group_rows| Layout { group_rows, ..ours() };
     let ranges = |page_ranges| Layout { page_ranges, ..ours() };
     let compressed = |compression| Layout { compression, ..ours() };
-    let mut before = variant("before: the library's, as rows came", Layout::of_library());
+    // What writers of Parquet do unless they are told otherwise.
+    let library = Layout {
+        compression: Compression::SNAPPY,
+        group_rows: 1 << 20,
+        own_encodings: false,
+        bloom_filters: false,
+        page_ranges: PageRanges::All,
+    };
+    let mut before = variant("before: the library's, as rows came", library);
     before.written.as_they_came = true;
     let mut as_they_came = variant("not sorted", ours());
     as_they_came.written.as_they_came = true;
@@ -113,7 +120,12 @@ pub(crate) fn measure(size: &Size, report: &mut Report) {
                 footer_cache_bytes: variant.footer_cache_bytes,
                 ..super::options()
             };
-            lakes.push((variant, rate, bytes(&folder), Lake::open(&url, options).await.unwrap()));
+            lakes.push((
+                variant,
+                rate,
+                machine::bytes(&folder, ".parquet"),
+                Lake::open(&url, options).await.unwrap(),
+            ));
         }
         let asked = asked(&subject(&lakes[0].3, size).await);
         let mut head = vec!["layout".to_owned(), "bytes".to_owned(), "written, rows/s".to_owned()];
@@ -161,16 +173,4 @@ async fn times(lakes: &[(Variant, f64, u64, Lake)], asked: &Asked) -> Vec<f64> {
             .for_each(|(all, times)| all.push(median(times)));
     }
     medians.iter().map(|medians| geometric_mean(medians)).collect()
-}
-
-/// Of all Parquet files.
-fn bytes(folder: &Path) -> u64 {
-    let entries = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
-    entries
-        .map(|entry| match entry.file_type().unwrap().is_dir() {
-            true => bytes(&entry.path()),
-            false if entry.path().extension().is_some_and(|end| end == "parquet") => entry.metadata().unwrap().len(),
-            false => 0,
-        })
-        .sum()
 }
