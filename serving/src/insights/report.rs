@@ -7,9 +7,9 @@ use crate::{
     problem::{Problem, Result},
     wiring::App,
 };
-use domain::{Timestamp, changes::Report};
+use domain::{OrganizerId, Timestamp, changes::Report};
 use transactional::{
-    Stored,
+    Kind, Stored, events,
     insights::reports::{self, Figures},
     organizers,
 };
@@ -60,8 +60,9 @@ fn stated(report: &Report, now: Timestamp) -> Result<String> {
         .finish())
 }
 
-/// Whether there is such a page for organizers, which can be shown in this state to who chooses nothing more.
-pub fn check_page(app: &App, page: &str, state: &str) -> Result<()> {
+/// Whether there is such a page for organizers, which can be shown in this state to who chooses nothing more, and names no
+/// events but the organizer's.
+pub async fn check_page(app: &App, organizer_id: OrganizerId, page: &str, state: &str) -> Result<()> {
     let (page, state) = dashboards::checked(app, page, state).map_err(|problem| {
         let field = if problem.pointer.is_some() { "/state" } else { "/page" };
         Problem::invalid(field, problem.detail)
@@ -69,11 +70,26 @@ pub fn check_page(app: &App, page: &str, state: &str) -> Result<()> {
     if page.audience == dashboards::Audience::Platform {
         return Err(Problem::invalid("/page", "there is no such dashboard"));
     }
-    match page.of.is_some() && state.event(&page).is_none() {
-        true => Err(Problem::invalid(
+    if page.of.is_some() && state.event(&page).is_none() {
+        return Err(Problem::invalid(
             "/state",
             "this dashboard is of one event: say which by filter.event_id",
-        )),
-        false => Ok(()),
+        ));
     }
+    let mut db = app.store.read().await?;
+    for named in state.filters.get("event_id").into_iter().flatten().flatten() {
+        let known = match named.parse() {
+            Ok(id) => match events::get(&mut db, id).await {
+                Ok(event) => event.organizer_id == organizer_id,
+                Err(error) if error.kind() == Kind::NotFound => false,
+                Err(error) => return Err(error.into()),
+            },
+            Err(_) => false,
+        };
+        if !known {
+            let message = format!("filter.event_id names no event of this organizer: {named:?}");
+            return Err(Problem::invalid("/state", message));
+        }
+    }
+    Ok(())
 }

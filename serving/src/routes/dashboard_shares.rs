@@ -81,7 +81,7 @@ pub async fn create_share(
     Body(input): Body<DashboardShareInput>,
 ) -> Result<(StatusCode, Json<NewDashboardShare>)> {
     identity.require(organizer_id, Permission::ShareDashboards)?;
-    insights::check_page(&app, &input.page, &input.state)?;
+    insights::check_page(&app, organizer_id, &input.page, &input.state).await?;
     let details = ShareDetails {
         page: input.page,
         state: input.state,

@@ -134,7 +134,7 @@ pub async fn create_report(
 ) -> Result<(StatusCode, Json<ReportView>)> {
     identity.require(organizer_id, Permission::ReadLake)?;
     let home = organizers::get(&mut app.store.read().await?, organizer_id).await?;
-    insights::check_page(&app, &input.page, &input.state)?;
+    insights::check_page(&app, organizer_id, &input.page, &input.state).await?;
     let details = input.details(&home.timezone, spoken)?;
     let created = app.store.write(identity.actor(), move |tx| {
         Box::pin(async move { reports::create(tx, organizer_id, details).await })
@@ -194,7 +194,7 @@ pub async fn update_report(
     Body(input): Body<ReportInput>,
 ) -> Result<Json<ReportView>> {
     let report = readable(&app, &identity, id).await?;
-    insights::check_page(&app, &input.page, &input.state)?;
+    insights::check_page(&app, report.organizer_id, &input.page, &input.state).await?;
     let details = input.details(&report.timezone, report.language)?;
     let updated = app.store.write(identity.actor(), move |tx| {
         Box::pin(async move { reports::update(tx, id, details).await })

@@ -7,7 +7,7 @@ use crate::{
     wiring::App,
 };
 use axum::{Json, extract::State, http::StatusCode};
-use domain::{Label, OrganizerId, SavedQuestionId, role::Permission};
+use domain::{Label, OrganizerId, SavedQuestionId, Timestamp, role::Permission};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
@@ -32,6 +32,8 @@ pub struct SavedQuestionInput {
     /// Seen by everyone of the organizer who may ask the lake.
     #[serde(default)]
     shared: bool,
+    /// When it is changed: the `updated_at` that was seen. If it is another one by now, nothing is changed.
+    updated_at: Option<Moment>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -126,7 +128,7 @@ pub async fn show_saved_question(
 #[utoipa::path(put, path = "/v1/saved-questions/{saved_question_id}", tag = "insights",
     request_body = SavedQuestionInput, params(("saved_question_id" = String, Path)),
     responses((status = 200, body = SavedQuestionView), (status = 403, body = Problem), (status = 404, body = Problem),
-        (status = 422, body = Problem)))]
+        (status = 409, body = Problem), (status = 422, body = Problem)))]
 pub async fn update_saved_question(
     State(app): State<Arc<App>>,
     identity: Identity,
@@ -134,8 +136,9 @@ pub async fn update_saved_question(
     Body(input): Body<SavedQuestionInput>,
 ) -> Result<Json<SavedQuestionView>> {
     changeable(&app, &identity, id).await?;
+    let seen_at = input.updated_at.map(Timestamp::from);
     let updated = app.store.write(identity.actor(), move |tx| {
-        Box::pin(async move { questions::update(tx, id, input.into()).await })
+        Box::pin(async move { questions::update(tx, id, input.into(), seen_at).await })
     });
     let updated = updated.await?;
     Ok(Json(view(&app, &identity, vec![updated]).await?.remove(0)))

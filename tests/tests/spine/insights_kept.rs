@@ -112,6 +112,13 @@ fn who_may_not_share_is_refused_and_what_is_no_link_names_the_field() {
     assert_eq!(wrong("page", json!("Money")), "/page");
     assert_eq!(wrong("page", json!("health")), "/page", "it is the platform's");
     assert_eq!(wrong("page", json!("event")), "/state", "it is about one event");
+    let stranger = World::new().show.event_id;
+    for event in [stranger.as_str(), "x"] {
+        let state = json!(format!("filter.event_id={event}"));
+        assert_eq!(wrong("state", state), "/state", "{event} is no event of this organizer");
+    }
+    let own = json!({ "page": "event", "state": format!("filter.event_id={}", world.show.event_id) });
+    marketer.post(&shares, &own).expect(201);
 }
 
 #[test]
@@ -187,7 +194,11 @@ fn a_saved_question_is_private_until_it_is_shared() {
         client.put(&own, &question("Yours", true)).problem(404, "not_found");
         assert_eq!(client.get(&questions).expect(200)["items"], json!([]));
     }
-    owner.put(&own, &question("Ours", true)).expect(200);
+    let mut late = question("Ours", true);
+    late["updated_at"] = made["updated_at"].clone();
+    owner.put(&own, &late).expect(200);
+    let problem = owner.put(&own, &late).problem(409, "changed_meanwhile");
+    assert_eq!(problem["pointer"], "/updated_at");
     let seen = other.get(&own).expect(200);
     assert_eq!(
         (&seen["mine"], &seen["name"], &seen["owner"]["name"]),

@@ -70,9 +70,19 @@ pub async fn create(tx: &mut Tx, organizer_id: OrganizerId, details: QuestionDet
     })
 }
 
-pub async fn update(tx: &mut Tx, id: SavedQuestionId, details: QuestionDetails) -> Result<SavedQuestion> {
+/// `seen_at` is the `updated_at` of what was changed; None changes whatever is there.
+pub async fn update(
+    tx: &mut Tx,
+    id: SavedQuestionId,
+    details: QuestionDetails,
+    seen_at: Option<Timestamp>,
+) -> Result<SavedQuestion> {
     check(&details)?;
     let (before, now) = (get(tx, id).await?, tx.now());
+    if seen_at.is_some_and(|seen_at| seen_at != before.updated_at) {
+        let message = "this question was changed meanwhile: open it again, or save yours as another one";
+        return Err(Error::conflict("changed_meanwhile", message).at("updated_at"));
+    }
     let sql =
         "update saved_questions set name = $2, description = $3, query = $4, chart = $5, shared = $6, updated_at = $7
                where saved_question_id = $1";

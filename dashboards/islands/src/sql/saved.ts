@@ -14,6 +14,7 @@ export interface Saved {
   shared: boolean;
   mine: boolean;
   owner: { name: string | null };
+  updated_at: string;
 }
 
 type Draft = { sql: string; chart: Charted | null };
@@ -86,14 +87,15 @@ export class Questions {
       ],
       submit: "Save",
       send: async () => {
+        const change = known && !anew.checked;
         const body = {
+          updated_at: change ? known.updated_at : null,
           name: name.value,
           description: description.value,
           sql: draft.sql,
           chart: draft.chart,
           shared: shared.checked,
         };
-        const change = known && !anew.checked;
         this.open = await json<Saved>(
           change ? "PUT" : "POST",
           change ? `/v1/saved-questions/${known.saved_question_id}` : ofOrganizer(this.organizer, "saved-questions"),

@@ -208,7 +208,7 @@ async fn a_private_question_is_its_owners_alone_and_no_change_tells_of_any() {
     };
     let updated = world
         .store
-        .write("user:a", move |tx| Box::pin(questions::update(tx, id, shared)));
+        .write("user:a", move |tx| Box::pin(questions::update(tx, id, shared, None)));
     let updated = updated.await.unwrap();
     let read = questions::get(&mut world.store.read().await.unwrap(), id)
         .await
