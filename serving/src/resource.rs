@@ -172,7 +172,10 @@ fn property(field: &Field) -> RefOr<Schema> {
         Kind::Double => simple(type_of(field, Type::Number), None),
         Kind::Boolean => simple(type_of(field, Type::Boolean), None),
         Kind::List(inner) => RefOr::T(Schema::Array(
-            ArrayBuilder::new().items(object(ObjectBuilder::new(), inner)).build(),
+            ArrayBuilder::new()
+                .schema_type(type_of(field, Type::Array))
+                .items(object(ObjectBuilder::new(), inner))
+                .build(),
         )),
     }
 }

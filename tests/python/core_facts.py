@@ -1,6 +1,7 @@
 """The core's rows as facts, each with its dimensions, `at` (on the clocks of the event) and amounts.
 
-What people did on pages is no part of the core: it is read from the files of the lake's table of interactions.
+What people did on pages is no part of the core: it is read from the files of the lake's table of interactions. So is when
+a ticket was cancelled; that it was, the core says.
 """
 
 import json
@@ -80,6 +81,7 @@ class Core:
         self.lists = dict(core.execute("select check_in_list_id, name from check_in_lists").fetchall())
         self.orders = self.read("select * from orders")
         self.visits, self.sessions = interactions(lake)
+        self.voided = voided(lake)
         self.facts = {
             "sales": self.sales(),
             "orders": self.order_facts(),
@@ -116,10 +118,14 @@ class Core:
         return {**self.of_event(order, micros), **named}
 
     def sales(self):
-        facts = []
+        facts, back = [], defaultdict(list)
+        for ticket in self.read("select * from tickets where status = 'cancelled'"):
+            back[ticket["order_id"]].append(ticket)
         for order in self.orders:
             if order["paid_at"] is None:
                 continue
+            amounts = ("sold_tickets", "gross", "discount", "fee", "tax", "sold", "cancelled_tickets", "cancelled")
+            nothing = dict.fromkeys(amounts, 0)
             for line in json.loads(order["lines"]):
                 named = {"ticket_type_id": line["ticket_type_id"], "phase": line.get("phase")}
                 named["ticket_type"] = self.types.get(line["ticket_type_id"])
@@ -127,12 +133,20 @@ class Core:
                 discount, fee, tax = (line.get(f"{part}_minor", 0) for part in ("discount", "fee", "tax"))
                 sold = {"sold_tickets": line["quantity"], "gross": gross, "discount": discount, "fee": fee, "tax": tax}
                 sold["sold"] = gross - discount + fee + tax
-                nothing = dict.fromkeys([*sold, "cancelled_tickets", "cancelled"], 0)
                 facts.append({**self.of_order(order, order["paid_at"]), **nothing, **named, **sold})
-                if order["cancelled_at"] is not None:
-                    back = {"cancelled_tickets": line["quantity"], "cancelled": sold["sold"]}
-                    facts.append({**self.of_order(order, order["cancelled_at"]), **nothing, **named, **back})
+            for ticket in back[order["order_id"]]:
+                named = {"ticket_type_id": ticket["ticket_type_id"], "phase": self.phase(order, ticket)}
+                named["ticket_type"] = self.types.get(ticket["ticket_type_id"])
+                taken = {"cancelled_tickets": 1, "cancelled": ticket["price_minor"]}
+                facts.append({**self.of_order(order, self.voided[ticket["ticket_id"]]), **nothing, **named, **taken})
         return facts
+
+    @staticmethod
+    def phase(order, ticket):
+        """The one in which a ticket was sold."""
+        lines = json.loads(order["lines"])
+        key = (ticket["ticket_type_id"], ticket["phase_pool_id"])
+        return next(line.get("phase") for line in lines if (line["ticket_type_id"], line.get("phase_pool_id")) == key)
 
     def order_facts(self):
         facts = []
@@ -148,24 +162,40 @@ class Core:
         return facts
 
     def money(self):
-        none = {"charged": 0, "refunded": 0, "pending_refund": 0, "disputed": 0, "platform_fee": 0}
-        posted = {}
-        for entry in self.read("select subject_id, posted_at from ledger_entries order by posted_at"):
-            posted[entry["subject_id"]] = entry["posted_at"]
+        """Whose the money is comes from the ledger; what it was, from payments, refunds and disputes."""
+        amounts = ("charged", "refunded", "pending_refund", "disputed", "open_dispute", "platform_fee", "net", "cash", "owed")
+        none = dict.fromkeys(amounts, 0)
         facts = []
 
-        def add(row, row_id, **amounts):
-            facts.append({**self.of_event(row, posted.get(row_id)), **none, **amounts})
+        def add(row, at, **amounts):
+            facts.append({**self.of_event(row, at), **none, **amounts})
 
-        for row in self.read("select * from payments where status in ('succeeded', 'unapplied')"):
-            fee = row["platform_fee_minor"]
-            add(row, row["payment_id"], charged=row["amount_minor"], platform_fee=fee)
-        for row in self.read("select * from refunds where status = 'succeeded'"):
-            add(row, row["refund_id"], refunded=row["amount_minor"])
-        for row in self.read("select * from refunds where status = 'pending'"):
-            facts.append({**self.of_event(row, row["requested_at"]), **none, "pending_refund": row["amount_minor"]})
+        payments = {row["payment_id"]: row for row in self.read("select * from payments")}
+        refunds = {row["refund_id"]: row for row in self.read("select * from refunds")}
+        posted = {}
+        for entry in self.read("select * from ledger_entries where payment_id is not null order by posted_at"):
+            payment, refund = payments[entry["payment_id"]], refunds.get(entry["subject_id"])
+            posted[entry["subject_id"]] = entry["posted_at"]
+            # In a till the organizer has what a provider would hold for the platform.
+            cash = 0
+            if payment["provider"] == "till" and payment["status"] == "succeeded":
+                cash = payment["amount_minor"] if refund is None else 0
+                if refund and refund["status"] == "succeeded" and entry["kind"] == "refund_paid":
+                    cash = -refund["amount_minor"]
+            owed = -entry["organizer_minor"]
+            moved = {"platform_fee": -entry["platform_minor"], "net": owed + cash, "cash": cash, "owed": owed}
+            add(payment, refund["requested_at"] if refund else entry["posted_at"], **moved)
+        for row in payments.values():
+            if row["status"] == "succeeded":
+                add(row, posted[row["payment_id"]], charged=row["amount_minor"])
+        for row in refunds.values():
+            if row["status"] != "failed" and payments[row["payment_id"]]["status"] == "succeeded":
+                pending = row["amount_minor"] if row["status"] == "pending" else 0
+                add(row, row["requested_at"], refunded=row["amount_minor"], pending_refund=pending)
         for row in self.read("select * from disputes where status in ('open', 'lost')"):
-            add(row, row["dispute_id"], disputed=row["amount_minor"])
+            if payments[row["payment_id"]]["status"] == "succeeded":
+                kind = "disputed" if row["status"] == "lost" else "open_dispute"
+                add(row, posted[row["dispute_id"]], **{kind: row["amount_minor"]})
         return facts
 
     def doors(self):
@@ -194,11 +224,10 @@ class Core:
         return facts
 
     def payouts(self):
-        none = {"earned": 0, "paid_out": 0, "at": None}
-        earned = net("charged", "refunded", "disputed", "platform_fee")
-        facts = [{**none, **row, "at": None, "earned": earned([row])} for row in self.money()]
+        none = {"earned": 0, "cash": 0, "paid_out": 0, "owed": 0, "at": None}
+        facts = [{**none, **row, "at": None, "earned": row["net"]} for row in self.money()]
         for row in self.read("select organizer_id, currency, amount_minor from payouts"):
-            facts.append({**none, **row, "paid_out": row["amount_minor"]})
+            facts.append({**none, **row, "paid_out": row["amount_minor"], "owed": -row["amount_minor"]})
         return facts
 
     def attributed(self):
@@ -388,6 +417,13 @@ def interactions(lake):
             **between(taken, "hold_started", "checkout_started", "checkout"),
         })
     return looked, facts
+
+
+def voided(lake):
+    """When each ticket was cancelled: the core keeps that it was."""
+    table = DeltaTable(f"{lake}/ticket_changes").to_pyarrow_table(columns=["ticket_id", "change_type", "occurred_at"])
+    rows = [row for row in table.to_pylist() if row["change_type"] == "ticket.cancelled"]
+    return {row["ticket_id"]: (row["occurred_at"] - EPOCH) // timedelta(microseconds=1) for row in rows}
 
 
 def whole_seconds(time):

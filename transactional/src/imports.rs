@@ -393,6 +393,7 @@ fn order_record(item: &ImportedOrder, event: &Stored<Event>, line: Line, person_
         reserved: false,
         awaits_approval: false,
         lines: vec![line],
+        taken_back: None,
         promo_code_id: None,
         placed_at: item.placed_at,
         paid_at: Some(item.placed_at),

@@ -117,6 +117,7 @@ pub async fn checkout(tx: &mut Tx, checkout: Checkout) -> Result<Placed> {
         reserved: event.approval_required || (at_door && hold.amount_minor > 0),
         awaits_approval: event.approval_required,
         lines: hold.lines.clone(),
+        taken_back: None,
         promo_code_id: hold.promo_code_id,
         placed_at: now,
         paid_at: None,
@@ -187,7 +188,7 @@ pub async fn cancel(tx: &mut Tx, id: OrderId, refund: Option<RefundReason>) -> R
         OrderStatus::Pending if !order.reserved => release_hold(tx, &order).await?,
         OrderStatus::Pending | OrderStatus::Paid => {
             let tickets = valid_tickets(tx, id).await?;
-            take_back(tx, &order, tickets, true).await?;
+            take_back(tx, &mut order, tickets, true).await?;
             if let Some(reason) = refund {
                 order = give_back(tx, order, reason).await?;
             }
@@ -280,6 +281,8 @@ async fn void(tx: &mut Tx, order: &mut Stored<Order>, wanted: Vec<TicketId>) -> 
         order.status = OrderStatus::Cancelled;
         order.cancelled_at = Some(tx.now());
         tx.change("order.cancelled", order)?;
+    } else {
+        tx.change("order.reduced", order)?;
     }
     Ok(worth)
 }
@@ -400,11 +403,12 @@ async fn valid_tickets(tx: &mut Tx, id: OrderId) -> Result<Vec<Stored<Ticket>>> 
 }
 
 /// Voids tickets, and gives their capacity back; with the last of them the use of the promo code.
-async fn take_back(tx: &mut Tx, order: &Order, tickets: Vec<Stored<Ticket>>, all: bool) -> Result<()> {
+async fn take_back(tx: &mut Tx, order: &mut Order, tickets: Vec<Stored<Ticket>>, all: bool) -> Result<()> {
     let taken = tickets.iter().map(|ticket| &ticket.value);
     let code = order.promo_code_id.filter(|_| all);
     let demand = pools::demand(tx, order.event_id, taken, code).await?;
     pools::give(tx, Move::ReturnSold, &demand);
+    order.take_back(tickets.iter().map(|ticket| &ticket.value));
     for mut ticket in tickets {
         ticket.status = TicketStatus::Cancelled;
         tx.change("ticket.cancelled", &mut ticket)?;

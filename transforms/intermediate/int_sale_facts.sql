@@ -1,54 +1,66 @@
-with changes as (
+with orders as (
     select
         seq,
+        change_type,
         organizer_id,
         event_id,
         promo_code_id,
         currency,
         coalesce(split_part(source, ':', 1), 'online') as channel,
-        change_type = 'order.paid' as is_sale,
-        date_trunc('minute', case change_type when 'order.paid' then paid_at else cancelled_at end) as minute_at,
-        unnest(lines) as line
+        date_trunc('minute', case change_type when 'order.paid' then paid_at else occurred_at end) as minute_at,
+        lines,
+        taken_back
     from {{ source('lake', 'order_changes') }}
-    where change_type = 'order.paid' or (change_type = 'order.cancelled' and paid_at is not null)
+    where paid_at is not null and change_type in ('order.paid', 'order.reduced', 'order.cancelled')
 ),
 
-lines as (
+sold as (
+    select *, unnest(lines) as line
+    from orders
+    where change_type = 'order.paid'
+),
+
+-- Before changes said what they take back, only whole orders could be counted.
+taken_whole as (
+    select *, unnest(lines) as line
+    from orders
+    where change_type = 'order.cancelled' and taken_back is null
+),
+
+taken as (
+    select *, unnest(taken_back) as line
+    from orders
+    where change_type <> 'order.paid'
+),
+
+facts as (
     select
-        seq,
-        organizer_id,
-        event_id,
+        seq, organizer_id, event_id, promo_code_id, channel, currency, minute_at,
         line['ticket_type_id'] as ticket_type_id,
         line['phase'] as phase,
-        promo_code_id,
-        channel,
-        currency,
-        minute_at,
-        is_sale,
-        line['quantity'] as tickets,
+        line['quantity'] as sold_tickets,
         line['unit_minor'] * line['quantity'] as gross_minor,
         line['discount_minor'] as discount_minor,
         line['fee_minor'] as fee_minor,
-        line['tax_minor'] as tax_minor
-    from changes
+        line['tax_minor'] as tax_minor,
+        0 as cancelled_tickets,
+        0 as cancelled_minor
+    from sold
+    union all
+    select
+        seq, organizer_id, event_id, promo_code_id, channel, currency, minute_at,
+        line['ticket_type_id'], line['phase'], 0, 0, 0, 0, 0,
+        line['quantity'],
+        line['unit_minor'] * line['quantity'] - line['discount_minor'] + line['fee_minor'] + line['tax_minor']
+    from taken_whole
+    union all
+    select
+        seq, organizer_id, event_id, promo_code_id, channel, currency, minute_at,
+        line['ticket_type_id'], line['phase'], 0, 0, 0, 0, 0,
+        line['quantity'],
+        line['amount_minor']
+    from taken
 )
 
-select
-    seq,
-    organizer_id,
-    event_id,
-    ticket_type_id,
-    phase,
-    promo_code_id,
-    channel,
-    currency,
-    minute_at,
-    case when is_sale then tickets else 0 end as sold_tickets,
-    case when is_sale then gross_minor else 0 end as gross_minor,
-    case when is_sale then discount_minor else 0 end as discount_minor,
-    case when is_sale then fee_minor else 0 end as fee_minor,
-    case when is_sale then tax_minor else 0 end as tax_minor,
-    case when is_sale then gross_minor - discount_minor + fee_minor + tax_minor else 0 end as sold_minor,
-    case when is_sale then 0 else tickets end as cancelled_tickets,
-    case when is_sale then 0 else gross_minor - discount_minor + fee_minor + tax_minor end as cancelled_minor
-from lines
+select *, gross_minor - discount_minor + fee_minor + tax_minor as sold_minor
+from facts

@@ -1,12 +1,20 @@
+with requests as (
+    select refund_id, min(occurred_at) as requested_at
+    from {{ source('lake', 'refund_changes') }}
+    group by refund_id
+)
+
 select
-    organizer_id,
-    refund_id,
-    payment_id,
-    order_id,
-    event_id,
-    status,
-    reason,
-    amount_minor,
-    currency,
-    occurred_at as changed_at
-from {{ source('lake', 'refunds') }}
+    refunds.organizer_id,
+    refunds.refund_id,
+    refunds.payment_id,
+    refunds.order_id,
+    refunds.event_id,
+    refunds.status,
+    refunds.reason,
+    refunds.amount_minor,
+    refunds.currency,
+    requests.requested_at,
+    refunds.occurred_at as changed_at
+from {{ source('lake', 'refunds') }} as refunds
+join requests on refunds.refund_id = requests.refund_id

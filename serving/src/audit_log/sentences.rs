@@ -60,6 +60,7 @@ const VERBS: &[&str] = &[
 fn verb<'t>(change_type: &str, last: &'t str) -> Option<&'t str> {
     Some(match change_type {
         "order.paid" => "recorded the payment of",
+        "order.reduced" => "took tickets back of",
         "order.refunded" => "gave money back for",
         "order.refund_failed" => "reported that a refund failed, of",
         "order.expired" | "hold.expired" => "let lapse",

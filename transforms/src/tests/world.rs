@@ -43,6 +43,19 @@ pub(super) fn organizer(n: u64) -> String {
     format!("01900000-0000-7000-8000-{n:012}")
 }
 
+/// The tickets of an order: of which line each is, and its part of what was paid.
+fn tickets(order: &Value) -> Vec<(Value, i64)> {
+    let mut tickets = Vec::new();
+    for line in order["lines"].as_array().unwrap() {
+        let number = |name: &str| line[name].as_i64().unwrap();
+        let quantity = number("quantity");
+        let total = quantity * number("unit_minor") - number("discount_minor") + number("fee_minor");
+        let price = |n| total / quantity + i64::from(n < total % quantity);
+        tickets.extend((0..quantity).map(|n| (line.clone(), price(n))));
+    }
+    tickets
+}
+
 impl World {
     pub(super) fn new(what: &str) -> Self {
         let mut world = Self {
@@ -102,7 +115,7 @@ impl World {
         match self.random.below(12) {
             0..=3 => self.place(),
             4 | 5 => self.with("order", "pending", Self::pay),
-            6 => self.with("order", "paid", Self::cancel),
+            6 => self.with("order", "paid", Self::take_back),
             7 => self.with("order", "pending", |world, organizer, id, mut order| {
                 order["status"] = json!("expired");
                 world.change("order.expired", organizer, id, order);
@@ -152,8 +165,8 @@ impl World {
             "order_id": id, "event_id": format!("e{event}"), "hold_id": null,
             "person_id": format!("p{}-{}", event % ORGANIZERS, self.random.below(4)), "code": "C", "status": "pending",
             "currency": if event == 5 { "USD" } else { "EUR" }, "total_minor": total, "refunded_minor": 0,
-            "quantity": sum("quantity"), "reserved": false, "awaits_approval": false, "promo_code_id": null, "lines": lines, "placed_at": self.now,
-            "paid_at": null, "cancelled_at": null, "source": source,
+            "quantity": sum("quantity"), "reserved": false, "awaits_approval": false, "promo_code_id": null, "lines": lines,
+            "taken_back": null, "placed_at": self.now, "paid_at": null, "cancelled_at": null, "source": source,
         });
         self.change("order.placed", event % ORGANIZERS, &id, order);
     }
@@ -171,12 +184,13 @@ impl World {
         order["status"] = json!("paid");
         order["paid_at"] = json!(self.now);
         self.change("order.paid", organizer, id, order.clone());
-        for n in 0..order["quantity"].as_i64().unwrap() {
+        for (n, (line, price)) in tickets(&order).into_iter().enumerate() {
             let ticket_id = format!("{id}-{n}");
             let ticket = json!({
-                "ticket_id": ticket_id, "order_id": id, "event_id": order["event_id"], "ticket_type_id": "t0",
-                "person_id": order["person_id"], "status": "valid", "price_minor": 1000,
-                "currency": order["currency"], "phase_pool_id": null, "blocked": false, "code_version": 1,
+                "ticket_id": ticket_id, "order_id": id, "event_id": order["event_id"],
+                "ticket_type_id": line["ticket_type_id"], "person_id": order["person_id"], "status": "valid",
+                "price_minor": price, "currency": order["currency"], "phase_pool_id": null, "blocked": false,
+                "code_version": 1,
             });
             self.change("ticket.issued", organizer, &ticket_id, ticket);
         }
@@ -188,25 +202,42 @@ impl World {
         self.change("payment.succeeded", organizer, &format!("y{id}"), payment);
     }
 
-    fn cancel(&mut self, organizer: u64, id: &str, mut order: Value) {
-        order["status"] = json!("cancelled");
-        order["cancelled_at"] = json!(self.now);
-        order["refunded_minor"] = order["total_minor"].clone();
-        let quantity = order["quantity"].as_i64().unwrap();
-        for n in 0..quantity {
+    /// One ticket of an order, or all that are left. With the last one the order is cancelled.
+    fn take_back(&mut self, organizer: u64, id: &str, mut order: Value) {
+        let valid: Vec<(usize, (Value, i64))> = tickets(&order)
+            .into_iter()
+            .enumerate()
+            .filter(|(n, _)| self.state[&("ticket", format!("{id}-{n}"))].2["status"] == "valid")
+            .collect();
+        let most = self.one_of(&[1, valid.len()]);
+        let mut taken = Vec::new();
+        for (n, (line, price)) in valid.iter().take(most) {
             let ticket_id = format!("{id}-{n}");
             let (_, _, mut ticket) = self.state[&("ticket", ticket_id.clone())].clone();
             ticket["status"] = json!("cancelled");
             self.change("ticket.cancelled", organizer, &ticket_id, ticket);
+            taken.push(json!({
+                "ticket_type_id": line["ticket_type_id"], "phase": line["phase"], "quantity": 1, "amount_minor": price,
+            }));
         }
+        let amount: i64 = valid.iter().take(most).map(|(_, (_, price))| price).sum();
+        order["taken_back"] = taken.into();
+        order["refunded_minor"] = (order["refunded_minor"].as_i64().unwrap() + amount).into();
         let status = self.one_of(&["pending", "succeeded"]);
+        let refund_id = format!("r{}", self.changes.len());
         let refund = json!({
-            "refund_id": format!("r{id}"), "payment_id": format!("y{id}"), "order_id": id,
+            "refund_id": refund_id, "payment_id": format!("y{id}"), "order_id": id,
             "event_id": order["event_id"], "provider": "test", "status": status, "reason": "staff",
-            "amount_minor": order["total_minor"], "currency": order["currency"],
+            "amount_minor": amount, "currency": order["currency"],
         });
-        self.change("order.cancelled", organizer, id, order);
-        self.change("refund.requested", organizer, &format!("r{id}"), refund);
+        if most == valid.len() {
+            order["status"] = json!("cancelled");
+            order["cancelled_at"] = json!(self.now);
+            self.change("order.cancelled", organizer, id, order);
+        } else {
+            self.change("order.reduced", organizer, id, order);
+        }
+        self.change("refund.requested", organizer, &refund_id, refund);
     }
 
     fn scan(&mut self, organizer: u64, ticket: &str, state: Value) {

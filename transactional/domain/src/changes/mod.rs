@@ -19,7 +19,7 @@ pub use check_in::{CheckIn, CheckInList, Device, Gate, ListedType};
 pub use event::{Event, Pool, PoolRef, Price, TicketType, Venue};
 pub use insight::{AlertRule, DashboardShare, ListedRecipient, Report, RuleFilter};
 pub use money::{Dispute, Payment, Payout, Refund};
-pub use order::{Hold, Line, Order, Ticket};
+pub use order::{Hold, Line, Order, TakenBack, Ticket};
 pub use organizer::Organizer;
 pub use person::Person;
 pub use pricing::{Charge, PromoCode};

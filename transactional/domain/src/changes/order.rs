@@ -46,6 +46,14 @@ record! {
         #[serde(default)]
         tax_included_minor: i64,
     }
+    /// Tickets of a line that are void.
+    TakenBack {
+        ticket_type_id: TicketTypeId,
+        phase: Option<String>,
+        quantity: i64,
+        /// What was paid for them.
+        amount_minor: i64,
+    }
     Order {
         order_id: OrderId,
         event_id: EventId,
@@ -67,6 +75,9 @@ record! {
         #[serde(default)]
         awaits_approval: bool,
         lines: Vec<Line>,
+        /// Which tickets were made void last, by its cancellation or before. None: all are as they were issued.
+        #[serde(default)]
+        taken_back: Option<Vec<TakenBack>>,
         promo_code_id: Option<PromoCodeId>,
         placed_at: Timestamp,
         paid_at: Option<Timestamp>,
@@ -95,9 +106,38 @@ record! {
 entity!(Hold, "hold", "holds", key: hold_id, money: Some("amount_minor"), personal: &[],
     changes: ["placed", "converted", "expired", "released"]);
 entity!(Order, "order", "orders", key: order_id, money: Some("total_minor"), personal: &[],
-    changes: ["placed", "approved", "paid", "expired", "cancelled", "refunded", "refund_failed"]);
+    changes: ["placed", "approved", "paid", "expired", "reduced", "cancelled", "refunded", "refund_failed"]);
 entity!(Ticket, "ticket", "tickets", key: ticket_id, money: Some("price_minor"), personal: &[],
     changes: ["issued", "reissued", "holder_named", "blocked", "unblocked", "cancelled"]);
+
+impl Order {
+    /// Says of tickets that they are void now.
+    pub fn take_back<'t>(&mut self, tickets: impl IntoIterator<Item = &'t Ticket>) {
+        let mut taken: Vec<TakenBack> = Vec::new();
+        for ticket in tickets {
+            let is_its = |line: &&Line| {
+                line.ticket_type_id == ticket.ticket_type_id && line.phase_pool_id == ticket.phase_pool_id
+            };
+            let phase = self.lines.iter().find(is_its).and_then(|line| line.phase.clone());
+            let known = taken
+                .iter_mut()
+                .find(|taken| (taken.ticket_type_id, &taken.phase) == (ticket.ticket_type_id, &phase));
+            match known {
+                Some(taken) => {
+                    taken.quantity += 1;
+                    taken.amount_minor += ticket.price_minor;
+                }
+                None => taken.push(TakenBack {
+                    ticket_type_id: ticket.ticket_type_id,
+                    phase,
+                    quantity: 1,
+                    amount_minor: ticket.price_minor,
+                }),
+            }
+        }
+        self.taken_back = Some(taken);
+    }
+}
 
 impl Line {
     /// Without phase, discount and charges.
