@@ -62,5 +62,22 @@ facts as (
     from taken
 )
 
-select *, gross_minor - discount_minor + fee_minor + tax_minor as sold_minor
+select
+    seq,
+    organizer_id,
+    event_id,
+    ticket_type_id,
+    phase,
+    promo_code_id,
+    channel,
+    currency,
+    minute_at,
+    sold_tickets,
+    gross_minor,
+    discount_minor,
+    fee_minor,
+    tax_minor,
+    gross_minor - discount_minor + fee_minor + tax_minor as sold_minor,
+    cancelled_tickets,
+    cancelled_minor
 from facts

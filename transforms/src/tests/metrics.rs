@@ -95,12 +95,13 @@ async fn every_metric_answers_by_each_dimension_at_each_grain_and_its_parts_add_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sales_are_what_paid_orders_hold_in_each_currency() {
+async fn sales_are_what_valid_tickets_of_paid_orders_cost_in_each_currency() {
     let (_world, _lake, moment) = world().await;
     let told = rows(
         &moment,
-        "select currency, sum(total_minor) as net_sales, sum(quantity) as tickets_sold
-         from lake.orders where status = 'paid' group by currency",
+        "select tickets.currency as currency, sum(price_minor) as net_sales, count(*) as tickets_sold
+         from lake.tickets as tickets join lake.orders as orders on tickets.order_id = orders.order_id
+         where tickets.status = 'valid' and orders.status = 'paid' group by tickets.currency",
     )
     .await;
     let query = MetricQuery {
