@@ -406,10 +406,19 @@ async fn find_one(lake: &Lake, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Finds the tables of these names that others have made.
-pub(crate) async fn find(lake: &Lake, names: &[String]) -> Result<()> {
-    futures::future::try_join_all(names.iter().map(|name| find_one(lake, name))).await?;
-    Ok(())
+/// Finds the tables of these names that are there. One that can't be read is left aside: what it keeps is computed with
+/// each answer, and nothing else waits for it.
+pub(crate) async fn find(lake: &Lake, names: &[String]) {
+    let found = names.iter().map(|name| find_one(lake, name));
+    for (name, found) in names.iter().zip(futures::future::join_all(found).await) {
+        if let Err(error) = found {
+            tracing::warn!(
+                table = name,
+                %error,
+                "kept rows can't be read and are left aside; without its folder the table is made anew"
+            );
+        }
+    }
 }
 
 /// What others have committed to kept tables, as far as this process's own view has come.
@@ -435,7 +444,7 @@ pub(crate) async fn follow(lake: &Lake, look_for_new: bool) -> Result<()> {
         let relations = crate::lake::lock(&lake.inner.relations).clone();
         let names = relations.map(|relations| relations.kept()).unwrap_or_default();
         let missing: Vec<String> = names.into_iter().filter(|name| !known.contains_key(name)).collect();
-        find(lake, &missing).await?;
+        find(lake, &missing).await;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@
 
 use crate::{
     catalog::Catalog,
-    error::Result,
+    error::{Error, Result},
     kept::KeptTable,
     lake::{Lake, lock},
     session::Principal,
@@ -22,6 +22,7 @@ use arrow::{
 use async_trait::async_trait;
 use datafusion::physical_plan::collect;
 use std::{collections::BTreeMap, fmt, sync::Arc};
+use tokio_util::task::AbortOnDropHandle;
 
 /// The schemas whose names are a definer's to give.
 pub const SCHEMAS: [&str; 3] = ["staging", "intermediate", "marts"];
@@ -78,9 +79,9 @@ pub struct Moment {
 
 impl Lake {
     /// Defines relations, instead of those that were defined before, and finds what is kept of them.
-    pub async fn define(&self, relations: Arc<dyn Relations>) -> Result<()> {
+    pub async fn define(&self, relations: Arc<dyn Relations>) {
         *lock(&self.inner.relations) = Some(Arc::clone(&relations));
-        crate::kept::find(self, &relations.kept()).await
+        crate::kept::find(self, &relations.kept()).await;
     }
 
     /// The present, for whoever may see everything.
@@ -183,8 +184,13 @@ impl Moment {
         let state = inner
             .engine
             .state(Some(self.catalog.inside()), inner.options.query_memory_bytes)?;
-        let plan = state.create_physical_plan(&plan).await?;
-        Ok(collect(plan, state.task_ctx()).await?)
+        let work = async move {
+            let plan = state.create_physical_plan(&plan).await?;
+            Ok(collect(plan, state.task_ctx()).await?)
+        };
+        // Apart from whoever asks, whose threads have leases and requests to look after.
+        let task = AbortOnDropHandle::new(inner.engine.threads()?.spawn(work));
+        task.await.map_err(|error| Error::Unavailable(error.to_string()))?
     }
 
     /// The values of a query's only column.

@@ -189,8 +189,7 @@ async fn open_lake(config: &Config, options: &ServeOptions, shared: bool) -> Res
 /// Makes the SQL project known to the lake.
 async fn define_transforms(lake: &Lake) -> Result<Runner> {
     let project = Project::load().context("the SQL project can't be read")?;
-    let defined = Runner::new(Arc::new(project), lake.clone()).await;
-    defined.context("what transforms keep can't be read")
+    Ok(Runner::new(Arc::new(project), lake.clone()).await)
 }
 
 /// One process at a time keeps marts up to date, of those that answer queries.

@@ -19,6 +19,7 @@ use domain::{
     order::OrderStatus,
 };
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// `source` names a thing at its origin, such as `meetup:event:100083132`; others refer to it by that.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -99,6 +100,9 @@ pub enum ImportOutcome {
 }
 
 /// The time in a derived id. Others refer to a thing by its source alone, so its id can't depend on more.
+/// When anything was sold at all, in microseconds: 1900 to 2199. What computes with a day needs room on both sides.
+const SALES: Range<i64> = -2_208_988_800_000_000..7_258_118_400_000_000;
+
 const NO_TIME: Timestamp = Timestamp::from_micros(0);
 
 pub fn organizer_id(source: &str) -> OrganizerId {
@@ -180,10 +184,12 @@ async fn import_event(tx: &mut Tx, item: &ImportedEvent) -> Result<ImportOutcome
             "an event ends after it starts",
         )));
     }
-    if item.price_minor < 0 || item.capacity.is_some_and(|capacity| capacity < 0) {
+    if !(0..=ticket_types::HIGHEST_PRICE).contains(&item.price_minor)
+        || item.capacity.is_some_and(|capacity| capacity < 0)
+    {
         return Ok(ImportOutcome::Refused(Refusal::new(
             "invalid",
-            "a price or a capacity is not below 0",
+            "a price is 0 to 1,000,000,000,000 minor units, and a capacity not below 0",
         )));
     }
     let record = events::record(id, details(item), item.status, Some(item.source.clone()));
@@ -273,6 +279,16 @@ async fn import_order(tx: &mut Tx, item: &ImportedOrder) -> Result<ImportOutcome
         return Ok(ImportOutcome::Refused(Refusal::new(
             "invalid",
             "an order has 1 to 1,000 tickets",
+        )));
+    }
+    if [Some(item.placed_at), item.cancelled_at]
+        .iter()
+        .flatten()
+        .any(|at| !SALES.contains(&at.as_micros()))
+    {
+        return Ok(ImportOutcome::Refused(Refusal::new(
+            "invalid",
+            "an order was placed and cancelled in the years 1900 to 2199",
         )));
     }
     let Some(event) = found(events::get(tx, event_id(&item.event)).await)? else {

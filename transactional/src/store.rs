@@ -293,6 +293,7 @@ const MIGRATIONS: [(&str, &str); 15] = [
         include_str!("../migrations/0014_cancellation_doors_webhooks.sql"),
     ),
     ("insights", include_str!("../migrations/0015_insights.sql")),
+    ("taken_back", include_str!("../migrations/0016_taken_back.sql")),
 ];
 
 impl Source for Connection {

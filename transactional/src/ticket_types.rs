@@ -57,7 +57,7 @@ pub struct Offer {
 /// No order is larger, whatever a ticket type allows: it would hold up the writer.
 pub const LARGEST_ORDER: i64 = 1_000;
 /// A hundred million of a currency's major units, a hundred times over: totals stay far from overflow.
-const HIGHEST_PRICE: i64 = 1_000_000_000_000;
+pub(crate) const HIGHEST_PRICE: i64 = 1_000_000_000_000;
 
 pub async fn create(tx: &mut Tx, event_id: EventId, details: TicketTypeDetails) -> Result<Stored<TicketType>> {
     let event = events::get(tx, event_id).await?;

@@ -11,6 +11,7 @@ with orders as (
 
 sessions as (
     select
+        organizer_id,
         person_id,
         min(started_at) as first_seen_at,
         count(*) as sessions,
@@ -19,7 +20,7 @@ sessions as (
         ) end) as touch
     from {{ ref('sessions') }}
     where person_id is not null
-    group by person_id
+    group by organizer_id, person_id
 ),
 
 by_event as (
@@ -74,4 +75,4 @@ select
         order by bought.first_order_at, bought.currency
     ) = 1 as is_first
 from bought
-left join sessions on bought.person_id = sessions.person_id
+left join sessions on bought.organizer_id = sessions.organizer_id and bought.person_id = sessions.person_id

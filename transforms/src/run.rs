@@ -58,13 +58,13 @@ pub struct Runner {
 
 impl Runner {
     /// Makes the project's transforms part of the lake's SQL.
-    pub async fn new(project: Arc<Project>, lake: Lake) -> Result<Self> {
-        lake.define(project.clone()).await?;
-        Ok(Self {
+    pub async fn new(project: Arc<Project>, lake: Lake) -> Self {
+        lake.define(project.clone()).await;
+        Self {
             project,
             lake,
             last: Arc::default(),
-        })
+        }
     }
 
     pub fn project(&self) -> &Project {

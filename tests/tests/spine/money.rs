@@ -1,7 +1,7 @@
 //! Money over HTTP: refunds, the buyer's own cancellation, disputes, the ledger and payouts, the day's reconciliation,
 //! and Stripe in the place of the test provider.
 
-use crate::shared::{eventually, eventually_counts, server};
+use crate::shared::{eventually, eventually_counts, server, until};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -179,7 +179,14 @@ fn a_dispute_and_a_payout_stand_in_the_ledger() {
     admin.put(&show.path("platform-fee"), &fee).expect(200);
     let purchase = buyer.buy(2);
     let owed = || owner.get(&show.path("balances")).expect(200)[0]["owed"].clone();
+    let told = || {
+        let rows = owner
+            .post("/v1/metrics/query", &json!({ "metrics": ["owed"] }))
+            .expect(200);
+        rows[0]["owed"] == owed()["amount_minor"]
+    };
     assert_eq!(owed(), eur(4_750));
+    until("the metric is the balance", told);
     assert_eq!(tell(&buyer, &purchase, "dispute_opened", "d1", 5_000), "dispute_opened");
     assert_eq!(tell(&buyer, &purchase, "dispute_opened", "d1", 5_000), "repeated");
     assert_eq!(owner.get(&show.path("disputes")).expect(200)[0]["status"], "open");
@@ -189,6 +196,7 @@ fn a_dispute_and_a_payout_stand_in_the_ledger() {
         eur(-250),
         "the organizer bears it, and the platform keeps its fee"
     );
+    until("the metric is the balance after a lost dispute", told);
     let payout = json!({ "currency": "EUR", "reference": "SEPA 7" });
     admin.post(&show.path("payouts"), &payout).problem(409, "nothing_owed");
     buyer.buy(1);

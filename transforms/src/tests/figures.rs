@@ -92,7 +92,7 @@ async fn a_mart_that_means_something_else_is_computed_anew_with_its_new_columns(
     world.tell(&lake).await;
     runner(&lake).await.run(false).await.unwrap();
 
-    let newer = Runner::new(Arc::new(newer_project()), lake.clone()).await.unwrap();
+    let newer = Runner::new(Arc::new(newer_project()), lake.clone()).await;
     let mart = newer.project().transform("arrivals").unwrap();
     for how in [How::Rebuilt, How::Unchanged] {
         let moment = newer.moment().await.unwrap();
@@ -102,7 +102,7 @@ async fn a_mart_that_means_something_else_is_computed_anew_with_its_new_columns(
     }
     drop(lake);
     let lake = Lake::open(&world.url(), manual()).await.unwrap();
-    let newer = Runner::new(Arc::new(newer_project()), lake.clone()).await.unwrap();
+    let newer = Runner::new(Arc::new(newer_project()), lake.clone()).await;
     world.tell_again(&lake).await;
     let moment = newer.moment().await.unwrap();
     let scans = rows(&moment, "select sum(scans) as scans from kept.\"marts/arrivals\"").await;
@@ -136,4 +136,29 @@ async fn what_was_forgotten_is_gone_from_the_disk_and_computed_anew() {
     assert!(!answer.is_empty() && answer == rebuild);
     assert_eq!(runner.run_transform(mart, false).await.unwrap().how, How::Rebuilt);
     assert!(files() > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_table_is_left_aside_until_its_folder_is_gone() {
+    let mut world = World::new("damage");
+    let lake = Lake::open(&world.url(), manual()).await.unwrap();
+    (0..60).for_each(|_| world.step());
+    world.tell(&lake).await;
+    runner(&lake).await.run(false).await.unwrap();
+    drop(lake);
+    let folder = world.url().replace("file://", "") + "/marts/people";
+    for entry in std::fs::read_dir(format!("{folder}/_delta_log")).unwrap() {
+        std::fs::write(entry.unwrap().path(), "garbage").unwrap();
+    }
+    let lake = Lake::open(&world.url(), manual()).await.unwrap();
+    let runner = runner(&lake).await;
+    world.tell_again(&lake).await;
+    let mart = runner.project().transform("people").unwrap();
+    let moment = runner.moment().await.unwrap();
+    assert!(runner.project().usable(mart, &moment).is_none());
+    let (answer, rebuild) = answer_and_rebuild(runner.project(), mart, &moment).await;
+    assert!(!answer.is_empty() && answer == rebuild);
+    assert!(runner.run_transform(mart, false).await.is_err());
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(runner.run_transform(mart, false).await.unwrap().how, How::Rebuilt);
 }

@@ -26,7 +26,7 @@ fn manual() -> LakeOptions {
 
 async fn runner(lake: &Lake) -> Runner {
     let project = Arc::new(Project::load().unwrap());
-    Runner::new(project, lake.clone()).await.unwrap()
+    Runner::new(project, lake.clone()).await
 }
 
 /// Rows as text, in an order that does not depend on theirs.

@@ -158,3 +158,27 @@ async fn an_event_that_ended_here_is_not_published_again_by_its_source() {
     assert_eq!(world.import(vec![published]).await, [ImportOutcome::Unchanged]);
     world.assert_sound().await;
 }
+
+#[tokio::test]
+async fn what_no_sum_and_no_calendar_can_take_is_refused() {
+    let world = World::with_capacity(1).await;
+    let (ImportItem::Event(dear), ImportItem::Order(early)) = (event(None), order(1, 1, None)) else {
+        return;
+    };
+    let dear = ImportItem::Event(ImportedEvent {
+        source: "meetup:event:2".into(),
+        price_minor: 1_000_000_000_001,
+        ..dear
+    });
+    let early = ImportItem::Order(ImportedOrder {
+        placed_at: at("0001-01-01T00:00:00Z"),
+        ..early
+    });
+    let late = order(2, 1, Some(at("2200-01-01T00:00:00Z")));
+    let outcomes = world.import(vec![organizer(), event(None), dear, early, late]).await;
+    let refused =
+        |outcome: &ImportOutcome| matches!(outcome, ImportOutcome::Refused(refusal) if refusal.code == "invalid");
+    let told: Vec<bool> = outcomes.iter().map(refused).collect();
+    assert_eq!(told, [false, false, true, true, true]);
+    world.assert_sound().await;
+}

@@ -95,9 +95,7 @@ pub(crate) fn measure(size: &Size, report: &mut Report) {
 
 /// Computes the marts that the lake doesn't have yet.
 async fn keep_marts(lake: &Lake, report: &mut Report) {
-    let runner = Runner::new(Arc::new(Project::load().unwrap()), lake.clone())
-        .await
-        .unwrap();
+    let runner = Runner::new(Arc::new(Project::load().unwrap()), lake.clone()).await;
     for transform in runner
         .project()
         .transforms()
