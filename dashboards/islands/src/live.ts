@@ -12,6 +12,9 @@ export function becauseOf(status: number): LiveState {
   return status === 429 || status === 503 ? "full" : "reconnecting";
 }
 
+/** The server says something every few seconds, and be it that nothing has changed. Who says nothing is not there. */
+export const SILENCE = 10;
+
 /** What the pill says. Seconds count from what was last heard of, since all was current then. */
 export function told(state: LiveState, seconds: number): string {
   const age =
@@ -22,7 +25,7 @@ export function told(state: LiveState, seconds: number): string {
     case "live":
       return "live";
     case "reconnecting":
-      return `reconnecting… figures are ${age} old`;
+      return `${seconds < SILENCE ? "reconnecting…" : "no connection,"} figures are ${age} old`;
     case "paused":
       return `paused, figures are ${age} old`;
     case "full":
@@ -44,7 +47,10 @@ const AGAIN = 5_000;
 export class Live {
   private source: EventSource | null = null;
   private state: LiveState = "connecting";
+  /** When something was heard last. */
   private current = Date.now();
+  /** When a stream was asked for last. */
+  private opened = Date.now();
   private since = Date.now();
   /** Who never was let in would be sent to the log-in and back for ever. */
   private wasLive = false;
@@ -67,9 +73,11 @@ export class Live {
     this.become(this.state === "connecting" ? "connecting" : "reconnecting");
     const source = new EventSource(this.address);
     this.source = source;
-    source.addEventListener("open", () => this.become("live"));
+    this.opened = Date.now();
+    source.addEventListener("open", () => this.heard([]));
     source.addEventListener("panel", ({ data }) => this.heard(this.take(JSON.parse(data as string) as PanelData)));
     source.addEventListener("position", () => this.heard([]));
+    source.addEventListener("beat", () => this.heard([]));
     source.addEventListener("error", () => {
       this.become("reconnecting");
       // An answer that is no stream closes it for good: then it is for us to ask again.
@@ -113,18 +121,23 @@ export class Live {
   }
 
   private heard(news: string[]): void {
+    this.current = Date.now();
     this.become("live");
     for (const each of news) this.news.set(each.replace(/[\d.,\s]+.*$/, ""), each);
   }
 
   private become(state: LiveState): void {
-    if (this.state === "live") this.current = Date.now();
     this.wasLive ||= state === "live";
     this.state = state;
     this.draw();
   }
 
   private tick(): void {
+    const silent = Date.now() - Math.max(this.current, this.opened) >= SILENCE * 1_000;
+    if (silent && this.source && this.source.readyState !== EventSource.CLOSED) {
+      this.become("reconnecting");
+      this.open();
+    }
     this.draw();
     if (this.news.size === 0 || Date.now() - this.since < SAY_EVERY || this.state !== "live") return;
     this.since = Date.now();
@@ -138,7 +151,6 @@ export class Live {
   }
 
   private draw(): void {
-    if (this.state === "live") this.current = Date.now();
     if (!this.pill) return;
     this.pill.dataset.state = this.state;
     this.pill.hidden = false;

@@ -36,9 +36,11 @@ const OTHERS_EVERY: Duration = Duration::from_secs(5);
 const OTHERS_REST: u32 = 3;
 /// Without a change all is asked after this: days end, and what was an hour ago is so no more.
 const AT_LEAST_EVERY: Duration = Duration::from_secs(30);
-const HEARTBEAT: Duration = Duration::from_secs(15);
+/// A page that has heard nothing for ten seconds says that there is no connection, and asks again.
+const HEARTBEAT: Duration = Duration::from_secs(3);
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 const COME_AGAIN: Duration = Duration::from_secs(2);
+const ANOTHER_SEAT: Duration = Duration::from_secs(15);
 /// A browser has few pages open; a program that forgets to close them is stopped here.
 const MOST_OF_ONE: usize = 30;
 /// A link is for many; they listen to the same.
@@ -107,7 +109,9 @@ impl Live {
             let event = listener.next().await?;
             Some((Ok(event), listener))
         });
-        Ok(Sse::new(events.boxed()).keep_alive(KeepAlive::new().interval(HEARTBEAT)))
+        // An event, because scripts are not told of comments.
+        let beat = Event::default().event("beat").data("{}");
+        Ok(Sse::new(events.boxed()).keep_alive(KeepAlive::new().interval(HEARTBEAT).event(beat)))
     }
 
     fn join(self: &Arc<Self>, asking: Asking, stopping: &CancellationToken) -> Result<watch::Receiver<Arc<Shown>>> {
@@ -301,7 +305,7 @@ impl Seat {
         let count = taken.entry(who.to_owned()).or_default();
         if *count >= most {
             let detail = format!("at most {most} pages of one account or link are kept up to date; close one");
-            return Err(Problem::new("too_many_requests", detail).retry_after(HEARTBEAT.as_secs()));
+            return Err(Problem::new("too_many_requests", detail).retry_after(ANOTHER_SEAT.as_secs()));
         }
         *count += 1;
         Ok(Self {

@@ -7,4 +7,4 @@ import type { Format } from "../data/panel";
 expressionFunction("briefly", (value: number, format: Format, currency: string, decimals: number) =>
   brief(value, format, { currency: currency === "" ? null : currency, decimals: { [currency]: decimals } }),
 );
-expressionFunction("ticked", (at: number | Date) => tick(Number(at)));
+expressionFunction("ticked", (at: number | Date, inMonths: boolean) => tick(Number(at), inMonths));

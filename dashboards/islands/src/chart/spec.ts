@@ -10,11 +10,14 @@ export interface Shape {
   kind: Kind;
   /** The marks have distances from each other, in time or in something that is counted. */
   overTime: boolean;
+  /** So long that the axis counts in months. */
+  isLong: boolean;
   along: Facet["along"];
   format: Format;
   currency: string | null;
   decimals: number;
   series: string[];
+  usual: string[];
   compares: boolean;
   /** How large the points of a line are, if there are few enough for points. */
   dots: number;
@@ -35,6 +38,8 @@ export const STOPS = "stops";
 export const ROOM = "room";
 
 const FEW = 45;
+/** A quarter of a year, in milliseconds. */
+const LONG = 93 * 86_400_000;
 /** An area of one place has no width, and one of two is a wedge between what is not known: bars show them. */
 const SURFACE = 3;
 const LONELY = 50;
@@ -44,16 +49,18 @@ const MOST_LETTERS = 34;
 const MOST_WRITTEN = 160;
 
 export function shapeOf(kind: Kind, facet: Facet, small: boolean): Shape {
-  const { marks, series, compares, format, context, along, axis } = facet;
+  const { marks, series, usual, compares, format, context, along, axis } = facet;
   const overTime = typeof marks[0]?.x === "number";
   const places = overTime ? new Set(marks.map(({ x }) => x)).size : 0;
   const longest = overTime ? 0 : Math.max(4, ...marks.map(({ x }) => String(x).length));
   return {
     kind: kind === "area" && overTime && places < SURFACE ? (along ? "line" : "bar") : kind,
     overTime,
+    isLong: overTime && Math.max(...marks.map(({ x }) => Number(x))) - Math.min(...marks.map(({ x }) => Number(x))) > LONG,
     along,
     format,
     series,
+    usual,
     small,
     compares: compares && series.length <= (kind === "area" ? 1 : 4),
     currency: context.currency,
@@ -106,9 +113,14 @@ const yAxis = (shape: Shape): Part => ({
 
 const tickCount = { signal: "max(3, floor(width / 90))" };
 
-function place({ along }: Shape): Part {
+function place({ along, isLong }: Shape): Part {
   if (!along)
-    return { field: "x", type: "temporal", scale: { type: "utc" }, axis: { labelExpr: "ticked(datum.value)", tickCount } };
+    return {
+      field: "x",
+      type: "temporal",
+      scale: { type: "utc" },
+      axis: { labelExpr: `ticked(datum.value, ${isLong})`, tickCount },
+    };
   const scale = { zero: false, nice: false, reverse: along.falls };
   return {
     field: "x",
@@ -121,13 +133,19 @@ function place({ along }: Shape): Part {
 /** A legend's entry is as wide as its name, and not wider than this. */
 const MOST_OF_ENTRY = 180;
 
-function colour({ series }: Shape, { series: colours }: Theme): Part {
+function colour({ series, usual }: Shape, { series: colours, muted }: Theme): Part {
+  const range = series.map((name, index) => (usual.includes(name) ? muted : colours[index % colours.length]));
   const entry = Math.min(MOST_OF_ENTRY, Math.max(...series.map((name) => name.length)) * 7.2) + 34;
   // Not by the width of the plot, which is known only when the legend has its place.
   const columns = { signal: `max(1, floor(${ROOM} / ${entry}))` };
   const legend = series.length > 1 ? { columns, labelLimit: MOST_OF_ENTRY } : null;
-  return { field: "series", type: "nominal", scale: { domain: series, range: colours }, sort: null, legend };
+  return { field: "series", type: "nominal", scale: { domain: series, range }, sort: null, legend };
 }
+
+const dashed = ({ usual }: Shape): Part => ({
+  condition: { test: `indexof(${JSON.stringify(usual)}, datum.series) >= 0`, value: [5, 4] },
+  value: [1, 0],
+});
 
 const pointer = ({ links }: Shape): Part => (links ? { cursor: "pointer" } : {});
 
@@ -148,7 +166,8 @@ function hover(shape: Shape, theme: Theme): Part {
 
 function lines(shape: Shape, theme: Theme): Part {
   // What has been counted so far stays until it is counted again; axes that fall are walked from their end.
-  const interpolate = !shape.along ? "monotone" : shape.along.falls ? "step-before" : "step-after";
+  // Between two sums of a day nothing is known: a straight line says no more than which comes next.
+  const interpolate = !shape.along ? "linear" : shape.along.falls ? "step-before" : "step-after";
   const area = shape.kind === "area";
   const encoding = { x: place(shape), color: colour(shape, theme) };
   const y = { field: "y", type: "quantitative", ...yAxis(shape) };
@@ -171,7 +190,7 @@ function lines(shape: Shape, theme: Theme): Part {
   };
   const line = {
     mark: { type: "line", interpolate, strokeWidth: 2, ...(shape.dots > 0 && { point: { size: shape.dots, filled: true } }) },
-    encoding: { ...encoding, y: flat },
+    encoding: { ...encoding, y: flat, ...(shape.usual.length > 0 && { strokeDash: dashed(shape) }) },
   };
   const alone = {
     transform: [{ joinaggregate: [{ op: "count", as: "points" }], groupby: ["series"] }, { filter: "datum.points < 2" }],

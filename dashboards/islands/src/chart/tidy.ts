@@ -45,6 +45,8 @@ export interface Facet {
   marks: Mark[];
   stops: Stop[];
   series: string[];
+  /** The series that the others are held against. */
+  usual: string[];
   compares: boolean;
   /** The marks stand along a count, and not a time; it falls from left to right if the rows do. */
   along: { label: string; falls: boolean } | null;
@@ -108,7 +110,7 @@ function byUnit(columns: Column[]): Column[][] {
 
 function facet(panel: PanelData, rows: Row[], group: Column[], currency: string | null, mixed: boolean, options: Options): Facet {
   const first = group[0] as Column;
-  const context: Context = { currency, decimals: panel.decimals, locale: options.locale };
+  const context: Context = { currency, decimals: panel.decimals, zone: panel.zone, locale: options.locale };
   const title = [currency, mixed ? group.map(({ label }) => label).join(", ") : null].filter(Boolean).join(" · ");
   const made: Facet = {
     key: `${currency ?? ""} ${first.format}`,
@@ -118,6 +120,7 @@ function facet(panel: PanelData, rows: Row[], group: Column[], currency: string 
     marks: [],
     stops: [],
     series: [],
+    usual: [],
     along: null,
     axis: null,
     compares: group.some(({ before }) => before && rows.some((row) => numberIn(row, before) !== null)),
@@ -128,14 +131,25 @@ function facet(panel: PanelData, rows: Row[], group: Column[], currency: string 
   if (panel.kind === "funnel") made.marks = funnel(panel, rows, group, context, options);
   else {
     const marking = { panel, several: group.length > 1, along: time ?? count, context, options, names: new Names(panel) };
-    made.marks = rows.flatMap((row) => group.flatMap((column) => mark(row, column, marking)));
+    const marked = rows.flatMap((row) => group.map((column) => ({ column, marks: mark(row, column, marking) })));
+    made.marks = marked.flatMap(({ marks }) => marks);
+    // In the order of the metrics, whichever of them begins first: a colour means the same on every day.
+    made.series = group.flatMap((column) => namesOf(marked.filter((each) => each.column === column)));
+    made.usual = namesOf(marked.filter(({ column }) => isUsual(column, group)));
   }
   if (panel.kind === "heatmap") made.axis = dimensions(panel).at(time ? 0 : 1)?.label ?? null;
   if (time && panel.kind !== "heatmap") Object.assign(made, overTime(panel, made));
   if (count) Object.assign(made, alongCount(count, made));
-  made.series = [...new Set(made.marks.map(({ series }) => series))];
+  made.series = [...new Set([...made.series, ...made.marks.map(({ series }) => series)])];
   return made;
 }
+
+const namesOf = (marked: { marks: Mark[] }[]): string[] => [
+  ...new Set(marked.flatMap(({ marks }) => marks.map(({ series }) => series))),
+];
+
+/** What is usual of a metric that stands beside it. */
+const isUsual = ({ name }: Column, group: Column[]): boolean => group.some((other) => name === `usual_${other.name}`);
 
 /** Two things of one name are two: the second one gets a number. Ids tell them apart, and are nothing to read. */
 class Names {

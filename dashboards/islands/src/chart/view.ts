@@ -6,7 +6,7 @@ import { compile } from "vega-lite";
 import "./functions";
 import { MARKS, ROOM, STOPS, type Shape, specOf } from "./spec";
 import { type Theme, config } from "./theme";
-import type { Facet, Mark } from "./tidy";
+import type { Facet, Mark, Stop } from "./tidy";
 import { hideTip, showTip } from "./tooltip";
 
 const SHARPER = 2;
@@ -15,21 +15,53 @@ export class FacetView {
   private readonly view: View;
   private readonly key: string;
   private readonly overTime: boolean;
+  private readonly stacked: boolean;
   private width: number;
+  private marks: Mark[] = [];
 
   private constructor(host: HTMLElement, shape: Shape, theme: Theme, follow: (href: string) => void) {
     this.key = keyOf(shape, theme);
     this.overTime = shape.overTime;
+    this.stacked = shape.kind !== "line";
+    host.classList.toggle("leads", shape.overTime && shape.links);
     this.width = host.clientWidth;
     const { spec } = compile(specOf(shape, theme, this.width), { config: config(theme), logger: logger(ERRORS) });
     // The policy of the page allows no code made of text: expressions are walked instead.
     const runtime = parse(spec, undefined, { ast: true });
     this.view = new View(runtime, { expr: expressionInterpreter, container: host, renderer: "svg", hover: true });
-    this.view.tooltip((_, event, _item, value) => (value ? showTip(event, String(value)) : hideTip()));
-    this.view.addEventListener("click", (_, item) => {
-      const href = (item?.datum as Mark | undefined)?.href;
+    this.view.tooltip((_, event, item, value) => {
+      // Where the nearest stop is looked for, the marks are stops that are drawn, and the rows are one further down.
+      const tip = (item?.datum as { datum?: Partial<Stop> } | undefined)?.datum?.tip ?? value;
+      // Without a value the pointer has left it.
+      if (value && tip) showTip(event, String(tip));
+      else hideTip();
+    });
+    this.view.addEventListener("click", (event, item) => {
+      const mark = item?.datum as (Partial<Mark> & { datum?: Partial<Stop> }) | undefined;
+      const href = mark?.datum?.tip === undefined ? mark?.href : this.nearest(event as MouseEvent)?.href;
       if (href) follow(href);
     });
+  }
+
+  /** The point nearest to the pointer: of each series the one that is nearest along the axis, and of these the nearest. */
+  private nearest(event: MouseEvent): Mark | null {
+    const box = this.view.container()?.querySelector("svg")?.getBoundingClientRect();
+    const [left, top] = this.view.origin();
+    const [x, y] = ["x", "y"].map((name) => this.view.scale(name) as (value: number) => number);
+    if (!box || !x || !y) return null;
+    const [across, down] = [event.clientX - box.left - left, event.clientY - box.top - top];
+    const far = (mark: Mark) => Math.abs(x(Number(mark.x)) - across);
+    // Lines are near or far; of what is stacked, the pointer is in one, or beside all.
+    const off = (mark: Mark) =>
+      this.stacked
+        ? Math.max(0, y(mark.base + mark.y) - down, down - y(mark.base))
+        : Math.abs(y(mark.y) - down);
+    const near = new Map<string, Mark>();
+    for (const mark of this.marks) {
+      const known = near.get(mark.series);
+      if (mark.href && (!known || far(mark) < far(known))) near.set(mark.series, mark);
+    }
+    return [...near.values()].sort((one, other) => off(one) - off(other))[0] ?? null;
   }
 
   static async draw(
@@ -51,6 +83,7 @@ export class FacetView {
   }
 
   async show({ marks, stops }: Facet): Promise<void> {
+    this.marks = marks;
     this.view.change(
       MARKS,
       changeset()

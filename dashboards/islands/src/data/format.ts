@@ -1,17 +1,23 @@
 // Numbers and times as the reader's own language writes them.
 
-import type { Format, Grain, Row, Value } from "./panel";
+import type { Column, Format, Grain, PanelData, Row, Value } from "./panel";
 import { currencyOf } from "./panel";
 
 /** What a value needs to know of the row that it stands in. */
 export interface Context {
   currency: string | null;
   decimals: Record<string, number>;
+  /** On whose clocks moments are told; the browser's without it. */
+  zone?: string | undefined;
   /** The reader's language; that of the browser without it. */
   locale?: string | undefined;
 }
 
-export const contextOf = (row: Row, decimals: Record<string, number>): Context => ({ currency: currencyOf(row), decimals });
+export const contextOf = (row: Row, { decimals, zone }: Pick<PanelData, "decimals" | "zone">): Context => ({
+  currency: currencyOf(row),
+  decimals,
+  zone,
+});
 
 export const NOTHING = "–";
 
@@ -107,8 +113,8 @@ function dates(locale: string | undefined, options: Intl.DateTimeFormatOptions):
 export const span = (at: number, grain: Grain, locale?: string): string =>
   dates(locale, { ...OF_GRAIN[grain], timeZone: "UTC" }).format(at);
 
-const moment = (at: number, locale?: string): string =>
-  dates(locale, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(at);
+const moment = (at: number, { locale, zone: timeZone }: Context): string =>
+  dates(locale, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", timeZone }).format(at);
 
 const isGrain = (format: Format): format is Grain => format in OF_GRAIN;
 
@@ -118,7 +124,7 @@ export function shown(value: Value | undefined, format: Format, context: Context
   if (typeof value === "string" && (isGrain(format) || format === "moment")) {
     const at = instant(value);
     if (Number.isNaN(at)) return value;
-    return format === "moment" ? moment(at, context.locale) : span(at, format, context.locale);
+    return format === "moment" ? moment(at, context) : span(at, format, context.locale);
   }
   if (typeof value !== "number") return String(value);
   return quantity(format === "money" ? major(value, context) : value, format, context);
@@ -151,10 +157,10 @@ export function brief(value: number, format: Format, context: Context): string {
   return quantity(value, format, context);
 }
 
-/** A tick of a time axis tells what is new at it: a year, a month, a day, or a time of day. */
-export function tick(at: number, locale?: string): string {
+/** A tick of a time axis tells what is new at it: a day or a time of day; on an axis of months, a year or a month. */
+export function tick(at: number, inMonths: boolean, locale?: string): string {
   const date = new Date(at);
-  const [clock, first] = [at % 86_400_000 !== 0, date.getUTCDate() === 1];
+  const [clock, first] = [at % 86_400_000 !== 0, inMonths && date.getUTCDate() === 1];
   const options: Intl.DateTimeFormatOptions = clock
     ? { hour: "2-digit", minute: "2-digit" }
     : !first
@@ -170,12 +176,31 @@ export interface Change {
   mood: "good" | "bad" | "same";
 }
 
-/** How far a value is from what it was. Nothing, if it can't be said as a part of what it was. */
-export function change(now: number | null, before: number | null, good: string | undefined, locale?: string): Change | null {
-  if (now === null || before === null || before === 0) return null;
-  const part = (now - before) / Math.abs(before);
-  const style = { style: "percent", maximumFractionDigits: Math.abs(part) < 10 ? 1 : 0, signDisplay: "exceptZero" } as const;
-  const text = numbers(locale, style).format(part);
+type Judged = Pick<Column, "name" | "format" | "good">;
+
+/** Of what is counted or added up, none is 0; an average of none is not known. */
+const isSum = ({ name, format }: Judged): boolean =>
+  format === "integer" || (format === "money" && !/^average_|_a_/.test(name));
+
+/**
+ * How far a value is from what it was, as a part of that; of percentages, in points. Nothing, if it can't be said.
+ */
+export function change(value: number | null, before: number | null, column: Judged, locale?: string): Change | null {
+  if (before === null) return null;
+  const now = value ?? (isSum(column) && before > 0 ? 0 : null);
+  if (now === null) return null;
+  const text = column.format === "percent" ? points(now - before, locale) : before === 0 ? null : part(now, before, locale);
+  if (text === null) return null;
+  const { good } = column;
   if (good === "none" || good === undefined || now === before) return { text, mood: "same" };
   return { text, mood: now > before === (good === "up") ? "good" : "bad" };
 }
+
+function part(now: number, before: number, locale: string | undefined): string {
+  const moved = (now - before) / Math.abs(before);
+  const maximumFractionDigits = Math.abs(moved) < 10 ? 1 : 0;
+  return numbers(locale, { style: "percent", maximumFractionDigits, signDisplay: "exceptZero" }).format(moved);
+}
+
+const points = (moved: number, locale: string | undefined): string =>
+  `${numbers(locale, { maximumFractionDigits: 1, signDisplay: "exceptZero" }).format(moved * 100)} pp`;

@@ -39,6 +39,8 @@ export interface PanelData {
   rows: Row[];
   /** How many digits an amount of each currency has after its point. */
   decimals: Record<string, number>;
+  /** On whose clocks its moments are told, as the page says. */
+  zone?: string;
   drill: Drill | null;
   position: number;
   /** What is left out, and why. */

@@ -49,7 +49,14 @@ function lastDayIsIn(form: HTMLFormElement): void {
   if (label) label.textContent = "To";
 }
 
+/** Who says the last day first means the same days. */
+function firstDayFirst(form: HTMLFormElement): void {
+  const [from, to] = ["from", "to"].map((name) => one<HTMLInputElement>(`input[name=${name}]`, form));
+  if (from?.value && to?.value && from.value > to.value) [from.value, to.value] = [to.value, from.value];
+}
+
 export function stateOf(form: HTMLFormElement): URLSearchParams {
+  firstDayFirst(form);
   const pairs = [...new FormData(form)].map(([name, value]): [string, string] => {
     const inclusive = name === "to" && one("input[name=to]", form)?.dataset.inclusive !== undefined;
     return [name, inclusive && value ? moved(String(value), 1) : String(value)];

@@ -15,17 +15,17 @@ export function figures(panel: PanelData, locale?: string): Figure[] {
     const isMoney = metric.format === "money";
     const rows = panel.rows.filter((row) => numberIn(row, metric.name) !== null && (currencyOf(row) !== null) === isMoney);
     const lines = rows.map((row) => {
-      const context = { ...contextOf(row, panel.decimals), locale };
+      const context = { ...contextOf(row, panel), locale };
       const [now, was] = [numberIn(row, metric.name), metric.before ? numberIn(row, metric.before) : null];
       return {
         currency: currencyOf(row),
         value: now,
         text: shown(now, metric.format, context),
-        change: change(now, was, metric.good, locale),
+        change: change(now, was, metric, locale),
         before: was === null ? null : shown(was, metric.format, context),
       };
     });
-    const none = { currency: null, value: null, text: shown(null, metric.format, contextOf({}, {})), change: null, before: null };
+    const none = { currency: null, value: null, text: shown(null, metric.format, contextOf({}, panel)), change: null, before: null };
     return { metric, lines: lines.length > 0 ? lines : [none] };
   });
 }
@@ -64,9 +64,12 @@ function fill(dd: HTMLElement, line: Figure["lines"][number]): boolean {
   else {
     const place = mark ?? dd.appendChild(el("span"));
     place.className = `change ${line.change.mood}`;
-    place.title = `Before: ${line.before}`;
+    place.removeAttribute("title");
     say(place, line.change.text);
   }
+  const was = one(".before", dd);
+  if (line.before === null) was?.remove();
+  else say(was ?? dd.appendChild(el("small", { class: "before" })), `before: ${line.before}`);
   return isNew;
 }
 

@@ -18,6 +18,7 @@ export interface Panel {
 
 export class Panels {
   private readonly byId = new Map<string, Panel>();
+  private readonly zone: string | null;
 
   /** `follow` goes where a mark leads. */
   constructor(
@@ -25,6 +26,7 @@ export class Panels {
     private readonly page: string,
     private readonly follow: (href: string) => void,
   ) {
+    this.zone = zoneOf(main);
     for (const section of all("section.panel", main)) this.mount(section);
   }
 
@@ -64,7 +66,8 @@ export class Panels {
     return panel ? this.show(panel, data, true) : [];
   }
 
-  private show(panel: Panel, data: PanelData, moved: boolean): string[] {
+  private show(panel: Panel, came: PanelData, moved: boolean): string[] {
+    const data = { ...came, ...(this.zone && { zone: this.zone }) };
     panel.data = data;
     const { section } = panel;
     this.trouble(section, data.error);
@@ -100,6 +103,18 @@ export class Panels {
       void pivot?.then((each) => each.gone());
     }
     this.byId.clear();
+  }
+}
+
+/** On whose clocks the page is, which it says itself. A browser that knows no such zone stays with its own. */
+function zoneOf(main: HTMLElement): string | null {
+  const zone = one("[data-zone]", main)?.dataset.zone;
+  if (!zone) return null;
+  try {
+    new Intl.DateTimeFormat(undefined, { timeZone: zone });
+    return zone;
+  } catch {
+    return null;
   }
 }
 

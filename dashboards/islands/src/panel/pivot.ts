@@ -11,7 +11,7 @@ import "@perspective-dev/viewer/themes/pro.css";
 import "@perspective-dev/viewer/themes/pro-dark.css";
 import { type Read, readArrow } from "../arrow/read";
 import { bytesOf } from "../arrow/write";
-import type { PanelData } from "../data/panel";
+import { type PanelData, dimensions, metrics } from "../data/panel";
 import { isDark } from "../theme";
 import { el } from "../dom";
 
@@ -49,6 +49,14 @@ function named(viewer: Viewer, looks = LOOKS): void {
   if (looks > 0 && !buttons.some(Boolean)) setTimeout(() => named(viewer, looks - 1), 50);
 }
 
+/** The first dimension goes down, the second across, and the first metric stands where they meet; readers may turn it. */
+function turned(panel: PanelData): Record<string, unknown> {
+  const [down, across] = dimensions(panel).map(({ label }) => label);
+  const [metric] = metrics(panel).map(({ label }) => label);
+  if (!down || !across || !metric) return {};
+  return { group_by: [down], split_by: [across], columns: [metric] };
+}
+
 /** What readers call the columns of a panel's rows. */
 function labelsOf({ columns }: PanelData): Map<string, string> {
   const pairs = columns.flatMap(({ name, label, before }): [string, string][] => [
@@ -72,15 +80,20 @@ export class Pivot {
       if (!response.ok || !response.body) throw new Error(`the rows could not be had (${response.status})`);
       return bytesOf(await readArrow(response.body), labelsOf(panel));
     };
-    return Pivot.made(host, await rows(), rows);
+    return Pivot.made(host, await rows(), rows, turned(panel));
   }
 
   /** Shows rows that are here already. */
   static of(host: HTMLElement, came: Read): Promise<Pivot> {
-    return Pivot.made(host, bytesOf(came), null);
+    return Pivot.made(host, bytesOf(came), null, {});
   }
 
-  private static async made(host: HTMLElement, arrow: ArrayBuffer, rows: (() => Promise<ArrayBuffer>) | null): Promise<Pivot> {
+  private static async made(
+    host: HTMLElement,
+    arrow: ArrayBuffer,
+    rows: (() => Promise<ArrayBuffer>) | null,
+    view: Record<string, unknown>,
+  ): Promise<Pivot> {
     const client = await start();
     const name = `rows-${(count += 1)}`;
     const table = await client.table(arrow, { name });
@@ -88,7 +101,8 @@ export class Pivot {
     host.replaceChildren(viewer);
     await viewer.load(client);
     const settings = innerWidth > 900 && host.dataset.settings === "open";
-    await viewer.restore({ table: name, plugin: "Datagrid", title: host.dataset.title ?? "Rows", theme: theme(), settings });
+    const title = host.dataset.title ?? "Rows";
+    await viewer.restore({ table: name, plugin: "Datagrid", title, theme: theme(), settings, ...view });
     named(viewer);
     return new Pivot(viewer, table, rows);
   }

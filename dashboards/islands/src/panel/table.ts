@@ -2,7 +2,7 @@
 
 import { change, contextOf, shown } from "../data/format";
 import { type Column, type PanelData, type Row, currencyOf, numberIn } from "../data/panel";
-import { el } from "../dom";
+import { el, say } from "../dom";
 
 const NUMBERS = new Set(["integer", "decimal", "money", "percent", "duration"]);
 
@@ -27,6 +27,9 @@ export function readable({ columns, rows }: PanelData): Column[] {
 
 /** A page holds so many rows as text; the files have all. */
 const MOST_ROWS = 200;
+
+/** So many rows are seen without scrolling, or nearly. */
+const AT_ONCE = 14;
 
 /** Steps are columns of one row; a reader finds them one below the other. */
 function steps(panel: PanelData): PanelData {
@@ -76,6 +79,18 @@ export function showTable(table: HTMLTableElement, shownPanel: PanelData, hrefOf
     body,
     panel.rows.slice(0, MOST_ROWS).map((row) => line(panel, columns, row, hrefOf(row))),
   );
+  count(table);
+}
+
+/** Rows that there is no room for are scrolled to: how many there are is told below. */
+function count(table: HTMLTableElement): void {
+  const scroll = table.closest<HTMLElement>(".scroll");
+  const rows = table.tBodies[0]?.rows.length ?? 0;
+  const known = scroll?.parentElement?.querySelector(":scope > .count");
+  if (rows <= AT_ONCE) return void known?.remove();
+  const place = known ?? el("p", { class: "note count" });
+  say(place, `${rows} rows, to scroll through`);
+  if (!known) scroll?.after(place);
 }
 
 /** Rows that are as they were stay, so that who stands on a link in them goes on standing there. */
@@ -92,7 +107,7 @@ function renew(body: HTMLTableSectionElement, rows: HTMLTableRowElement[]): void
 }
 
 function line(panel: PanelData, columns: Column[], row: Row, href: string | null): HTMLTableRowElement {
-  const context = contextOf(row, panel.decimals);
+  const context = contextOf(row, panel);
   let leads = href;
   const cells = columns.flatMap((column) => {
     const text = shown(row[column.name], column.format, context);
@@ -102,7 +117,7 @@ function line(panel: PanelData, columns: Column[], row: Row, href: string | null
     const own = el("td", { class: isNumber(column) ? "number" : TIMES.has(column.format) && "when" }, link);
     if (!column.before) return [own];
     const before = numberIn(row, column.before);
-    const moved = change(numberIn(row, column.name), before, column.good);
+    const moved = change(numberIn(row, column.name), before, column);
     const was = shown(before, column.format, context);
     const far = el(
       "td",

@@ -115,6 +115,35 @@ it("a bar leads to the page of its event, and so does the row of its table", asy
   await page.context().close();
 });
 
+it("a line tells what is under the pointer", async () => {
+  const page = await staff(browser);
+  await page.goto("/dashboards/overview");
+  await drawn(page, "net-sales");
+  const box = await page.locator("#panel-net-sales .drawn svg").first().boundingBox();
+  if (!box) throw new Error("nothing is drawn");
+  // A pointer that only arrives has not moved yet.
+  for (const across of [0.5, 0.55]) await page.mouse.move(box.x + box.width * across, box.y + box.height * 0.4);
+  const tip = page.locator(".tip");
+  await tip.waitFor();
+  expect(await tip.innerText()).not.toContain("undefined");
+  expect(await tip.locator("strong").innerText()).toMatch(/\d{4}/);
+  expect(await tip.locator("b").first().innerText()).toMatch(/\d/);
+  await page.mouse.move(1, 1);
+  await tip.waitFor({ state: "hidden" });
+  await page.context().close();
+});
+
+it("a page that the server says nothing to has no connection", async () => {
+  const page = await staff(browser);
+  await page.clock.install();
+  await page.goto("/dashboards/overview");
+  await page.locator("[data-live-state][data-state=live]").waitFor();
+  await page.route("**/live?*", () => undefined);
+  await page.clock.fastForward(12_000);
+  await expect.poll(() => page.locator("[data-live-state]").innerText()).toMatch(/^no connection, figures are \d+ s old$/);
+  await page.context().close();
+});
+
 it("a filter is a new address, can be gone back from, and is cleared by its chip", async () => {
   const page = await staff(browser);
   await page.goto("/dashboards/overview");

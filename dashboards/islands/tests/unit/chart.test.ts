@@ -87,6 +87,19 @@ describe("facets", () => {
     ]);
   });
 
+  it("what is usual comes second and in grey, though it begins first", () => {
+    const usual = { ...tickets, name: "usual_tickets_sold", label: "Usual tickets" };
+    const rows = [
+      { days_to_event: 30, tickets_sold: null, usual_tickets_sold: 1 },
+      { days_to_event: 20, tickets_sold: 2, usual_tickets_sold: 3 },
+    ];
+    const found = only(panel({ columns: [daysLeft, tickets, usual], grain: null, rows }));
+    expect([found.series, found.usual]).toEqual([["Tickets sold", "Usual tickets"], ["Usual tickets"]]);
+    const spec = JSON.stringify(specOf(shapeOf("line", found, false), theme, 600));
+    expect(spec).toContain(`"range":["${theme.series[0]}","${theme.muted}"]`);
+    expect(() => compile(JSON.parse(spec) as never, { config: config(theme) })).not.toThrow();
+  });
+
   it("metrics without a dimension are bars of one series", () => {
     const columns = [netSales, { ...netSales, name: "refunded", label: "Refunded", before: null }, currency];
     const found = only(panel({ kind: "bar", grain: null, columns, rows: [{ currency: "EUR", net_sales: 500, refunded: 100 }] }));

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { Column } from "../../src/data/panel";
 import { brief, change, instant, shown, span, tick } from "../../src/data/format";
 
 const en = { currency: "EUR", decimals: { EUR: 2, JPY: 0, KWD: 3 }, locale: "en-GB" };
@@ -44,25 +45,49 @@ describe("times", () => {
     expect(shown("2026-05-01", "month", en)).toBe("May 2026");
   });
 
+  it("a moment is told on the clocks of the page", () => {
+    const told = (zone: string) => shown("2026-11-19T23:30:12Z", "moment", { ...en, zone });
+    expect(told("Europe/Berlin")).toBe("20 Nov, 00:30");
+    expect(told("America/New_York")).toBe("19 Nov, 18:30");
+  });
+
   it("a tick tells what is new at it", () => {
     const ticks = ["2026-01-01T00:00:00", "2026-02-01T00:00:00", "2026-02-09T00:00:00", "2026-02-09T18:00:00"];
-    expect(ticks.map((each) => tick(instant(each), "en-GB"))).toEqual(["2026", "Feb", "9 Feb", "18:00"]);
+    expect(ticks.map((each) => tick(instant(each), true, "en-GB"))).toEqual(["2026", "Feb", "9 Feb", "18:00"]);
+    expect(ticks.map((each) => tick(instant(each), false, "en-GB"))).toEqual(["1 Jan", "1 Feb", "9 Feb", "18:00"]);
   });
 });
 
 describe("a change", () => {
+  const tickets = (good?: "up" | "down" | "none") => ({ name: "tickets_sold", format: "integer", good }) as Column;
+  const rate = { name: "repeat_rate", format: "percent", good: "up" } as Column;
+  const money = (name: string) => ({ name, format: "money", good: "up" }) as Column;
+
   it("is good if it went where it should", () => {
-    expect(change(125, 90, "up", "en-GB")).toEqual({ text: "+38.9%", mood: "good" });
-    expect(change(125, 90, "down", "en-GB")).toEqual({ text: "+38.9%", mood: "bad" });
-    expect(change(45, 90, "down", "en-GB")).toEqual({ text: "-50%", mood: "good" });
-    expect(change(45, 90, "none", "en-GB")?.mood).toBe("same");
+    expect(change(125, 90, tickets("up"), "en-GB")).toEqual({ text: "+38.9%", mood: "good" });
+    expect(change(125, 90, tickets("down"), "en-GB")).toEqual({ text: "+38.9%", mood: "bad" });
+    expect(change(45, 90, tickets("down"), "en-GB")).toEqual({ text: "-50%", mood: "good" });
+    expect(change(45, 90, tickets("none"), "en-GB")?.mood).toBe("same");
   });
 
   it("from nothing can't be told", () => {
-    expect(change(1, 0, "up")).toBeNull();
-    expect(change(1, null, "up")).toBeNull();
+    expect(change(1, 0, tickets("up"))).toBeNull();
+    expect(change(1, null, tickets("up"))).toBeNull();
+  });
+
+  it("to nothing is all of it, but an average of nothing is none", () => {
+    expect(change(null, 199, tickets("up"), "en-GB")).toEqual({ text: "-100%", mood: "bad" });
+    expect(change(null, 5_000, money("net_sales"), "en-GB")?.text).toBe("-100%");
+    expect(change(null, -15, tickets("up"))).toBeNull();
+    expect(change(null, 2_500, money("average_ticket"))).toBeNull();
+    expect(change(null, 0.2, rate)).toBeNull();
+  });
+
+  it("of percentages is in points", () => {
+    expect(change(0.054, 0.161, rate, "en-GB")).toEqual({ text: "-10.7 pp", mood: "bad" });
+    expect(change(0.03, 0, rate, "en-GB")).toEqual({ text: "+3 pp", mood: "good" });
   });
 
   it("from below nothing goes up when it rises", () =>
-    expect(change(-5, -10, "up", "en-GB")).toEqual({ text: "+50%", mood: "good" }));
+    expect(change(-5, -10, tickets("up"), "en-GB")).toEqual({ text: "+50%", mood: "good" }));
 });

@@ -40,7 +40,8 @@ describe("the state of a page", () => {
 
 it("the page says how old its figures are when they do not move", () => {
   expect(told("live", 0)).toBe("live");
-  expect(told("reconnecting", 12)).toBe("reconnecting… figures are 12 s old");
+  expect(told("reconnecting", 3)).toBe("reconnecting… figures are 3 s old");
+  expect(told("reconnecting", 12)).toBe("no connection, figures are 12 s old");
   expect(told("paused", 125)).toBe("paused, figures are 2 min old");
 });
 
