@@ -41,16 +41,23 @@ def share(numerator, denominator):
     return divided
 
 
-def largest(column):
-    return lambda rows: max(row[column] for row in rows)
-
-
 def mean(column):
     def of_known(rows):
         known = [row[column] for row in rows if row[column] is not None]
         return sum(known) / len(known) if known else None
 
     return of_known
+
+
+def so_far(column):
+    """What was reached on a day, which only one event can say, or over all days."""
+
+    def reached(rows):
+        if len({row["days_to_event"] for row in rows}) > 1:
+            return sum(row[column] for row in rows)
+        return sum(row[f"{column}_so_far"] for row in rows) if len({row["event_id"] for row in rows}) == 1 else None
+
+    return reached
 
 
 def online(column):
@@ -230,17 +237,21 @@ class Core:
             facts.append({**none, **row, "paid_out": row["amount_minor"], "owed": -row["amount_minor"]})
         return facts
 
+    def sourced(self):
+        """Sessions of known people that name a source, by the time at which they first do."""
+        known = [session for session in self.sessions if session["person_id"] and session["source"]]
+        return sorted(known, key=lambda session: (session["source_at"], session["session_id"]))
+
     def attributed(self):
         touches = defaultdict(list)
-        for session in sorted(self.sessions, key=lambda session: (session["started"], session["session_id"])):
-            if session["person_id"] and session["source"]:
-                touches[session["person_id"]].append(session)
+        for session in self.sourced():
+            touches[session["person_id"]].append(session)
         facts = []
         for order in self.orders:
             if order["status"] != "paid" or (order["source"] or "online").split(":")[0] != "online":
                 continue
             placed = EPOCH + timedelta(microseconds=order["placed_at"])
-            seen = [touch for touch in touches[order["person_id"]] if touch["started"] <= placed]
+            seen = [touch for touch in touches[order["person_id"]] if touch["source_at"] <= placed]
             named = {"touches": len(seen), "net": order["total_minor"] - order["refunded_minor"]}
             for part in ("source", "medium", "campaign"):
                 named[f"first_{part}"] = seen[0][part] if seen else None
@@ -259,10 +270,14 @@ class Core:
         for (organizer, _), ordered in months.items():
             for month in ordered:
                 cohorts[organizer, min(ordered)][month - min(ordered)] += 1
+        newest = defaultdict(int)
+        for (organizer, _), ordered in months.items():
+            newest[organizer] = max(newest[organizer], *ordered)
         for (organizer, first), later in cohorts.items():
-            for months_later, count in later.items():
-                row = {"organizer_id": organizer, "months_later": months_later, "people": count}
-                yield {**row, "cohort_people": later[0], "at": datetime(first // 12, first % 12 + 1, 1)}
+            for months_later in range(newest[organizer] - first + 1):
+                row = {"organizer_id": organizer, "months_later": months_later, "people": later[months_later]}
+                after = {"came_back": row["people"], "may_come_back": later[0]} if months_later else NOBODY
+                yield {**row, **after, "at": datetime(first // 12, first % 12 + 1, 1)}
 
     def pace(self, sales):
         """What each event had sold so many days before it begins."""
@@ -279,7 +294,8 @@ class Core:
             so_far[0] += tickets
             so_far[1] += minor
             row = {"organizer_id": organizer, "event_id": event, "currency": currency, "days_to_event": left}
-            yield {**self.of_event(row), "tickets": tickets, "tickets_so_far": so_far[0], "sales_so_far": so_far[1]}
+            sold = {"tickets": tickets, "sales": minor, "tickets_so_far": so_far[0], "sales_so_far": so_far[1]}
+            yield {**self.of_event(row), **sold}
 
     def usual_pace(self, pace):
         """For each event, what its organizer's other events, those that have ended, had sold on average so many days before
@@ -306,9 +322,8 @@ class Core:
 
     def people(self):
         sources = {}
-        for session in sorted(self.sessions, key=lambda session: (session["started"], session["session_id"])):
-            if session["person_id"] and session["source"]:
-                sources.setdefault(session["person_id"], session["source"])
+        for session in self.sourced():
+            sources.setdefault(session["person_id"], session["source"])
         bought, everything = defaultdict(list), defaultdict(list)
         for order in self.orders:
             if order["status"] == "paid":
@@ -342,6 +357,7 @@ def habits(row):
     return {"frequency": often, "recency": next(words for days, words in RECENCY if age < timedelta(days=days))}
 
 
+NOBODY = {"came_back": 0, "may_come_back": 0}
 FREQUENCY = [(1, "1 order"), (2, "2 orders"), (4, "3–4 orders"), (float("inf"), "5 or more orders")]
 RECENCY = [(30, "0–1 months ago"), (91, "1–3 months ago"), (182, "3–6 months ago"), (365, "6–12 months ago")]
 RECENCY.append((999_999, "over a year ago"))
@@ -375,6 +391,9 @@ def benchmark(sales):
                 yield {**row, "value": value, "median": usual, "against_median": beside}
 
 
+STEPS = {"viewed": "event_view", "held": "hold_started", "checked_out": "checkout_started"}
+
+
 def interactions(lake):
     """A fact for each session and event, and one for each session. Whatever came twice counts once."""
     table = DeltaTable(f"{lake}/interactions").to_pyarrow_table()
@@ -386,7 +405,7 @@ def interactions(lake):
     for row in sorted(once.values(), key=lambda row: (row["occurred_at"], row["interaction_id"])):
         key = (row["organizer_id"], row["day"], row["session_id"])
         sessions[key].append(row)
-        if row["event_id"] is not None:
+        if row["event_id"] is not None and row["kind"] in STEPS.values():
             visits[*key, row["event_id"]].append(row)
     facts = []
     for (organizer, day, session), seen in sessions.items():
@@ -395,7 +414,7 @@ def interactions(lake):
             "organizer_id": organizer,
             "session_id": session,
             "at": datetime.combine(day, datetime.min.time()) if not isinstance(day, str) else datetime.fromisoformat(day),
-            "started": seen[0]["occurred_at"],
+            "source_at": named and named["occurred_at"],
             "person_id": max((row["person_id"] for row in seen if row["person_id"]), default=None),
             "interactions": len(seen),
             "seconds": whole_seconds(seen[-1]["occurred_at"] - seen[0]["occurred_at"]),
@@ -404,7 +423,6 @@ def interactions(lake):
         })
     looked = []
     for (organizer, _, _, event), seen in visits.items():
-        steps = {"viewed": "event_view", "held": "hold_started", "checked_out": "checkout_started"}
         taken = {}
         for row in seen:
             taken.setdefault(row["kind"], row["occurred_at"])
@@ -412,7 +430,7 @@ def interactions(lake):
             "organizer_id": organizer,
             "event_id": event,
             "first": (seen[0]["occurred_at"] - EPOCH) // timedelta(microseconds=1),
-            **{step: int(kind in taken) for step, kind in steps.items()},
+            **{step: int(kind in taken) for step, kind in STEPS.items()},
             **between(taken, "event_view", "hold_started", "hold"),
             **between(taken, "hold_started", "checkout_started", "checkout"),
         })

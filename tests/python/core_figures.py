@@ -9,7 +9,7 @@ import sys
 import urllib.request
 from collections import defaultdict
 
-from core_facts import Core, largest, mean, net, online, people, share, total
+from core_facts import Core, mean, net, online, people, share, so_far, total
 
 CORE, LAKE, URL, TOKEN = sys.argv[1:]
 
@@ -28,7 +28,7 @@ METRICS = {
     "orders_cancelled": ("orders", total("order_cancelled")),
     "orders_expired": ("expired", total("expired")),
     "average_order": ("orders", share(total("paid_minor"), total("paid"))),
-    "seconds_to_payment": ("orders", share(total("seconds"), total("paid"))),
+    "seconds_to_payment": ("orders", share(online("seconds"), online("paid"))),
     "charged": ("money", total("charged")),
     "refunded": ("money", total("refunded")),
     "disputed": ("money", total("disputed")),
@@ -75,9 +75,9 @@ METRICS = {
     "orders_a_buyer": ("buyers", share(total("orders"), people)),
     "buyers_spend": ("buyers", total("spend")),
     "cohort_buyers": ("cohorts", total("people")),
-    "retention": ("cohorts", share(total("people"), total("cohort_people"))),
-    "tickets_so_far": ("pace", largest("tickets_so_far")),
-    "sales_so_far": ("pace", largest("sales_so_far")),
+    "retention": ("cohorts", share(total("came_back"), total("may_come_back"))),
+    "tickets_so_far": ("pace", so_far("tickets")),
+    "sales_so_far": ("pace", so_far("sales")),
     "usual_tickets_so_far": ("usual_pace", mean("usual_tickets_so_far")),
     "own_figure": ("benchmark", mean("value")),
     "platform_median": ("benchmark", mean("median")),

@@ -1,6 +1,6 @@
 with interactions as (
     select * from {{ ref('stg_interactions') }}
-    where event_id is not null
+    where event_id is not null and kind in ('event_view', 'hold_started', 'checkout_started')
 )
 
 select

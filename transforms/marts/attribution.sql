@@ -6,10 +6,11 @@ with orders as (
 
 touches as (
     select
+        organizer_id,
         person_id,
-        started_at,
+        source_at,
         concat(
-            cast(1062135596800000000 + cast(started_at as bigint) as varchar), session_id, chr(31),
+            cast(1062135596800000000 + cast(source_at as bigint) as varchar), session_id, chr(31),
             source, chr(31), medium, chr(31), campaign
         ) as touch
     from {{ ref('sessions') }}
@@ -24,7 +25,10 @@ touched as (
         min(touches.touch) as first_touch,
         max(touches.touch) as last_touch
     from orders
-    inner join touches on orders.person_id = touches.person_id and touches.started_at <= orders.placed_at
+    inner join touches
+        on orders.organizer_id = touches.organizer_id
+        and orders.person_id = touches.person_id
+        and touches.source_at <= orders.placed_at
     group by orders.person_id, orders.order_id
 )
 

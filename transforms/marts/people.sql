@@ -16,7 +16,7 @@ sessions as (
         min(started_at) as first_seen_at,
         count(*) as sessions,
         min(case when source is not null then concat(
-            cast(1062135596800000000 + cast(started_at as bigint) as varchar), session_id, chr(31), source
+            cast(1062135596800000000 + cast(source_at as bigint) as varchar), session_id, chr(31), source
         ) end) as touch
     from {{ ref('sessions') }}
     where person_id is not null

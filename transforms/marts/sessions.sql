@@ -24,6 +24,7 @@ by_event as (
         count(*) filter (where kind = 'search') as searches,
         count(*) filter (where kind = 'hold_started') as holds_started,
         count(*) filter (where kind = 'checkout_started') as checkouts_started,
+        min(occurred_at) filter (where utm_source is not null) as source_at,
         min(touch) as touch
     from interactions
     group by organizer_id, received_on, session_id, event_id
@@ -40,10 +41,11 @@ visits as (
         max(ended_at) as ended_at,
         sum(interactions) as interactions,
         sum(event_views) as event_views,
-        count(event_id) as events,
+        count(event_id) filter (where event_views > 0) as events,
         sum(searches) as searches,
         sum(holds_started) as holds_started,
         sum(checkouts_started) as checkouts_started,
+        min(source_at) as source_at,
         min(touch) as touch
     from by_event
     group by organizer_id, received_on, session_id
@@ -63,6 +65,7 @@ select
     searches,
     holds_started,
     checkouts_started,
+    source_at,
     split_part(touch, chr(31), 2) as source,
     nullif(split_part(touch, chr(31), 3), '') as medium,
     nullif(split_part(touch, chr(31), 4), '') as campaign

@@ -301,7 +301,8 @@ async fn ranges(moment: &Moment, all: &str, within: &str, by: &[&str], most: i64
     Ok(found)
 }
 
-fn quoted(value: &str) -> String {
+/// A text as SQL writes it.
+pub(crate) fn quoted(value: &str) -> String {
     format!("'{}'", value.replace('\'', "''"))
 }
 

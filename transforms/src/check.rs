@@ -2,13 +2,15 @@
 //! own.
 
 use crate::{
+    answer::quoted,
     project::{ColumnTest, DataTest, Named, Project, Row, Template, Transform, UnitTest},
     run::Runner,
 };
 use lakehouse::{
     Error, RecordBatch, Result, SchemaRef,
     arrow::{
-        datatypes::{Field, Fields, Schema},
+        array::AsArray,
+        datatypes::{Field, Fields, Int64Type, Schema},
         json::{ReaderBuilder, WriterBuilder, writer::LineDelimited},
     },
     relations::Moment,
@@ -115,7 +117,7 @@ impl Project {
                     ),
                     ColumnTest::Unique => unique(&own, std::slice::from_ref(name)),
                     ColumnTest::AcceptedValues(values) => {
-                        let values: Vec<String> = values.iter().map(|value| format!("'{value}'")).collect();
+                        let values: Vec<String> = values.iter().map(|value| quoted(value)).collect();
                         let values = values.join(", ");
                         (
                             format!("{name} is one of {values}"),
@@ -164,7 +166,12 @@ fn unique(table: &str, columns: &[String]) -> (String, String) {
 }
 
 async fn rows_found(moment: &Moment, sql: &str) -> Result<Option<String>> {
-    let rows: usize = moment.rows(sql).await?.iter().map(RecordBatch::num_rows).sum();
+    // Counted there: what is wrong may be every row of a large table.
+    let counted = moment.rows(&format!("select count(*) from ({sql})")).await?;
+    let rows: i64 = counted
+        .iter()
+        .map(|batch| batch.column(0).as_primitive::<Int64Type>().value(0))
+        .sum();
     Ok((rows > 0).then(|| format!("{rows} rows are wrong")))
 }
 

@@ -32,8 +32,8 @@
 //!   that never changes, such as an order's event, so that the version before touches no other. Late rows reopen only
 //!   the keys that they name.
 //!
-//! A rebuild computes all rows in one commit. Of a transform whose key has a day it computes some days at a time, so that
-//! it needs memory for these alone.
+//! A rebuild computes all rows in one commit. Where a transform has a key, it does so in parts, so that it needs memory for
+//! one alone: some days at a time if the key has a day, and else a range of ids.
 //!
 //! A **view** keeps nothing, and reads others' answers. A **table** is computed as a whole now and then, for what looks
 //! across organizers and may be minutes old; it alone may answer from the past.
@@ -44,7 +44,8 @@
 //!   its rows. Rows with another fingerprint are not used, and the next run rebuilds the table, in one commit.
 //! - *A process has not read as far as a mart was computed.* It leaves the kept rows aside, and computes from what it
 //!   has.
-//! - *The SQL depends on when it is run.* `now()` stands in no transform that keeps rows; the loader refuses it.
+//! - *The SQL depends on when it is run.* Clocks, such as `now()`, and chance stand in no transform that keeps rows; the
+//!   loader refuses them.
 //! - *Nobody noticed.* A test makes up histories, with runs, commits, crashes and a second process in between, and
 //!   compares every transform's answer with a rebuild after every step.
 //!

@@ -5,7 +5,7 @@ with placed as (
     from {{ source('lake', 'interactions') }}
 ),
 
--- Of an interaction that came twice, the first.
+-- Of an interaction that came twice in a session on a day, the first.
 firsts as (
     select day, session_id, min(place) as place
     from placed

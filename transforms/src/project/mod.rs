@@ -177,11 +177,10 @@ impl Project {
                 "kept rows belong to an organizer: organizer_id is missing".to_owned()
             ));
         }
-        let clock = ["now()", "current_date", "current_timestamp"];
-        if transform.is_kept() && self.reads_text(transform, &clock) {
-            return Err(at(
-                "kept rows can't depend on when they were computed: no now()".to_owned()
-            ));
+        if let Some(function) = self.volatile(transform).filter(|_| transform.is_kept()) {
+            return Err(at(format!(
+                "kept rows can't depend on when they were computed: no {function}"
+            )));
         }
         if !transform.about.grain.starts_with("one row") {
             return Err(at("a grain is \"one row …\"".to_owned()));
@@ -193,12 +192,12 @@ impl Project {
         }
     }
 
-    /// Whether its SQL, or that of a transform that it reads, has one of these words.
-    fn reads_text(&self, transform: &Transform, words: &[&str]) -> bool {
+    /// A function that its SQL, or that of a transform that it reads, calls, and that says something else each time.
+    fn volatile(&self, transform: &Transform) -> Option<&'static str> {
         let upstream = transform.upstream.iter().filter_map(|name| self.transform(name));
         upstream
             .chain([transform])
-            .any(|transform| words.iter().any(|word| transform.sql.has(word)))
+            .find_map(|transform| transform.sql.volatile())
     }
 
     fn check_overwrite(&self, transform: &Transform, overwrite: &Overwrite) -> Result<(), ProjectError> {

@@ -58,12 +58,12 @@ impl Template {
         })
     }
 
-    pub fn has(&self, word: &str) -> bool {
-        let mut sql = self.parts.iter().filter_map(|part| match part {
-            Part::Sql(sql) => Some(sql),
+    /// A function of [`VOLATILE`] that the SQL calls.
+    pub fn volatile(&self) -> Option<&'static str> {
+        self.parts.iter().find_map(|part| match part {
+            Part::Sql(sql) => volatile(sql),
             Part::Named(_) => None,
-        });
-        sql.any(|sql| sql.contains(word))
+        })
     }
 
     /// The line on which something is named first.
@@ -87,6 +87,37 @@ impl Template {
         });
         parts.collect()
     }
+}
+
+/// Functions that say something else each time they are called: clocks and chance.
+const VOLATILE: [&str; 8] = [
+    "now",
+    "today",
+    "current_date",
+    "current_time",
+    "current_timestamp",
+    "random",
+    "rand",
+    "uuid",
+];
+
+fn volatile(sql: &str) -> Option<&'static str> {
+    let in_word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut rest = sql;
+    while let Some(start) = rest.find(in_word) {
+        let length = rest[start..].find(|c| !in_word(c)).unwrap_or(rest.len() - start);
+        let word = &rest[start..start + length];
+        rest = &rest[start + length..];
+        let is_call = rest
+            .trim_start_matches(|c: char| c.is_whitespace() || c == '"')
+            .starts_with('(');
+        let found = VOLATILE.into_iter().find(|known| word.eq_ignore_ascii_case(known));
+        // Some need no brackets.
+        if let Some(found) = found.filter(|known| is_call || known.starts_with("current_")) {
+            return Some(found);
+        }
+    }
+    None
 }
 
 fn parse_call(call: &str) -> Result<Named, String> {

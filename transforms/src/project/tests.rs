@@ -135,11 +135,29 @@ fn what_can_not_be_planned_is_refused() {
             ],
             "transforms/marts/a.yml: the columns of a rollup say how they merge",
         ),
-        (
-            &[("marts/a.sql", "select now()"), ("marts/a.yml", &table)],
-            "transforms/marts/a.yml: kept rows can't depend on when they were computed",
-        ),
     ]);
+    for (sql, function) in [
+        ("select now()", "now"),
+        ("select now ()", "now"),
+        ("select Today()", "today"),
+        ("select current_date", "current_date"),
+        ("select x + random()", "random"),
+        ("select \"uuid\"\n()", "uuid"),
+    ] {
+        let message =
+            format!("transforms/marts/a.yml: kept rows can't depend on when they were computed: no {function}");
+        refused(&[(&[("marts/a.sql", sql), ("marts/a.yml", &table)], &message)]);
+    }
+    let plain = "select now, known(), random_number() from x -- up to now";
+    project(&[("marts/a.sql", plain), ("marts/a.yml", &table)]).unwrap();
+}
+
+#[test]
+fn an_accepted_value_is_text_whatever_is_in_it() {
+    let yml = "description: X.\ngrain: one row an order\ncolumns:\n  - name: a\n    tests: [{ accepted_values: [\"it's\"] }]\n";
+    let project = project(&[("marts/a.sql", "select 1 as a"), ("marts/a.yml", yml)]).unwrap();
+    let tests = project.data_tests(project.transform("a").unwrap());
+    assert_eq!(tests[0].1, "select 1 from marts.a where a not in ('it''s')");
 }
 
 #[test]

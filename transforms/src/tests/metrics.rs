@@ -246,3 +246,66 @@ async fn spans_answer_what_whole_ranges_do_one_by_one() {
         "a query has at most 16 KiB"
     );
 }
+
+/// A moment of a world without history, but for these rows of a mart.
+async fn given(mart: &str, rows: &str) -> (World, Lake, Moment) {
+    let world = World::new("nothing");
+    let lake = Lake::open(&world.url(), manual()).await.unwrap();
+    let moment = runner(&lake).await.moment().await.unwrap();
+    let rows = moment.rows(&format!("select * from (values {rows}")).await.unwrap();
+    let moment = moment.given([(("marts".to_owned(), mart.to_owned()), rows[0].clone())]);
+    (world, lake, moment)
+}
+
+async fn by(moment: &Moment, metric: &str, dimensions: &[&str]) -> Vec<String> {
+    let query = MetricQuery {
+        dimensions: dimensions.iter().map(|name| (*name).to_owned()).collect(),
+        ..of(metric)
+    };
+    asked(moment, &query).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tickets_so_far_are_those_that_are_left_after_cancellations() {
+    let sold = "('e1', 30, 100, 100), ('e1', 2, -40, 60), ('e2', 30, 5, 5))
+        as t(event_id, days_to_event, tickets, tickets_so_far)";
+    let (_world, _lake, moment) = given("events_compared", sold).await;
+    let metric = "tickets_so_far";
+    assert_eq!(by(&moment, metric, &[]).await, ["{\"tickets_so_far\":65}"]);
+    let events = [
+        "{\"event_id\":\"e1\",\"tickets_so_far\":60}",
+        "{\"event_id\":\"e2\",\"tickets_so_far\":5}",
+    ];
+    assert_eq!(by(&moment, metric, &["event_id"]).await, events);
+    let days = [
+        "{\"event_id\":\"e1\",\"days_to_event\":2,\"tickets_so_far\":60}",
+        "{\"event_id\":\"e1\",\"days_to_event\":30,\"tickets_so_far\":100}",
+        "{\"event_id\":\"e2\",\"days_to_event\":30,\"tickets_so_far\":5}",
+    ];
+    assert_eq!(by(&moment, metric, &["event_id", "days_to_event"]).await, days);
+    let several = [
+        "{\"days_to_event\":2,\"tickets_so_far\":60}",
+        "{\"days_to_event\":30,\"tickets_so_far\":null}",
+    ];
+    assert_eq!(by(&moment, metric, &["days_to_event"]).await, several);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_imported_order_has_no_time_to_pay() {
+    let orders = "('online', 1, 60), ('meetup', 9, 0)) as t(channel, paid, seconds_to_payment)";
+    let (_world, _lake, moment) = given("order_flow_by_day", orders).await;
+    let told = by(&moment, "seconds_to_payment", &[]).await;
+    assert_eq!(told, ["{\"seconds_to_payment\":60.0}"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_never_came_back_counts_and_the_first_month_does_not() {
+    let cohorts = "(0, 100, 100), (1, 10, 100), (0, 100, 100), (1, 0, 100)) as t(months_later, people, cohort_people)";
+    let (_world, _lake, moment) = given("cohorts", cohorts).await;
+    assert_eq!(by(&moment, "retention", &[]).await, ["{\"retention\":0.05}"]);
+    let later = [
+        "{\"months_later\":0,\"retention\":null}",
+        "{\"months_later\":1,\"retention\":0.05}",
+    ];
+    assert_eq!(by(&moment, "retention", &["months_later"]).await, later);
+}

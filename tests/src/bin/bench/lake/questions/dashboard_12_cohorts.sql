@@ -3,6 +3,7 @@
 
 -- bilten
 select cast(cohort_month as varchar), months_later, cohort_people, people, orders from marts.cohorts
+where people > 0
 -- duckdb
 with paid as (
     select person_id, order_id, date_trunc('month', timezone('UTC', placed_at)) as month
