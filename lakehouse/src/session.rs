@@ -34,7 +34,7 @@ use tokio_util::task::AbortOnDropHandle;
 const CATCH_UP: Duration = Duration::from_secs(30);
 
 /// Who asks.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
     pub id: String,
     /// None: a platform admin, who sees every organizer's rows.

@@ -1,6 +1,6 @@
 //! Background work: started and stopped in the order in which data flows through it.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use transactional::Store;
@@ -18,9 +18,10 @@ impl Stages {
         F: Future<Output = Result<()>> + Send + 'static,
     {
         let stop = CancellationToken::new();
-        let (work, failed) = (run(stop.clone()), self.failed.clone());
+        // A task of its own, so that its panic is seen here.
+        let (work, failed) = (tokio::spawn(run(stop.clone())), self.failed.clone());
         let task = tokio::spawn(async move {
-            if let Err(error) = work.await {
+            if let Err(error) = work.await.map_err(Error::from).flatten() {
                 failed.send_replace(Some(format!("the {name} can't go on: {error:#}")));
             }
         });
@@ -89,5 +90,22 @@ impl Stages {
             stage.await.context("a background task failed")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stage_that_panics_has_failed_and_says_why() {
+        let mut stages = Stages::default();
+        stages.add("clock", |_| async { panic!("it is thirteen") });
+        let why = stages.failed().await;
+        assert!(
+            why.starts_with("the clock can't go on: ") && why.contains("thirteen"),
+            "{why}"
+        );
+        stages.stop().await.unwrap();
     }
 }

@@ -20,7 +20,8 @@ const BEAT: Duration = Duration::from_millis(500);
 const TRUST: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// A standing application for a lease. Dropped without [`Lease::release`], it lets the others wait.
+/// A standing application for a lease. Dropped without [`Lease::release`], it lets go a moment later, unless its process
+/// ends: then the others wait.
 pub struct Lease {
     held: watch::Receiver<bool>,
     stop: CancellationToken,
@@ -34,9 +35,16 @@ impl Lease {
     }
 
     /// Lets go, so that another process takes over at once.
-    pub async fn release(self) {
+    pub async fn release(mut self) {
         self.stop.cancel();
-        let _ = self.task.await;
+        let _ = (&mut self.task).await;
+    }
+}
+
+/// Who panicked holds nothing: otherwise a lease would be renewed that nobody works under.
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.stop.cancel();
     }
 }
 

@@ -11,7 +11,7 @@ use lakehouse::{
 };
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -21,6 +21,11 @@ const MOST_KEYS: usize = 20_000;
 /// A run that finds nothing of its own among what is new says so in the table when it has looked through so many rows.
 /// Between, nothing is written.
 const MOST_UNSAID: i64 = 5_000;
+
+/// After a failure a transform rests for twice as long as the attempt took, so that the others have their turns; within
+/// these bounds.
+const LEAST_REST: Duration = Duration::from_secs(10);
+const MOST_REST: Duration = Duration::from_secs(600);
 
 /// What a run did to a transform.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,8 +57,15 @@ type Plan = (How, Vec<String>, Replaces);
 pub struct Runner {
     pub(crate) project: Arc<Project>,
     pub(crate) lake: Lake,
-    /// When each transform was run here last, and up to where.
-    last: Arc<Mutex<BTreeMap<String, (Instant, Position)>>>,
+    last: Arc<Mutex<BTreeMap<String, Last>>>,
+}
+
+/// How a transform's last run here ended.
+enum Last {
+    /// When it began, and up to where it came.
+    Reached(Instant, Position),
+    /// When it is tried again.
+    Failed(Instant),
 }
 
 impl Runner {
@@ -105,26 +117,43 @@ impl Runner {
     async fn run_if_due(&self, transform: &Transform) -> Result<Option<Ran>> {
         let started = Instant::now();
         let moment = self.moment().await?;
-        let kept = self.project.usable(transform, &moment);
-        if kept.is_some() && !self.is_due(transform, &moment.position()) {
+        if !self.is_due(transform, &moment) {
             return Ok(None);
         }
-        let ran = self.ran(transform, &moment, false).await?;
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        last.insert(transform.name.clone(), (started, moment.position()));
-        Ok(Some(ran))
+        let ran = self.ran(transform, &moment, false).await;
+        let last = match &ran {
+            Ok(_) => Last::Reached(started, moment.position()),
+            Err(_) => Last::Failed(Instant::now() + rest(started.elapsed())),
+        };
+        self.last().insert(transform.name.clone(), last);
+        ran.map(Some)
     }
 
-    fn is_due(&self, transform: &Transform, position: &Position) -> bool {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((at, reached)) = last.get(&transform.name) else {
-            return true;
-        };
+    fn is_due(&self, transform: &Transform, moment: &Moment) -> bool {
         let wait = match transform.about.materialized {
             Materialized::Table { every_minutes } => Duration::from_secs(60 * every_minutes),
             _ => Duration::ZERO,
         };
-        reached != position && at.elapsed() >= wait
+        match self.last().get(&transform.name) {
+            None => true,
+            Some(Last::Failed(again)) => Instant::now() >= *again,
+            Some(Last::Reached(at, reached)) => {
+                let has_something_new = *reached != moment.position() && at.elapsed() >= wait;
+                has_something_new || self.project.usable(transform, moment).is_none()
+            }
+        }
+    }
+
+    /// How long a transform that has failed is left alone from now on.
+    pub fn rest(&self, transform: &str) -> Duration {
+        match self.last().get(transform) {
+            Some(Last::Failed(again)) => again.saturating_duration_since(Instant::now()),
+            _ => Duration::ZERO,
+        }
+    }
+
+    fn last(&self) -> MutexGuard<'_, BTreeMap<String, Last>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// `whole`: computes every row, whatever is kept.
@@ -219,6 +248,10 @@ impl Runner {
         let parts = self.project.in_parts(transform, moment).await?;
         Ok((How::Rebuilt, parts, Replaces::Everything))
     }
+}
+
+fn rest(took: Duration) -> Duration {
+    (took * 2).clamp(LEAST_REST, MOST_REST)
 }
 
 /// How many rows of what it reads have come since.

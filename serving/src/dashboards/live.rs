@@ -140,25 +140,51 @@ impl Live {
         let (feed, shown) = watch::channel(Arc::new(Shown::default()));
         let feed = Arc::new(feed);
         feeds.insert(key.clone(), Arc::clone(&feed));
-        let (live, stopping) = (Arc::clone(self), stopping.clone());
+        drop(feeds);
+        let (listed, stopping) = (
+            Listed {
+                live: Arc::clone(self),
+                key,
+                feed,
+            },
+            stopping.clone(),
+        );
         tokio::spawn(async move {
             tokio::select! {
                 () = stopping.cancelled() => {}
-                () = run(&asking, &feed, || live.leave(&key)) => {}
+                () = run(&asking, &listed.feed, || listed.leave()) => {}
             }
-            lock(&live.feeds).remove(&key);
         });
         Ok(shown)
     }
+}
 
+/// A feed that is on the list for as long as it is kept up to date, also if that ends in a panic.
+struct Listed {
+    live: Arc<Live>,
+    key: Key,
+    feed: Feed,
+}
+
+impl Listed {
     /// Takes a feed that nobody listens to off the list. Whoever comes next begins another.
-    fn leave(&self, key: &Key) -> bool {
-        let mut feeds = lock(&self.feeds);
-        let deserted = feeds.get(key).is_none_or(|feed| feed.is_closed());
+    fn leave(&self) -> bool {
+        let mut feeds = lock(&self.live.feeds);
+        let deserted = self.feed.is_closed();
         if deserted {
-            feeds.remove(key);
+            feeds.remove(&self.key);
         }
         deserted
+    }
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        let mut feeds = lock(&self.live.feeds);
+        // Another may have begun in its place.
+        if feeds.get(&self.key).is_some_and(|feed| Arc::ptr_eq(feed, &self.feed)) {
+            feeds.remove(&self.key);
+        }
     }
 }
 
@@ -344,5 +370,37 @@ mod tests {
         drop(seats);
         assert!(Seat::take(&listeners, "a", 3).is_ok());
         assert!(lock(&listeners).is_empty(), "nothing is kept of who has gone");
+    }
+
+    fn listed(live: &Arc<Live>) -> Listed {
+        let key = Key {
+            organizer: None,
+            personal_data: false,
+            drills: false,
+            principal: None,
+            page: 0,
+            state: String::new(),
+        };
+        let feed = Feed::new(watch::channel(Arc::default()).0);
+        lock(&live.feeds).insert(key.clone(), Arc::clone(&feed));
+        let live = Arc::clone(live);
+        Listed { live, key, feed }
+    }
+
+    #[tokio::test]
+    async fn a_feed_that_panics_is_listed_no_longer() {
+        let live = Arc::default();
+        let first = listed(&live);
+        let feed = tokio::spawn(async move {
+            let _listed = first;
+            panic!("as a panel may");
+        });
+        assert!(feed.await.unwrap_err().is_panic());
+        assert!(lock(&live.feeds).is_empty());
+        let (gone, next) = (listed(&live), listed(&live));
+        drop(gone);
+        assert_eq!(lock(&live.feeds).len(), 1, "its place is another's now");
+        drop(next);
+        assert!(lock(&live.feeds).is_empty());
     }
 }

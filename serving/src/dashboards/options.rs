@@ -5,10 +5,7 @@ use super::{
     panel::{Asking, objects},
     view::{FilterView, Link},
 };
-use crate::problem::Result;
 use futures::future::{join, join_all};
-use serde_json::Value;
-use transforms::metrics::{MetricQuery, Time};
 
 #[derive(Default)]
 pub struct Choices {
@@ -59,35 +56,14 @@ impl Asking {
     }
 
     async fn filter(&self, dimension: &str) -> FilterView {
-        let values = self.values(dimension).await.unwrap_or_default();
-        FilterView::new(dimension, values, &self.state)
-    }
-
-    async fn values(&self, dimension: &str) -> Result<Vec<Option<String>>> {
         let mut asked = self.page.metrics().filter(|metric| metric.may_be_asked_by(dimension));
-        let Some(metric) = asked.next() else {
-            return Ok(Vec::new());
+        let values = match asked.next() {
+            Some(metric) => {
+                self.largest(metric, self.state.range, dimension, MOST_VALUES, &[])
+                    .await
+            }
+            None => Ok(Vec::new()),
         };
-        let (from, to) = match metric.time {
-            Time::Whole => (None, None),
-            _ => self.state.range.days(self.today()),
-        };
-        let query = MetricQuery {
-            metrics: vec![metric.name.clone()],
-            dimensions: vec![dimension.to_owned()],
-            from,
-            to,
-            order_by: Some(format!("-{}", metric.name)),
-            limit: Some(MOST_VALUES),
-            ..MetricQuery::default()
-        };
-        let sql = query
-            .sql()
-            .map_err(|error| crate::problem::Problem::invalid(&error.pointer, error.message))?;
-        let rows = objects(self.session_sql(&sql).await?).await?;
-        Ok(rows
-            .iter()
-            .map(|row| row.get(dimension).and_then(Value::as_str).map(str::to_owned))
-            .collect())
+        FilterView::new(dimension, values.unwrap_or_default(), &self.state)
     }
 }

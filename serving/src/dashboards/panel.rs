@@ -4,6 +4,7 @@
 use super::{
     columns::{self, CURRENCY, Column, Format, PanelData, Role, Row},
     page::{Kind, Page, Panel, filter},
+    range::Range,
     state::State,
 };
 use crate::{
@@ -33,9 +34,11 @@ pub struct Asking {
     pub drills: bool,
 }
 
-/// A chart has more points than a table has lines that anybody reads.
+/// A chart has more points than a table has lines that anybody reads,
 const CHART_ROWS: usize = 5_000;
 const TABLE_ROWS: usize = 200;
+/// …and a file is not for reading: as many as metrics are asked for.
+const FILE_ROWS: usize = 50_000;
 
 impl Asking {
     pub fn today(&self) -> NaiveDate {
@@ -62,6 +65,7 @@ impl Asking {
     }
 
     async fn fill(&self, panel: &Panel, data: &mut PanelData) -> Result<()> {
+        let mut most = None;
         let rows = match &panel.question {
             Some(name) => {
                 let rows = self.session_sql(&question_sql(name)?).await?;
@@ -69,7 +73,12 @@ impl Asking {
                 rows
             }
             None => {
-                let asked = self.asked(panel, &mut data.notes).await?;
+                let limit = *most.insert(panel.limit.unwrap_or(match panel.kind {
+                    Kind::Table => TABLE_ROWS,
+                    _ => CHART_ROWS,
+                }));
+                // One more tells that there are more.
+                let asked = self.asked(panel, limit + 1, &mut data.notes).await?;
                 data.columns = asked.columns;
                 data.grain = asked.grain;
                 self.session_sql(&asked.sql).await?
@@ -77,6 +86,7 @@ impl Asking {
         };
         data.position = rows.watermark();
         data.rows = objects(rows).await?;
+        cut(data, most);
         tidy(panel, data);
         Ok(())
     }
@@ -86,7 +96,7 @@ impl Asking {
         match &panel.question {
             Some(name) => Ok((question_sql(name)?, Vec::new())),
             None => {
-                let asked = self.asked(panel, &mut Vec::new()).await?;
+                let asked = self.asked(panel, FILE_ROWS, &mut Vec::new()).await?;
                 Ok((asked.sql, asked.columns))
             }
         }
@@ -96,7 +106,8 @@ impl Asking {
         Ok(self.lake.session(&self.principal).sql(sql).await?)
     }
 
-    async fn asked(&self, panel: &Panel, notes: &mut Vec<String>) -> Result<Asked> {
+    /// `most` rows, where the panel doesn't say how many.
+    async fn asked(&self, panel: &Panel, most: usize, notes: &mut Vec<String>) -> Result<Asked> {
         let mut filters: Vec<Filter> = panel.only.iter().map(filter).collect();
         let followed = self
             .state
@@ -104,10 +115,14 @@ impl Asking {
             .filter(|filter| !panel.without.contains(&filter.dimension));
         filters.extend(followed);
         let metrics = answerable(panel, &filters, notes)?;
-        if let Some(top) = &panel.top {
-            filters.push(self.largest(panel, metrics[0], &top.of, top.count, &filters).await?);
-        }
         let range = panel.range.unwrap_or(self.state.range);
+        if let Some(top) = &panel.top {
+            let mut values = self.largest(metrics[0], range, &top.of, top.count, &filters).await?;
+            if values.is_empty() {
+                values.push(None);
+            }
+            filters.push(filter((&top.of, &values)));
+        }
         let today = self.today();
         let grain = panel.grain(range, today);
         let days = range.days(today);
@@ -125,10 +140,7 @@ impl Asking {
                 grain,
                 compare_to: compared.filter(|_| knows_days),
                 order_by: panel.order_by.clone(),
-                limit: Some(panel.limit.unwrap_or(match panel.kind {
-                    Kind::Table => TABLE_ROWS,
-                    _ => CHART_ROWS,
-                })),
+                limit: Some(panel.limit.unwrap_or(most)),
             }
         };
         let sql = match panel.kind {
@@ -139,18 +151,18 @@ impl Asking {
         Ok(Asked { sql, columns, grain })
     }
 
-    /// The values of a dimension with the largest figures.
-    async fn largest(
+    /// The values of a dimension with the largest figures, the largest first.
+    pub(super) async fn largest(
         &self,
-        panel: &Panel,
         metric: &Metric,
+        range: Range,
         dimension: &str,
         count: usize,
         filters: &[Filter],
-    ) -> Result<Filter> {
+    ) -> Result<Vec<Option<String>>> {
         let (from, to) = match metric.time {
             Time::Whole => (None, None),
-            _ => panel.range.unwrap_or(self.state.range).days(self.today()),
+            _ => range.days(self.today()),
         };
         let query = MetricQuery {
             metrics: vec![metric.name.clone()],
@@ -164,12 +176,7 @@ impl Asking {
         };
         let rows = objects(self.session_sql(&written(&query)?).await?).await?;
         let value = |row: &Row| row.get(dimension).and_then(Value::as_str).map(str::to_owned);
-        let mut values: Vec<Option<String>> = rows.iter().map(value).collect();
-        if values.is_empty() {
-            values.push(None);
-        }
-        let dimension = dimension.to_owned();
-        Ok(Filter { dimension, values })
+        Ok(rows.iter().map(value).collect())
     }
 
     fn why_empty(&self, panel: &Panel) -> String {
@@ -281,6 +288,16 @@ pub(super) async fn objects(rows: QueryStream) -> Result<Vec<Row>> {
     Ok(values.filter_map(object).collect())
 }
 
+/// What there is no room for, and says so.
+fn cut(data: &mut PanelData, most: Option<usize>) {
+    if let Some(most) = most.filter(|most| data.rows.len() > *most) {
+        data.rows.truncate(most);
+        data.notes.push(format!(
+            "These are the first {most} rows. Choose a shorter range or a filter to see the rest."
+        ));
+    }
+}
+
 /// Local times without a zone, counts that are nothing as 0, and the decimals of each currency.
 fn tidy(panel: &Panel, data: &mut PanelData) {
     let counts: Vec<String> = match panel.kind {
@@ -345,6 +362,23 @@ mod tests {
         assert_eq!(notes, ["Visits can't be told by channel, and is left out."]);
         let problem = answerable(&figures, &[by("gate")], &mut Vec::new()).unwrap_err();
         assert!(problem.detail.ends_with("Clear that filter to see this."), "{problem}");
+    }
+
+    #[test]
+    fn what_is_cut_says_so() {
+        let mut data = PanelData::of(&panel("{ id: a, kind: line, metrics: [net_sales], grain: day }"));
+        data.rows = vec![Row::new(); 3];
+        for whole in [None, Some(3)] {
+            cut(&mut data, whole);
+            assert_eq!((data.rows.len(), data.notes.len()), (3, 0));
+        }
+        cut(&mut data, Some(2));
+        assert_eq!(data.rows.len(), 2);
+        assert!(
+            data.notes[0].starts_with("These are the first 2 rows."),
+            "{:?}",
+            data.notes
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use chrono::{Days, Months, NaiveDate};
 use serde::Deserialize;
 use std::{fmt, str::FromStr};
-use transforms::metrics::{Compare, Grain};
+use transforms::metrics::{Compare, Grain, is_in_calendar};
 
 /// In words, so that a link to "the last 30 days" shows other days tomorrow; or from one day to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
@@ -146,6 +146,9 @@ impl FromStr for Range {
 impl Range {
     pub fn between(from: Option<NaiveDate>, to: Option<NaiveDate>) -> Result<Self, String> {
         match (from, to) {
+            _ if [from, to].into_iter().flatten().any(|day| !is_in_calendar(day)) => {
+                Err("a day is of the years 1 to 9999".to_owned())
+            }
             (Some(from), Some(to)) if to <= from => Err("a range ends after it begins".to_owned()),
             (None, None) => Ok(Range::All),
             (from, to) => Ok(Range::Between(from, to)),
@@ -230,6 +233,8 @@ mod tests {
             "yesterday",
             "2026-02-01..2026-01-01",
             "2026-13-01..",
+            "-262143-01-01..",
+            "..+262142-12-31",
             "-3d",
         ] {
             assert!(wrong.parse::<Range>().is_err(), "{wrong}");

@@ -1,6 +1,6 @@
 //! What a report says: the figures of its dashboard as tables of words.
 
-use super::{principal, tables, words};
+use super::{called, principal, tables, title, words};
 use crate::{
     dashboards::{self, PanelData},
     mail::days_in_words,
@@ -9,7 +9,7 @@ use crate::{
 };
 use domain::{OrganizerId, Timestamp, changes::Report};
 use transactional::{
-    Kind, Stored, events,
+    Stored,
     insights::reports::{self, Figures},
     organizers,
 };
@@ -19,7 +19,12 @@ use url::form_urlencoded;
 pub async fn figures(app: &App, report: &Stored<Report>, now: Timestamp) -> Result<Figures> {
     let (page, state) = dashboards::checked(app, &report.page, &stated(report, now)?)?;
     let principal = principal("report", report.report_id, report.organizer_id);
-    let home = organizers::get(&mut app.store.read().await?, report.organizer_id).await?;
+    let mut db = app.store.read().await?;
+    let home = organizers::get(&mut db, report.organizer_id).await?;
+    let filters = state.filters.iter();
+    let values = filters.flat_map(|(name, values)| values.iter().map(|value| (name.as_str(), value.as_deref())));
+    let only = called(&mut db, report.organizer_id, values.collect()).await?;
+    drop(db);
     let asking = dashboards::asking(app, principal, page, state).await?;
     let panels = asking.all().await;
     // What comes back by itself is waited for: a report without its headline is none.
@@ -35,9 +40,8 @@ pub async fn figures(app: &App, report: &Stored<Report>, now: Timestamp) -> Resu
         (Some(from), Some(to)) => days_in_words(from, to, report.language),
         _ => words::all_time(report.language).to_owned(),
     };
-    let values = asking.state.filters.values().flatten().map(Option::as_deref);
     Ok(Figures {
-        period: period + &words::only(values, report.language),
+        period: period + &words::only(&only, report.language),
         state: asking.state.query(),
         tables: panels.iter().filter_map(table).collect(),
     })
@@ -79,14 +83,10 @@ pub async fn check_page(app: &App, organizer_id: OrganizerId, page: &str, state:
     let mut db = app.store.read().await?;
     for named in state.filters.get("event_id").into_iter().flatten().flatten() {
         let known = match named.parse() {
-            Ok(id) => match events::get(&mut db, id).await {
-                Ok(event) => event.organizer_id == organizer_id,
-                Err(error) if error.kind() == Kind::NotFound => false,
-                Err(error) => return Err(error.into()),
-            },
-            Err(_) => false,
+            Ok(id) => title(&mut db, organizer_id, id).await?,
+            Err(_) => None,
         };
-        if !known {
+        if known.is_none() {
             let message = format!("filter.event_id names no event of this organizer: {named:?}");
             return Err(Problem::invalid("/state", message));
         }

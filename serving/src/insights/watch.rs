@@ -1,6 +1,6 @@
 //! What an alert rule sees when it looks at its metric.
 
-use super::{principal, words};
+use super::{called, guarded, principal, words};
 use crate::{
     problem::{Problem, Result},
     rows,
@@ -9,7 +9,7 @@ use crate::{
 use chrono::{DateTime, Utc};
 use domain::{
     Currency, Timestamp,
-    alert::{self, TimeWindow},
+    alert::{self, Condition, TimeWindow},
     changes::{AlertRule, RuleFilter},
 };
 use serde::Deserialize;
@@ -32,6 +32,7 @@ pub fn check(
     metric: &str,
     filters: &[RuleFilter],
     window: TimeWindow,
+    condition: Condition,
     currency: Option<Currency>,
     home: Currency,
 ) -> Result<Option<Currency>> {
@@ -51,8 +52,7 @@ pub fn check(
             "this metric is of all time, and has no last hour or day",
         ));
     }
-    spans(metric, window, Timestamp::from_micros(0), "UTC")
-        .map_err(|invalid| Problem::invalid("/time_window", invalid))?;
+    spans(metric, window, condition, Timestamp::from_micros(0), "UTC")?;
     match (metric.by_currency, currency) {
         (true, currency) => Ok(Some(currency.unwrap_or(home))),
         (false, None) => Ok(None),
@@ -63,7 +63,7 @@ pub fn check(
 /// Looks now, and says what is seen in the words of the rule's language.
 pub async fn look(app: &App, rule: &Stored<AlertRule>) -> (Look, Words) {
     let at = Timestamp::now();
-    match see(app, rule, at).await {
+    match guarded(see(app, rule, at)).await {
         Ok((seen, words)) => (Look { at, seen: Ok(seen) }, words),
         Err(problem) => {
             let seen = Err(problem.detail);
@@ -74,12 +74,13 @@ pub async fn look(app: &App, rule: &Stored<AlertRule>) -> (Look, Words) {
 
 async fn see(app: &App, rule: &Stored<AlertRule>, at: Timestamp) -> Result<(Seen, Words)> {
     let metric = metric_of(&rule.metric)?;
-    let organizer = organizers::get(&mut app.store.read().await?, rule.organizer_id).await?;
-    let mut spans = spans(metric, rule.time_window, at, &organizer.timezone)
-        .map_err(|invalid| Problem::invalid("/time_window", invalid))?;
-    if !rule.condition.is_against_usual() {
-        spans.truncate(1);
-    }
+    let mut db = app.store.read().await?;
+    let organizer = organizers::get(&mut db, rule.organizer_id).await?;
+    let filters = rule.filters.iter();
+    let values = filters.map(|filter| (filter.dimension.as_str(), filter.value.as_deref()));
+    let only = called(&mut db, rule.organizer_id, values.collect()).await?;
+    drop(db);
+    let spans = spans(metric, rule.time_window, rule.condition, at, &organizer.timezone)?;
     let currency = rule.currency.as_ref().map(Currency::as_str);
     let sql = query(&rule.metric, &rule.filters).spans_sql(&spans, currency);
     let sql = sql.map_err(|error| Problem::invalid(&error.pointer, &error.message))?;
@@ -100,9 +101,8 @@ async fn see(app: &App, rule: &Stored<AlertRule>, at: Timestamp) -> Result<(Seen
     let value = seen.value.map_or("–".to_owned(), |value| {
         words::figure(value, metric.about.format, rule.currency, rule.language)
     });
-    let only = rule.filters.iter().map(|filter| filter.value.as_deref());
     let words = Words {
-        what: words::what(metric, rule.time_window, rule.language) + &words::only(only, rule.language),
+        what: words::what(metric, rule.time_window, rule.language) + &words::only(&only, rule.language),
         value,
         condition: words::condition(rule, metric, seen.usual),
     };
@@ -132,11 +132,31 @@ fn query(metric: &str, filters: &[RuleFilter]) -> MetricQuery {
     query
 }
 
-fn spans(metric: &Metric, window: TimeWindow, at: Timestamp, timezone: &str) -> Result<Vec<Span>, domain::Invalid> {
-    let spans = match metric.time {
-        Time::Instant(_) => window.spans(at, timezone)?,
-        Time::Day(_) | Time::Whole => window.spans_of_days(at, timezone)?,
+/// What a rule looks at: the time up to now, and the same of the weeks before if it is about the usual.
+fn spans(
+    metric: &Metric,
+    window: TimeWindow,
+    condition: Condition,
+    at: Timestamp,
+    timezone: &str,
+) -> Result<Vec<Span>> {
+    let counted_a_day = !matches!(metric.time, Time::Instant(_));
+    if counted_a_day && window == TimeWindow::Today && condition.is_against_usual() {
+        // At midnight a day that has begun is far below all that are over.
+        return Err(Problem::invalid(
+            "/time_window",
+            "this metric is counted a day, and a day that has begun is no match for whole ones: what is unusual is told \
+             of last_7_days; or look at today with above or below",
+        ));
+    }
+    let spans = match counted_a_day {
+        true => window.spans_of_days(at, timezone),
+        false => window.spans(at, timezone),
     };
+    let mut spans = spans.map_err(|invalid| Problem::invalid("/time_window", invalid))?;
+    if !condition.is_against_usual() {
+        spans.truncate(1);
+    }
     let utc = |at: Timestamp| DateTime::<Utc>::from_timestamp_micros(at.as_micros()).unwrap_or_default();
     Ok(spans.into_iter().map(|(from, to)| (utc(from), utc(to))).collect())
 }
@@ -154,7 +174,7 @@ mod tests {
         };
         let pointer = |metric, filters: &[RuleFilter], window, currency: Option<&str>| {
             let currency = currency.map(|code| code.parse().unwrap());
-            check(metric, filters, window, currency, home).map_err(|problem| problem.pointer.unwrap())
+            check(metric, filters, window, Condition::Below, currency, home).map_err(|problem| problem.pointer.unwrap())
         };
         let hour = TimeWindow::Hour;
         assert_eq!(pointer("net_sales", &[filter("channel")], hour, None), Ok(Some(home)));
@@ -168,5 +188,21 @@ mod tests {
         assert_eq!(pointer("buyers", &[], TimeWindow::Week, None), Err("/metric".into()));
         assert_eq!(pointer("net_revenue", &[], hour, None), Err("/time_window".into()));
         assert_eq!(pointer("net_revenue", &[], TimeWindow::Week, None), Ok(Some(home)));
+    }
+
+    #[test]
+    fn a_day_that_has_begun_is_not_held_against_whole_ones() {
+        let home: Currency = "EUR".parse().unwrap();
+        let pointer = |metric, window, condition| {
+            let checked = check(metric, &[], window, condition, None, home);
+            checked.err().and_then(|problem| problem.pointer)
+        };
+        let (today, week) = (TimeWindow::Today, TimeWindow::Week);
+        let refused = Some("/time_window".to_owned());
+        assert_eq!(pointer("net_revenue", today, Condition::UnusuallyLow), refused);
+        assert_eq!(pointer("net_revenue", today, Condition::Unusual), refused);
+        assert_eq!(pointer("net_revenue", today, Condition::Below), None);
+        assert_eq!(pointer("net_revenue", week, Condition::UnusuallyLow), None);
+        assert_eq!(pointer("net_sales", today, Condition::UnusuallyLow), None);
     }
 }

@@ -99,13 +99,13 @@ pub(super) fn head(language: Language, compared: bool) -> Vec<String> {
 }
 
 /// Which part of everything a figure is of, behind what it is. Nothing where it is of all.
-pub(super) fn only<'v>(values: impl Iterator<Item = Option<&'v str>>, language: Language) -> String {
+pub(super) fn only(values: &[Option<String>], language: Language) -> String {
     let (only, none) = match language {
         Language::English => ("only", "none"),
         Language::German => ("nur", "ohne"),
         Language::Arabic => ("فقط", "بدون"),
     };
-    let values: Vec<&str> = values.map(|value| value.unwrap_or(none)).collect();
+    let values: Vec<&str> = values.iter().map(|value| value.as_deref().unwrap_or(none)).collect();
     match values.is_empty() {
         true => String::new(),
         false => format!(" ({only} {})", values.join(", ")),
@@ -175,8 +175,8 @@ mod tests {
         assert_eq!(change(150.0, 100.0, Language::German), "+50,0 %");
         assert_eq!(change(-150.0, -100.0, Language::English), "-50.0 %");
         assert_eq!(change(150.0, 0.0, Language::English), "");
-        let values = [Some("Sommerfest"), None];
-        assert_eq!(only(values.into_iter(), Language::German), " (nur Sommerfest, ohne)");
-        assert_eq!(only([].into_iter(), Language::English), "");
+        let values = [Some("Sommerfest".to_owned()), None];
+        assert_eq!(only(&values, Language::German), " (nur Sommerfest, ohne)");
+        assert_eq!(only(&[], Language::English), "");
     }
 }

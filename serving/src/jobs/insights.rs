@@ -54,7 +54,7 @@ async fn report_due(app: &App) -> Result<()> {
     }
     for due in due {
         let (id, at) = (due.report.report_id, Timestamp::now());
-        let outcome = match insights::figures(app, &due.report, at).await {
+        let outcome = match insights::guarded(insights::figures(app, &due.report, at)).await {
             Ok(figures) => {
                 let sent = app.store.write("system", move |tx| {
                     Box::pin(async move { reports::sent(tx, due, figures, at).await })

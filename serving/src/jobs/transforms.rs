@@ -26,7 +26,8 @@ pub async fn run(runner: Runner, stop: CancellationToken) {
                         .record(ran.took.as_secs_f64());
                 }
                 Err(error) => {
-                    tracing::warn!(transform, %error, "a mart can't be brought up to date; it is tried again")
+                    let seconds = runner.rest(&transform).as_secs();
+                    tracing::warn!(transform, %error, seconds, "a mart can't be brought up to date; then it is tried again")
                 }
             }
         }

@@ -40,7 +40,7 @@ pub struct AlertRuleInput {
     #[schema(value_type = Option<String>, example = "EUR")]
     currency: Option<Currency>,
     /// `last_hour`, `today`, `last_24_hours` or `last_7_days`, on the organizer's clocks. A metric that is counted a day
-    /// has `today` and `last_7_days`, which are the seven before today.
+    /// has `today`, which is not held against the usual, and `last_7_days`, which are the seven before today.
     #[schema(value_type = String, example = "last_hour")]
     time_window: TimeWindow,
     /// `above` or `below`; or `unusual`, `unusually_high` or `unusually_low` against the median of the same time of the
@@ -126,14 +126,15 @@ impl AlertRuleInput {
                 value,
             }));
         }
-        let currency = insights::check(&self.metric, &filters, self.time_window, self.currency, home)?;
+        let (window, condition) = (self.time_window, self.condition);
+        let currency = insights::check(&self.metric, &filters, window, condition, self.currency, home)?;
         Ok(RuleDetails {
             name: self.name,
             metric: self.metric,
             filters,
             currency,
-            time_window: self.time_window,
-            condition: self.condition,
+            time_window: window,
+            condition,
             threshold: self.threshold,
             quiet_minutes: self.quiet_minutes,
             language: language(self.language, spoken),

@@ -18,6 +18,7 @@ use axum::{
     response::{Html, IntoResponse, Redirect, Response},
     routing::get,
 };
+use lakehouse::Principal;
 use std::sync::Arc;
 use transactional::{PageRequest, access, organizers};
 
@@ -96,7 +97,7 @@ async fn live(
     RawQuery(query): RawQuery,
 ) -> Result<Response> {
     let asking = dashboards::looked_at(&app, &identity, &name, &query.unwrap_or_default()).await?;
-    let still_valid = still_logged_in(&app, &identity, &headers);
+    let still_valid = still_valid(&app, &identity, &headers, &asking);
     let events = app.dashboards.live.listen(asking, still_valid, app.stopping.clone())?;
     Ok(events.into_response())
 }
@@ -305,16 +306,16 @@ fn organizer_of(query: &str) -> Result<Option<domain::OrganizerId>> {
     asked.map(|(_, id)| id.parse().map_err(wrong)).transpose()
 }
 
-/// A session may end while a page is open, and a token may be revoked.
-fn still_logged_in(app: &Arc<App>, identity: &Identity, headers: &HeaderMap) -> StillValid {
+/// A session may end while a page is open, a token may be revoked, and either may come to see less.
+fn still_valid(app: &Arc<App>, identity: &Identity, headers: &HeaderMap, asking: &Asking) -> StillValid {
     let session = match identity {
         Identity::User(_) => cookie(headers, SESSION_COOKIE).map(str::to_owned),
         _ => None,
     };
     let bearer = headers.get(header::AUTHORIZATION).cloned();
-    let (app, organizers) = (Arc::clone(app), identity.organizers());
+    let (app, audience, principal) = (Arc::clone(app), asking.page.audience, asking.principal.clone());
     Arc::new(move || {
-        let (app, session, bearer, organizers) = (app.clone(), session.clone(), bearer.clone(), organizers.clone());
+        let (app, session, bearer, principal) = (app.clone(), session.clone(), bearer.clone(), principal.clone());
         Box::pin(async move {
             let now = match (session, bearer) {
                 (Some(token), _) => access::session(&app.store, &token)
@@ -325,12 +326,21 @@ fn still_logged_in(app: &Arc<App>, identity: &Identity, headers: &HeaderMap) -> 
                 (None, None) => Ok(None),
             };
             match now {
-                Ok(identity) => identity.is_some_and(|identity| identity.organizers() == organizers),
+                Ok(identity) => identity.is_some_and(|identity| may_go_on(&identity, audience, &principal)),
                 // The core is away for a moment: nobody is sent away for that.
                 Err(problem) => problem.status().is_server_error(),
             }
         })
     })
+}
+
+/// Whether the page is still there for them, with the same rows.
+fn may_go_on(identity: &Identity, audience: Audience, principal: &Principal) -> bool {
+    let is_there = audience == Audience::Organizer || identity.is_platform();
+    is_there
+        && identity
+            .principal(principal.organizer)
+            .is_ok_and(|now| now == *principal)
 }
 
 fn log_in(next: &str) -> Response {
@@ -359,5 +369,47 @@ async fn problem_page(app: &App, identity: &Identity, problem: Problem) -> Respo
     match dashboards::problem_html(&app.dashboards.files.current(), &frame, &problem) {
         Ok(html) => (status, html_page(html, false)).into_response(),
         Err(_) => problem.into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::{OrganizerId, Role};
+
+    #[test]
+    fn who_comes_to_see_less_goes_on_no_longer() {
+        let organizer_id = OrganizerId::new();
+        let of = |organizer_id, role| Identity::Token {
+            id: "t".into(),
+            organizer_id,
+            role,
+        };
+        let may = |identity: &Identity, before: &Identity, audience| {
+            let principal = before.principal(None).unwrap();
+            may_go_on(identity, audience, &principal)
+        };
+        let analyst = of(organizer_id, Role::Analyst);
+        assert!(may(&analyst, &analyst, Audience::Organizer));
+        assert!(!may(&of(organizer_id, Role::Door), &analyst, Audience::Organizer));
+        assert!(!may(
+            &of(OrganizerId::new(), Role::Analyst),
+            &analyst,
+            Audience::Organizer
+        ));
+        let owner = of(organizer_id, Role::Owner);
+        assert!(
+            !may(&analyst, &owner, Audience::Organizer),
+            "names are not for analysts"
+        );
+        let platform = Identity::Platform { id: "p".into() };
+        assert!(may(&platform, &platform, Audience::Platform));
+        for audience in [Audience::Organizer, Audience::Platform] {
+            assert!(
+                !may(&owner, &platform, audience),
+                "who was the platform's sees one organizer now"
+            );
+        }
+        assert!(!may(&owner, &owner, Audience::Platform));
     }
 }

@@ -20,7 +20,7 @@ pub struct MetricView {
     description: &'static str,
     /// What it counts: `minor` (minor units of a currency), `tickets`, `ratio`, `seconds`, …
     unit: &'static str,
-    /// `integer`, `money`, `percent` or `duration`
+    /// `integer`, `decimal`, `money`, `percent` or `duration`
     #[schema(value_type = String)]
     format: Format,
     /// Which change is good news: `up`, `down` or `none`

@@ -137,6 +137,17 @@ fn a_report_has_the_right_figures_and_comes_when_it_is_asked_for() {
 }
 
 #[test]
+fn a_mail_calls_an_event_by_its_title() {
+    let world = World::new();
+    let state = format!("filter.event_id={}", world.show.event_id);
+    let report = world.report(&json!({ "page": "event", "state": state }));
+    let send = format!("/v1/reports/{}/send-now", report["report_id"].as_str().unwrap());
+    world.server.admin().post(&send, &json!({})).expect(202);
+    let mail = world.mails(1).remove(0);
+    assert!(mail.text.contains(" (only Late Quartet)"), "{}", mail.text);
+}
+
+#[test]
 fn a_report_that_was_asked_for_is_sent_once_although_the_server_is_killed() {
     let mut world = World::new();
     world.buy(1);
@@ -245,6 +256,7 @@ fn what_is_no_report_and_no_rule_names_the_field() {
         ("month_day", json!(3), "/month_day"),
         ("timezone", json!("Vienna"), "/timezone"),
         ("state", json!("organizer_id=1"), "/state"),
+        ("state", json!("from=-262143-01-01"), "/state"),
         ("page", json!("../x"), "/page"),
         ("recipients", json!([]), "/recipients"),
         ("recipients", json!([ADA, "bob@example.org"]), "/recipients/1"),

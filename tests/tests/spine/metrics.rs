@@ -67,4 +67,8 @@ fn what_can_not_be_asked_names_the_field() {
         refused(json!({ "metrics": ["net_revenue"], "grain": "minute" })),
         "/grain"
     );
+    assert_eq!(
+        refused(json!({ "metrics": ["new_buyers"], "from": "-262143-01-01" })),
+        "/from"
+    );
 }

@@ -6,7 +6,7 @@
 
 mod query;
 
-pub use query::{Compare, Filter, Grain, MetricQuery, QueryError, Span};
+pub use query::{Compare, Filter, Grain, MetricQuery, QueryError, Span, is_in_calendar};
 
 use crate::Project;
 use rust_embed::RustEmbed;

@@ -6,7 +6,7 @@ mod spans;
 pub use spans::Span;
 
 use super::{Metric, Time, metric};
-use chrono::{Days, NaiveDate, NaiveTime, TimeDelta};
+use chrono::{Datelike, Days, NaiveDate, NaiveTime, TimeDelta};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -130,6 +130,11 @@ const EVENTS: &str = "events";
 const MOST_BEHIND: TimeDelta = TimeDelta::hours(12);
 const MOST_AHEAD: TimeDelta = TimeDelta::hours(14);
 
+/// Whether a day's year is 1 to 9999. Others can't be written in SQL, and next to the last ones there is no clock.
+pub fn is_in_calendar(day: NaiveDate) -> bool {
+    (1..=9999).contains(&day.year())
+}
+
 /// Where the names of a dimension stand, and in which column; None if the mart's own column is what is shown.
 fn names_of(dimension: &str) -> Option<(&'static Names, &'static str)> {
     NAMES.iter().find_map(|names| {
@@ -202,6 +207,11 @@ impl MetricQuery {
         if self.limit.is_some_and(|limit| !(1..=MOST_ROWS).contains(&limit)) {
             return wrong("/limit", format!("a limit is 1 to {MOST_ROWS}"));
         }
+        for (pointer, day) in [("/from", self.from), ("/to", self.to)] {
+            if day.is_some_and(|day| !is_in_calendar(day)) {
+                return wrong(pointer, "a day is of the years 1 to 9999");
+            }
+        }
         if self.from.zip(self.to).is_some_and(|(from, to)| to <= from) {
             return wrong("/to", "the range ends after it begins");
         }
@@ -265,13 +275,18 @@ impl MetricQuery {
 
     /// How many days lie between the range and what it is compared to.
     fn days_before(&self) -> Result<Option<u64>, QueryError> {
-        match (self.compare_to, self.from, self.to) {
-            (None, ..) => Ok(None),
-            (Some(Compare::Year), ..) => Ok(Some(52 * 7)),
-            (Some(Compare::Previous), Some(from), Some(to)) => Ok(Some((to - from).num_days().unsigned_abs())),
+        let days = match (self.compare_to, self.from, self.to) {
+            (None, ..) => return Ok(None),
+            (Some(Compare::Year), ..) => 52 * 7,
+            (Some(Compare::Previous), Some(from), Some(to)) => (to - from).num_days().unsigned_abs(),
             (Some(Compare::Previous), ..) => {
-                wrong("/compare_to", "what came before a range needs its first and last day")
+                return wrong("/compare_to", "what came before a range needs its first and last day");
             }
+        };
+        let before = |day: NaiveDate| day.checked_sub_days(Days::new(days)).is_some_and(is_in_calendar);
+        match [self.from, self.to].into_iter().flatten().all(before) {
+            true => Ok(Some(days)),
+            false => wrong("/compare_to", "nothing came before the year 1"),
         }
     }
 
@@ -369,7 +384,9 @@ impl MetricQuery {
                     let rough = bound.and_time(NaiveTime::MIN) + slack;
                     let rough = format!("arrow_cast('{rough:?}Z', 'Timestamp(Microsecond, Some(\"UTC\"))')");
                     conditions.push(format!("m.{column} {comparison} {rough}"));
-                    conditions.push(format!("{at} {comparison} timestamp '{bound}T00:00:00'"));
+                    // A literal would be in nanoseconds, which end in the year 2262.
+                    let exact = format!("arrow_cast('{bound}T00:00:00', 'Timestamp(Microsecond, None)')");
+                    conditions.push(format!("{at} {comparison} {exact}"));
                 }
                 Time::Whole => {}
             }

@@ -198,6 +198,30 @@ fn what_can_not_be_asked_is_said_where_it_was_asked() {
         ..of("net_sales")
     };
     assert_eq!(pointer(before), "/compare_to");
+    let between = |from: &str, to: &str, compare_to| MetricQuery {
+        from: Some(from.parse().unwrap()),
+        to: Some(to.parse().unwrap()),
+        compare_to,
+        ..of("new_buyers")
+    };
+    assert_eq!(pointer(between("-262143-01-01", "2026-01-01", None)), "/from");
+    assert_eq!(pointer(between("2026-01-01", "+262142-12-31", None)), "/to");
+    let before = between("0001-01-01", "2026-01-01", Some(Compare::Previous));
+    assert_eq!(pointer(before), "/compare_to");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_range_over_the_whole_calendar_answers_what_no_range_does() {
+    let (_world, _lake, moment) = world().await;
+    for metric in metrics().iter().filter(|metric| metric.time != Time::Whole) {
+        let whole = MetricQuery {
+            from: "0001-01-01".parse().ok(),
+            to: "9999-12-31".parse().ok(),
+            ..of(&metric.name)
+        };
+        let answer = asked(&moment, &whole).await;
+        assert_eq!(answer, asked(&moment, &of(&metric.name)).await, "{}", metric.name);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -82,6 +82,39 @@ async fn parts_make_up_the_whole_and_a_busy_day_has_several() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mart_that_failed_rests_before_it_is_tried_again() {
+    let mut world = world::World::new("failures");
+    let lake = Lake::open(&world.url(), manual()).await.unwrap();
+    let runner = runner(&lake).await;
+    (0..20).for_each(|_| world.step());
+    world.tell(&lake).await;
+    // A file stands where the first mart's folder has to be.
+    let kept = runner
+        .project()
+        .transforms()
+        .iter()
+        .find(|transform| transform.is_kept());
+    let kept = kept.unwrap();
+    let place = format!("{}/marts/{}", world.url().trim_start_matches("file://"), kept.name);
+    let place = std::path::PathBuf::from(place);
+    std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+    std::fs::write(&place, "").unwrap();
+    let how = async || {
+        let due = runner.run_due().await.into_iter();
+        due.filter(|(name, _)| *name == kept.name)
+            .map(|(_, ran)| ran.is_ok())
+            .next()
+    };
+    assert_eq!(how().await, Some(false));
+    std::fs::remove_file(&place).unwrap();
+    assert_eq!(how().await, None, "it rests");
+    assert!(runner.rest(&kept.name) > Duration::ZERO);
+    tokio::time::sleep(runner.rest(&kept.name)).await;
+    assert_eq!(how().await, Some(true));
+    assert_eq!(runner.rest(&kept.name), Duration::ZERO);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_test_of_the_project_passes_on_a_made_up_history() {
     let mut world = world::World::new("tests of transforms");
     let lake = Lake::open(&world.url(), manual()).await.unwrap();

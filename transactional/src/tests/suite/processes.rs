@@ -116,3 +116,21 @@ async fn one_holds_a_lease_and_the_next_takes_over_when_it_lets_go() {
     second.release().await;
     other.release().await;
 }
+
+#[tokio::test]
+async fn a_lease_whose_holder_panicked_goes_to_the_next() {
+    let world = World::with_capacity(1).await;
+    let lease = world.store.lease("relay", "a".into());
+    lease.held().wait_for(|held| *held).await.unwrap();
+    let holder = tokio::spawn(async move {
+        let _lease = lease;
+        panic!("as a stage may");
+    });
+    assert!(holder.await.unwrap_err().is_panic());
+    let next = world.store.lease("relay", "b".into());
+    let taken = tokio::time::timeout(Duration::from_secs(10), async {
+        next.held().wait_for(|held| *held).await.map(|held| *held)
+    });
+    assert_eq!(taken.await.unwrap().ok(), Some(true));
+    next.release().await;
+}
