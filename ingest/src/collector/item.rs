@@ -193,6 +193,10 @@ fn short<'a>(field: &'static str, text: Text<'a>, most: usize) -> Result<Cow<'a,
             let why = format!("{field} has at most {most} bytes, this one has {len}");
             Err(Rejection::new("too_long", Some(field), why))
         }
+        _ if text.0.chars().any(char::is_control) => {
+            let why = format!("{field} has no control characters");
+            Err(Rejection::new("invalid_text", Some(field), why))
+        }
         _ => Ok(text.0),
     }
 }

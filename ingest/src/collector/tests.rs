@@ -152,6 +152,11 @@ fn bad_items() -> Vec<(Value, &'static str, Option<&'static str>)> {
             Some("session_id"),
         ),
         (
+            wrong("utm_source", json!("a\u{1f}b")),
+            "invalid_text",
+            Some("utm_source"),
+        ),
+        (
             wrong("occurred_at", json!("yesterday")),
             "invalid_time",
             Some("occurred_at"),
