@@ -64,6 +64,11 @@ def online(column):
     return lambda rows: sum(row[column] for row in rows if row["channel"] == "online")
 
 
+def limited(figure):
+    """Nothing where one of the rows has no limit."""
+    return lambda rows: None if any(row["capacity"] is None for row in rows) else figure(rows)
+
+
 def people(rows):
     return len({row["person_id"] for row in rows})
 
@@ -99,6 +104,7 @@ class Core:
             "people": self.people(),
             "sessions": self.sessions,
             "visits": [self.of_event(row, row["first"]) for row in self.visits],
+            "capacity": [self.of_event(row) for row in self.capacity()],
             "attendance": [self.of_event(row) for row in self.attendance()],
             "payouts": self.payouts(),
             "attributed": self.attributed(),
@@ -221,6 +227,33 @@ class Core:
             "  c.ticket_id = t.ticket_id and c.accepted = 1 and c.annulled_at is null and c.kind = 'entry')) as absent"
             " from tickets t where status = 'valid' group by organizer_id, event_id"
         )
+
+    def capacity(self):
+        """Of pools that types take from; one whose types are all another's too is a part of that one."""
+        takers = defaultdict(set)
+        for row in self.read("select ticket_type_id, pools from ticket_types"):
+            for pool in json.loads(row["pools"]):
+                takers[pool["pool_id"]].add(row["ticket_type_id"])
+        sold = defaultdict(int)
+        for row in self.read("select ticket_type_id from tickets where status = 'valid'"):
+            sold[row["ticket_type_id"]] += 1
+        pools = defaultdict(list)
+        for pool in self.read("select * from pools"):
+            if takers[pool["pool_id"]]:
+                pools[pool["event_id"]].append(pool)
+
+        def limit(pool):
+            return (float("inf") if pool["capacity"] is None else pool["capacity"], pool["pool_id"])
+
+        def is_part(own, other):
+            inner, outer = takers[own["pool_id"]], takers[other["pool_id"]]
+            return inner < outer or (inner == outer and limit(other) < limit(own))
+
+        for pool in (pool for event in pools.values() for pool in event):
+            if not any(is_part(pool, other) for other in pools[pool["event_id"]]):
+                tickets = sum(sold[taker] for taker in takers[pool["pool_id"]])
+                left = pool["capacity"] and max(pool["capacity"] - tickets, 0)
+                yield {**pool, "pool": pool["name"], "sold": tickets, "left": left}
 
     def ended(self):
         facts = []

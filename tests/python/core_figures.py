@@ -9,7 +9,7 @@ import sys
 import urllib.request
 from collections import defaultdict
 
-from core_facts import Core, mean, net, online, people, share, so_far, total
+from core_facts import Core, limited, mean, net, online, people, share, so_far, total
 
 CORE, LAKE, URL, TOKEN = sys.argv[1:]
 
@@ -56,6 +56,9 @@ METRICS = {
     "inside": ("doors", net("entry", "exit")),
     "pending_refunds": ("money", total("pending_refund")),
     "absent": ("ended", total("absent")),
+    "capacity": ("capacity", limited(total("capacity"))),
+    "tickets_left": ("capacity", limited(total("left"))),
+    "part_sold": ("capacity", limited(share(total("sold"), total("capacity")))),
     "valid_tickets": ("attendance", total("tickets")),
     "arrived": ("attendance", net("tickets", "absent")),
     "arrival_rate": ("attendance", share(net("tickets", "absent"), total("tickets"))),
@@ -84,7 +87,7 @@ METRICS = {
     "against_median": ("benchmark", mean("against_median")),
 }
 # The core does not keep when an order expired; the others are of all time.
-TIMELESS = {"expired", "attendance", "payouts", "buyers", "pace", "usual_pace", "benchmark"}
+TIMELESS = {"capacity", "expired", "attendance", "payouts", "buyers", "pace", "usual_pace", "benchmark"}
 
 
 

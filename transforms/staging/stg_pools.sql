@@ -1,0 +1,7 @@
+select
+    organizer_id,
+    pool_id,
+    event_id,
+    name,
+    capacity
+from {{ source('lake', 'pools') }}
