@@ -58,7 +58,7 @@ impl Template {
         })
     }
 
-    /// A function of [`VOLATILE`] that the SQL calls.
+    /// A function that the SQL calls and that says something else each time.
     pub fn volatile(&self) -> Option<&'static str> {
         self.parts.iter().find_map(|part| match part {
             Part::Sql(sql) => volatile(sql),
