@@ -366,7 +366,7 @@ mod tests {
 
     #[test]
     fn what_is_cut_says_so() {
-        let mut data = PanelData::of(&panel("{ id: a, kind: line, metrics: [net_sales], grain: day }"));
+        let mut data = PanelData::of(&panel("{ id: a, kind: figures, metrics: [net_sales] }"));
         data.rows = vec![Row::new(); 3];
         for whole in [None, Some(3)] {
             cut(&mut data, whole);
