@@ -64,9 +64,11 @@ impl Range {
         }
     }
 
-    /// Fine enough to see something, and no finer than can be seen.
+    /// Fine enough to see something, and no finer than can be seen. What has no end has its data until today.
     pub fn grain(self, today: NaiveDate) -> Grain {
-        match self.days(today) {
+        let (from, to) = self.days(today);
+        let to = to.or(from.map(|from| from.max(today) + Days::new(1)));
+        match (from, to) {
             (Some(from), Some(to)) => match (to - from).num_days() {
                 ..=2 => Grain::Hour,
                 3..=92 => Grain::Day,
@@ -146,7 +148,11 @@ impl FromStr for Range {
 impl Range {
     pub fn between(from: Option<NaiveDate>, to: Option<NaiveDate>) -> Result<Self, String> {
         match (from, to) {
-            (Some(from), Some(to)) if to <= from => Err("a range ends after it begins".to_owned()),
+            // The wrong way round, the days are meant all the same. The last one is not part of it.
+            (Some(from), Some(to)) if to <= from => Ok(Range::Between(
+                Some(to.pred_opt().unwrap_or(to)),
+                Some(from.succ_opt().unwrap_or(from)),
+            )),
             (None, None) => Ok(Range::All),
             (from, to) => Ok(Range::Between(from, to)),
         }
@@ -223,15 +229,7 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Range>().unwrap().to_string(), text);
         }
-        for wrong in [
-            "",
-            "0d",
-            "99999d",
-            "yesterday",
-            "2026-02-01..2026-01-01",
-            "2026-13-01..",
-            "-3d",
-        ] {
+        for wrong in ["", "0d", "99999d", "yesterday", "2026-13-01..", "-3d"] {
             assert!(wrong.parse::<Range>().is_err(), "{wrong}");
         }
     }
@@ -250,5 +248,27 @@ mod tests {
             Grain::Month,
         ];
         assert_eq!(grains, wanted);
+        let open = [
+            "upcoming",
+            "2026-03-20..",
+            "2026-01-01..",
+            "2027-01-01..",
+            "..2026-03-01",
+        ]
+        .map(grain);
+        let wanted = [Grain::Hour, Grain::Day, Grain::Day, Grain::Hour, Grain::Month];
+        assert_eq!(open, wanted);
+    }
+
+    #[test]
+    fn days_that_are_the_wrong_way_round_are_swapped() {
+        let range = "2026-06-01..2026-05-01".parse::<Range>().unwrap();
+        assert_eq!(
+            range.to_string(),
+            "2026-04-30..2026-06-02",
+            "both days that were named are in it"
+        );
+        let empty = Range::between(Some(day("2026-05-01")), Some(day("2026-05-01"))).unwrap();
+        assert_eq!(empty.to_string(), "2026-04-30..2026-05-02");
     }
 }

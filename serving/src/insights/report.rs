@@ -20,7 +20,7 @@ pub async fn figures(app: &App, report: &Stored<Report>, now: Timestamp) -> Resu
     let (page, state) = dashboards::checked(app, &report.page, &stated(report, now)?)?;
     let principal = principal("report", report.report_id, report.organizer_id);
     let home = organizers::get(&mut app.store.read().await?, report.organizer_id).await?;
-    let asking = dashboards::asking(app, principal, page, state).await?;
+    let asking = dashboards::asking(app, principal, page.public(), state).await?;
     let panels = asking.all().await;
     // What comes back by itself is waited for: a report without its headline is none.
     if let Some(why) = panels
