@@ -16,7 +16,7 @@ use crate::{
 use anyhow::{Context, Result};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use clap::Args;
-use domain::Timestamp;
+use domain::{Slug, Timestamp, role::Role};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, OpenOptions},
@@ -28,7 +28,11 @@ use std::{
     time::Duration,
 };
 use tokio_util::sync::CancellationToken;
-use transactional::access::{self, NewUser};
+use transactional::{
+    Kind,
+    access::{self, NewUser},
+    organizers,
+};
 
 const AUDIT_EVERY: Duration = Duration::from_secs(60);
 const EMAIL: &str = "demo@bilten.example";
@@ -87,6 +91,7 @@ pub(crate) async fn run(config: &Config, mut command: DemoCommand) -> Result<()>
         file.filled = true;
         write(&path, &file)?;
     }
+    join_organizers(&app).await?;
     let stop = CancellationToken::new();
     let traffic = (!command.quiet).then(|| {
         tokio::spawn(demo::traffic(
@@ -171,6 +176,28 @@ async fn new_file(app: &App, seed: u64, path: &PathBuf) -> Result<DemoFile> {
     };
     write(path, &file)?;
     Ok(file)
+}
+
+/// Reports and alerts are for members, and whoever looks around may want one.
+async fn join_organizers(app: &App) -> Result<()> {
+    let join = app.store.write("system", |tx| {
+        Box::pin(async move {
+            let Some(user) = access::user_by_email(tx, &EMAIL.parse()?).await? else {
+                return Ok(());
+            };
+            for slug in demo::organizers() {
+                match organizers::by_slug(tx, &slug.parse::<Slug>()?).await {
+                    Ok(organizer) => {
+                        access::grant(tx, organizer.id, user.user_id, Role::Owner).await?;
+                    }
+                    Err(error) if error.kind() == Kind::NotFound => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(())
+        })
+    });
+    Ok(join.await?)
 }
 
 /// The file holds a password, so only its owner may read it.

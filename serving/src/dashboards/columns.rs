@@ -2,11 +2,12 @@
 //! names and types of their columns.
 
 use super::page::{Drill, Kind, Panel};
+use chrono_tz::Tz;
 use lakehouse::{SchemaRef, arrow::datatypes::DataType};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use transforms::metrics::{Format as MetricFormat, Good, Grain, Metric};
+use transforms::metrics::{Format as MetricFormat, Good, Grain, Metric, Time};
 
 /// What a panel shows, for templates, for scripts, for mails.
 #[derive(Clone, Debug, Serialize)]
@@ -19,6 +20,9 @@ pub struct PanelData {
     pub columns: Vec<Column>,
     pub grain: Option<&'static str>,
     pub rows: Vec<Row>,
+    /// On whose clocks moments are read; a page says so once.
+    #[serde(skip)]
+    pub zone: Tz,
     /// How many decimals an amount of each currency has.
     pub decimals: BTreeMap<String, usize>,
     pub drill: Option<Drill>,
@@ -119,6 +123,7 @@ impl PanelData {
             columns: Vec::new(),
             grain: None,
             rows: Vec::new(),
+            zone: Tz::UTC,
             decimals: BTreeMap::new(),
             drill: panel.drill.clone(),
             position: 0,
@@ -180,7 +185,8 @@ pub(super) fn of_metrics(
         role: Role::Metric,
         format: of_metric(metric.about.format),
         good: Some(metric.about.good),
-        before: compared.then(|| format!("{}_before", metric.name)),
+        // What is of all time has no days before.
+        before: (compared && metric.time != Time::Whole).then(|| format!("{}_before", metric.name)),
     }));
     columns
 }
@@ -253,6 +259,14 @@ mod tests {
     use super::*;
     use lakehouse::arrow::datatypes::{Field, Schema, TimeUnit};
     use std::sync::Arc;
+
+    #[test]
+    fn what_is_of_all_time_is_compared_to_nothing() {
+        let metrics = ["net_sales", "owed"].map(|name| transforms::metrics::metric(name).unwrap());
+        let columns = of_metrics(&metrics, &[], None, true);
+        let before: Vec<_> = columns.iter().filter_map(|column| column.before.as_deref()).collect();
+        assert_eq!(before, ["net_sales_before"]);
+    }
 
     #[test]
     fn a_questions_columns_are_known_by_name_and_type() {

@@ -110,12 +110,12 @@ fn figures(data: &PanelData) -> Vec<Figure> {
             let change = before.and_then(|before| change(now, before, column.good));
             Some(FigureValue {
                 currency: currency.map(str::to_owned),
-                text: shown(now, column.format, currency),
+                text: shown(now, column.format, currency, data.zone),
                 mood: change.as_ref().map_or("same", |(_, mood)| *mood),
                 change: change.map(|(text, _)| text),
                 before: before
                     .filter(|value| !value.is_null())
-                    .map(|value| shown(value, column.format, currency)),
+                    .map(|value| shown(value, column.format, currency, data.zone)),
             })
         };
         let mut values: Vec<FigureValue> = data.rows.iter().filter_map(value).collect();
@@ -157,7 +157,7 @@ fn steps(data: &PanelData) -> (Vec<Head>, Vec<Vec<Cell>>) {
         .map(|column| (column, row.get(&column.name).and_then(Value::as_f64).unwrap_or(0.0)))
         .collect();
     let part = |count: f64, of: Option<f64>| match of.filter(|of| *of > 0.0) {
-        Some(of) => shown(&Value::from(count / of), Format::Percent, None),
+        Some(of) => shown(&Value::from(count / of), Format::Percent, None, data.zone),
         None => NOTHING.to_owned(),
     };
     let cell = |text: String, number| Cell {
@@ -169,7 +169,7 @@ fn steps(data: &PanelData) -> (Vec<Head>, Vec<Vec<Cell>>) {
         let before = place.checked_sub(1).map(|before| steps[before].1);
         vec![
             cell(column.label.clone(), false),
-            cell(shown(&Value::from(*count), column.format, None), true),
+            cell(shown(&Value::from(*count), column.format, None, data.zone), true),
             cell(part(*count, before), true),
             cell(part(*count, steps.first().map(|(_, first)| *first)), true),
         ]
@@ -207,7 +207,7 @@ fn table(data: &PanelData, state: &State) -> (Vec<Head>, Vec<Vec<Cell>>) {
                 let value = row.get(name).unwrap_or(&Value::Null);
                 let number = is_number(column);
                 cells.push(Cell {
-                    text: shown(value, column.format, currency_of(row)),
+                    text: shown(value, column.format, currency_of(row), data.zone),
                     href: href.take_if(|_| column.role == Role::Dimension),
                     number,
                 });

@@ -2,7 +2,7 @@
 //! for spreadsheets, in decimal beside them; Arrow, which pivots are fed with, has them in major units alone.
 
 use super::{
-    columns::{CURRENCY, Format},
+    columns::{CURRENCY, Format, Role},
     page::Panel,
     panel::Asking,
 };
@@ -70,6 +70,12 @@ pub async fn file(asking: &Asking, panel: &Panel, format: FileFormat) -> Result<
                 format!("cast(round(\"{name}\") as bigint) as \"{name}_minor\"")
             }
             (Format::Money, FileFormat::Arrow) => format!("major_units(\"{name}\", {CURRENCY}) as \"{name}\""),
+            // A day is no moment: with a time it would be read as one, in UTC.
+            (Format::Day | Format::Week | Format::Month, _)
+                if column.role == Role::Time && format != FileFormat::Arrow =>
+            {
+                format!("cast(\"{name}\" as date) as \"{name}\"")
+            }
             _ => format!("\"{name}\""),
         })
     });

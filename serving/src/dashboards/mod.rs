@@ -11,7 +11,9 @@ mod columns;
 mod drawn;
 mod export;
 mod files;
+mod gaps;
 mod live;
+mod names;
 mod options;
 mod page;
 mod panel;
@@ -42,7 +44,7 @@ use crate::{
     wiring::App,
 };
 use chrono_tz::Tz;
-use domain::{EventId, OrganizerId, role::Permission};
+use domain::{EventId, OrganizerId, Timestamp, role::Permission};
 use lakehouse::Principal;
 use std::{path::PathBuf, sync::Arc};
 use transactional::{
@@ -77,6 +79,7 @@ pub struct Shared {
     pub principal: Principal,
     /// Other sites may put it into a frame.
     pub may_embed: bool,
+    pub until: Timestamp,
     /// Asked now and then while somebody looks.
     pub still_valid: StillValid,
 }
@@ -143,7 +146,7 @@ pub async fn shared(app: &App, shared: &Shared) -> Result<Asking> {
         personal_data: false,
         ..shared.principal.clone()
     };
-    let asking = asking(app, principal, page, state).await?;
+    let asking = asking(app, principal, page.public(), state).await?;
     Ok(Asking {
         drills: false,
         ..asking

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    sync::{Arc, OnceLock},
 };
 use transforms::metrics::{self, Filter, Grain, Metric, MetricQuery, Time};
 
@@ -34,6 +35,8 @@ pub struct Page {
     #[serde(default)]
     pub filters: Vec<String>,
     pub panels: Vec<Panel>,
+    #[serde(skip)]
+    public: OnceLock<Arc<Page>>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -85,6 +88,12 @@ pub struct Panel {
     /// Only rows with these values; null is a row without one.
     #[serde(default)]
     pub only: BTreeMap<String, Vec<Option<String>>>,
+    /// For members on the page alone: neither who has a link nor a mail shows it.
+    #[serde(default)]
+    pub private: bool,
+    /// A sentence that stands above it, for what would be misunderstood without.
+    #[serde(default)]
+    pub note: Option<String>,
     /// Filters of the page that it does not follow.
     #[serde(default)]
     pub without: Vec<String>,
@@ -185,6 +194,19 @@ impl Page {
         page.name = name.to_owned();
         page.check().map_err(wrong)?;
         Ok(page)
+    }
+
+    /// The page as it goes out, without panels for members alone. Always the same one, as feeds know pages by where they are.
+    pub fn public(self: &Arc<Self>) -> Arc<Self> {
+        if self.panels.iter().all(|panel| !panel.private) {
+            return Arc::clone(self);
+        }
+        let without = || {
+            let mut page = Self::clone(self);
+            page.panels.retain(|panel| !panel.private);
+            Arc::new(page)
+        };
+        Arc::clone(self.public.get_or_init(without))
     }
 
     pub fn panel(&self, id: &str) -> Option<&Panel> {
@@ -357,6 +379,17 @@ mod tests {
         assert_eq!((page.range, page.compare), (Range::Days(30), Comparison::None));
         assert!(page.knows("title") && page.knows("channel") && !page.knows("gate"));
         assert_eq!(page.panels[0].width(), Width::Half);
+    }
+
+    #[test]
+    fn a_page_goes_out_without_what_is_for_members_alone() {
+        let panel = |id: &str, more: &str| format!("  - {{ id: {id}, kind: figures, metrics: [net_sales]{more} }}\n");
+        let open = Arc::new(page(&panel("a", "")).unwrap());
+        assert!(Arc::ptr_eq(&open, &open.public()));
+        let both = Arc::new(page(&(panel("a", "") + &panel("b", ", private: true"))).unwrap());
+        let public = both.public();
+        assert!(public.panel("a").is_some() && public.panel("b").is_none());
+        assert!(Arc::ptr_eq(&public, &both.public()));
     }
 
     #[test]

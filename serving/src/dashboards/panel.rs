@@ -3,6 +3,7 @@
 
 use super::{
     columns::{self, CURRENCY, Column, Format, PanelData, Role, Row},
+    gaps,
     page::{Kind, Page, Panel, filter},
     range::Range,
     state::State,
@@ -35,7 +36,7 @@ pub struct Asking {
 }
 
 /// A chart has more points than a table has lines that anybody reads,
-const CHART_ROWS: usize = 5_000;
+pub(super) const CHART_ROWS: usize = 5_000;
 const TABLE_ROWS: usize = 200;
 /// …and a file is not for reading: as many as metrics are asked for.
 const FILE_ROWS: usize = 50_000;
@@ -53,13 +54,19 @@ impl Asking {
     /// What a panel shows. What goes wrong is part of it.
     pub async fn answer(&self, panel: &Panel) -> PanelData {
         let mut data = PanelData::of(panel);
+        data.zone = self.zone;
         data.drill = data.drill.filter(|_| self.drills);
         if let Err(problem) = self.fill(panel, &mut data).await {
             data.rows.clear();
             data.passing = ["busy", "unavailable", "timeout"].contains(&problem.code.as_ref());
             data.error = Some(what_to_do(&problem));
-        } else if !data.says_something() {
+        } else if !data.says_something() || names_nothing(panel, &data.rows) {
+            data.rows.clear();
             data.empty = Some(self.why_empty(panel));
+        } else {
+            gaps::fill(panel, &mut data, self.range(panel).days(self.today()), self.today());
+            self.name_events(&mut data).await;
+            data.notes.extend(panel.note.clone());
         }
         data
     }
@@ -186,14 +193,46 @@ impl Asking {
         if let Some(empty) = &panel.empty {
             return empty.clone();
         }
-        if !self.state.filters.is_empty() {
-            return "Nothing matches these filters. Clear them, or choose a longer range.".to_owned();
+        let days = self.range(panel).days(self.today());
+        let follows_range = panel.range.is_none() && knows_days(panel) && days != (None, None);
+        let mut filters = self.state.filters.keys();
+        if panel.question.is_none() && filters.any(|dimension| !panel.without.contains(dimension)) {
+            let longer = if follows_range {
+                ", or choose a longer range"
+            } else {
+                ""
+            };
+            return format!("Nothing matches these filters. Clear them{longer}.");
         }
-        match self.state.range.days(self.today()) {
-            (None, None) => "Nothing has happened here yet.".to_owned(),
-            _ => "Nothing happened in these days. Choose a longer range.".to_owned(),
+        match panel.range {
+            _ if follows_range => "Nothing happened in these days. Choose a longer range.".to_owned(),
+            Some(range) => format!(
+                "Nothing happened. These days are always shown here: {}.",
+                range.label(self.today())
+            ),
+            None => "Nothing has happened here yet.".to_owned(),
         }
     }
+
+    fn range(&self, panel: &Panel) -> Range {
+        panel.range.unwrap_or(self.state.range)
+    }
+}
+
+/// Whether days can be chosen for it.
+fn knows_days(panel: &Panel) -> bool {
+    let metrics = panel.metrics.iter().filter_map(|name| metrics::metric(name));
+    metrics.into_iter().any(|metric| metric.time != Time::Whole)
+}
+
+/// Rows by what none of them has, of a panel that says what that means.
+fn names_nothing(panel: &Panel, rows: &[Row]) -> bool {
+    let nameless = |row: &Row| {
+        let values = panel.dimensions.iter().map(|name| row.get(name));
+        values.into_iter().all(|value| value.is_none_or(Value::is_null))
+    };
+    let is_list = panel.grain.is_none() && !panel.dimensions.is_empty() && panel.empty.is_some();
+    is_list && rows.iter().all(nameless)
 }
 
 struct Asked {
@@ -379,6 +418,17 @@ mod tests {
             "{:?}",
             data.notes
         );
+    }
+
+    #[test]
+    fn a_list_of_what_has_no_name_is_empty_where_the_page_says_why() {
+        let rows = |value: serde_json::Value| -> Vec<Row> { serde_json::from_value(value).unwrap() };
+        let none = rows(serde_json::json!([{ "source": null, "medium": null, "sessions": 7 }]));
+        let some = rows(serde_json::json!([{ "source": null }, { "source": null, "medium": "mail" }]));
+        let list = "id: a, title: A, kind: table, metrics: [sessions], dimensions: [source, medium]";
+        let told = panel(&format!("{{ {list}, empty: Nobody has a source. }}"));
+        assert!(names_nothing(&told, &none) && !names_nothing(&told, &some));
+        assert!(!names_nothing(&panel(&format!("{{ {list} }}")), &none));
     }
 
     #[test]

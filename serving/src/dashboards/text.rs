@@ -2,6 +2,7 @@
 
 use super::columns::Format;
 use chrono::{DateTime, NaiveDateTime};
+use chrono_tz::Tz;
 use domain::{Currency, Money};
 use serde_json::Value;
 
@@ -9,13 +10,13 @@ pub(super) const NOTHING: &str = "–";
 
 const SYMBOLS: [(&str, &str); 5] = [("EUR", "€"), ("USD", "$"), ("GBP", "£"), ("JPY", "¥"), ("INR", "₹")];
 
-/// A value in full.
-pub fn shown(value: &Value, format: Format, currency: Option<&str>) -> String {
+/// A value in full; a moment as the clocks of the zone show it.
+pub fn shown(value: &Value, format: Format, currency: Option<&str>, zone: Tz) -> String {
     match value {
         Value::Null => NOTHING.to_owned(),
         Value::String(text) => match format {
             Format::Minute | Format::Hour | Format::Day | Format::Week | Format::Month | Format::Moment => {
-                time(text, format)
+                time(text, format, zone)
             }
             _ => text.clone(),
         },
@@ -96,7 +97,7 @@ pub(super) fn change(
     Some((text.replace('-', "−"), mood))
 }
 
-fn time(text: &str, format: Format) -> String {
+fn time(text: &str, format: Format, zone: Tz) -> String {
     let read = NaiveDateTime::parse_from_str(text.get(..19).unwrap_or(text), "%Y-%m-%dT%H:%M:%S").ok();
     let read = read.or_else(|| DateTime::parse_from_rfc3339(text).ok().map(|at| at.naive_utc()));
     let read = read.or_else(|| {
@@ -110,7 +111,10 @@ fn time(text: &str, format: Format) -> String {
     let how = match format {
         Format::Minute | Format::Hour => "%-d %b %H:%M",
         Format::Month => "%b %Y",
-        Format::Moment => "%-d %b %Y %H:%M:%S UTC",
+        Format::Moment => {
+            let at = at.and_utc().with_timezone(&zone);
+            return at.format("%-d %b %Y %H:%M").to_string();
+        }
         _ => "%-d %b %Y",
     };
     at.format(how).to_string()
@@ -165,11 +169,11 @@ mod tests {
                 json!("2026-05-01T18:04:05.000001Z"),
                 Format::Moment,
                 None,
-                "1 May 2026 18:04:05 UTC",
+                "1 May 2026 20:04",
             ),
             (json!("<b>"), Format::Text, None, "<b>"),
         ] {
-            assert_eq!(shown(&value, format, currency), text);
+            assert_eq!(shown(&value, format, currency, Tz::Europe__Berlin), text);
         }
     }
 

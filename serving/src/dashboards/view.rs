@@ -11,6 +11,7 @@ use super::{
 };
 use crate::problem::Result;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// What surrounds a page: where it is, and who looks.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -29,6 +30,9 @@ pub struct Frame {
     pub platform: bool,
     /// For who has a link and no account.
     pub shared: bool,
+    /// Who shares it, and until when.
+    pub shared_by: String,
+    pub shared_until: String,
     /// Without a frame of its own.
     pub embed: bool,
 }
@@ -63,6 +67,8 @@ pub struct PageView {
     pub chips: Vec<Chip>,
     /// Filters that are set and that no field of the bar stands for, so that a form without scripts keeps them.
     pub kept: Vec<Kept>,
+    /// What the event that it is about is called.
+    pub event: Option<String>,
     /// The page is about an event, and none is chosen.
     pub asks_for_event: bool,
     /// Links to the page of each event, of a page that is about one.
@@ -115,7 +121,8 @@ impl PageView {
             to: day(to),
             comparisons: chosen(&COMPARISONS, state.compare.name()),
             filters: choices.filters,
-            chips: chips(state, &choices.titles, frame),
+            chips: chips(state, &choices.names, frame),
+            event: state.event(page).and_then(|id| choices.names.get(id).cloned()),
             kept: kept(state, &page.filters),
             asks_for_event: page.of == Some(Of::Event) && state.event(page).is_none(),
             events: choices.events,
@@ -161,14 +168,11 @@ fn kept(state: &State, offered: &[String]) -> Vec<Kept> {
     fields.collect()
 }
 
-/// The filters that are set; an event is called by its title.
-fn chips(state: &State, titles: &[(String, String)], frame: &Frame) -> Vec<Chip> {
+/// The filters that are set; an event is called by its name.
+fn chips(state: &State, names: &BTreeMap<String, String>, frame: &Frame) -> Vec<Chip> {
     let called = |dimension: &str, value: &Option<String>| match value {
         None => "none".to_owned(),
-        Some(id) if dimension == "event_id" => {
-            let title = titles.iter().find(|(known, _)| known == id);
-            title.map_or(id.clone(), |(_, title)| title.clone())
-        }
+        Some(id) if dimension == "event_id" => names.get(id).unwrap_or(id).clone(),
         Some(value) => value.clone(),
     };
     let chip = |(dimension, values): (&String, &Vec<Option<String>>)| {

@@ -16,6 +16,11 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 pub use world::world;
 
+/// The world's organizers, by their slugs.
+pub fn organizers() -> impl Iterator<Item = &'static str> {
+    houses::HOUSES.iter().map(|house| house.slug)
+}
+
 /// Buys, looks around and comes in at the doors, over the public API and as anyone outside would, until told to stop.
 pub async fn traffic(url: String, token: String, seed: u64, stop: CancellationToken) {
     let client = match Client::new(url, token) {

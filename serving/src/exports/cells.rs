@@ -39,6 +39,8 @@ enum Column {
 }
 
 const TIME: &str = "%Y-%m-%dT%H:%M:%S%.6fZ";
+/// What a clock somewhere shows, which is no moment.
+const LOCAL_TIME: &str = "%Y-%m-%dT%H:%M:%S";
 
 impl Table {
     pub(super) fn new(schema: &SchemaRef) -> Self {
@@ -70,7 +72,7 @@ impl Table {
         let options = FormatOptions::default()
             .with_null("")
             .with_timestamp_tz_format(Some(TIME))
-            .with_timestamp_format(Some(TIME));
+            .with_timestamp_format(Some(LOCAL_TIME));
         let formatters = batch
             .columns()
             .iter()

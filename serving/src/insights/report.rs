@@ -25,7 +25,7 @@ pub async fn figures(app: &App, report: &Stored<Report>, now: Timestamp) -> Resu
     let values = filters.flat_map(|(name, values)| values.iter().map(|value| (name.as_str(), value.as_deref())));
     let only = called(&mut db, report.organizer_id, values.collect()).await?;
     drop(db);
-    let asking = dashboards::asking(app, principal, page, state).await?;
+    let asking = dashboards::asking(app, principal, page.public(), state).await?;
     let panels = asking.all().await;
     // What comes back by itself is waited for: a report without its headline is none.
     if let Some(why) = panels

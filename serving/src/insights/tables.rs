@@ -6,7 +6,7 @@ use crate::dashboards::{Column, Format, Kind, PanelData, Role, shown};
 use domain::{Currency, message::Language};
 use serde_json::{Map, Value};
 use transactional::mail::Table;
-use transforms::metrics::{self, Format as MetricFormat};
+use transforms::metrics::{self, Format as MetricFormat, Time};
 
 type Row = Map<String, Value>;
 
@@ -40,9 +40,23 @@ fn figures(panel: &PanelData, home: Currency, language: Language) -> Table {
         }
     }
     Table {
-        title: panel.title.clone(),
+        title: titled(panel, language),
         head: words::head(language, compared),
         rows,
+    }
+}
+
+/// What is of all time says so, whatever days the report is of.
+fn titled(panel: &PanelData, language: Language) -> String {
+    let metrics = panel.of_role(Role::Metric).map(|column| metrics::metric(&column.name));
+    let is_of_all_time = panel.columns.iter().any(|column| column.role == Role::Metric)
+        && metrics
+            .into_iter()
+            .all(|metric| metric.is_some_and(|metric| metric.time == Time::Whole));
+    match (is_of_all_time, panel.title.as_str()) {
+        (false, title) => title.to_owned(),
+        (true, "") => words::all_time(language).to_owned(),
+        (true, title) => format!("{title} ({})", words::all_time(language)),
     }
 }
 
@@ -75,8 +89,14 @@ fn list(panel: &PanelData, language: Language) -> Table {
         .collect();
     let figures: Vec<&Column> = panel.of_role(Role::Metric).collect();
     let row = |row: &Row| {
-        let name = |column: &&Column| shown(row_value(row, &column.name), column.format, None);
-        let names: Vec<String> = of.iter().map(name).collect();
+        let name = |column: &&Column| match row_value(row, &column.name) {
+            Value::Null => None,
+            value => Some(shown(value, column.format, None, panel.zone)),
+        };
+        let mut names: Vec<String> = of.iter().filter_map(name).collect();
+        if names.is_empty() {
+            names.push(NOTHING.to_owned());
+        }
         let figures = figures
             .iter()
             .map(|column| match row_value(row, &column.name).as_f64() {
@@ -85,10 +105,11 @@ fn list(panel: &PanelData, language: Language) -> Table {
             });
         [names.join(" · ")].into_iter().chain(figures).collect()
     };
-    let mut head = vec![String::new()];
+    let labels: Vec<&str> = of.iter().map(|column| column.label.as_str()).collect();
+    let mut head = vec![labels.join(" · ")];
     head.extend(figures.iter().map(|column| column.label.clone()));
     Table {
-        title: panel.title.clone(),
+        title: titled(panel, language),
         head,
         rows: panel.rows.iter().take(MOST_ROWS).map(row).collect(),
     }
@@ -160,6 +181,27 @@ mod tests {
         assert_eq!(rows[3], ["The average_ticket", "–", "–", ""]);
         let nothing = table(&panel("figures", columns(), json!([]))).unwrap();
         assert_eq!(nothing[0][1], "0,00 EUR");
+    }
+
+    #[test]
+    fn a_list_says_what_its_rows_are_of_and_what_is_of_all_time_says_so() {
+        let columns = vec![
+            column("ticket_type", Role::Dimension, Format::Text, false),
+            column("phase", Role::Dimension, Format::Text, false),
+            column("placed_at", Role::Dimension, Format::Moment, false),
+            column("owed", Role::Metric, Format::Money, false),
+        ];
+        let rows = json!([
+            { "ticket_type": "General", "phase": null, "placed_at": "2026-07-01T20:00:00Z", "currency": "EUR", "owed": 5 },
+            { "ticket_type": null, "currency": "EUR", "owed": 7 },
+        ]);
+        let mut panel = panel("bar", columns, rows);
+        panel.zone = chrono_tz::Tz::Europe__Berlin;
+        let table = of_panel(&panel, "EUR".parse().unwrap(), Language::English).unwrap();
+        assert_eq!(table.title, format!("P ({})", words::all_time(Language::English)));
+        assert_eq!(table.head, ["The ticket_type · The phase · The placed_at", "The owed"]);
+        assert_eq!(table.rows[0], ["General · 1 Jul 2026 22:00", "0.05 EUR"]);
+        assert_eq!(table.rows[1], ["–", "0.07 EUR"]);
     }
 
     #[test]

@@ -123,7 +123,9 @@ fn text(blocks: &[Block]) -> String {
 
 fn html(blocks: &[Block], language: Language) -> String {
     let direction = if language.is_right_to_left() { "rtl" } else { "ltr" };
-    let mut html = format!("<!doctype html>\n<html lang=\"{language}\" dir=\"{direction}\">\n<body>\n");
+    let head = "<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">";
+    let mut html =
+        format!("<!doctype html>\n<html lang=\"{language}\" dir=\"{direction}\">\n<head>\n{head}\n</head>\n<body>\n");
     for block in blocks {
         match block {
             Block::Paragraph(paragraph) => {
@@ -140,9 +142,16 @@ fn line(line: &str) -> String {
     let escaped = escaped(line);
     let is_link = (line.starts_with("https://") || line.starts_with("http://")) && !line.contains(' ');
     match is_link {
-        true => format!("<a href=\"{escaped}\">{escaped}</a>"),
+        true => format!("<a href=\"{escaped}\">{}</a>", self::escaped(where_to(line))),
         false => escaped,
     }
+}
+
+/// The part of a link that tells a reader something: where it leads, without ids and secrets.
+fn where_to(link: &str) -> &str {
+    let place = link.split_once("://").map_or(link, |(_, place)| place);
+    let end = place.find(['?', '#']).unwrap_or(place.len());
+    &place[..end]
 }
 
 pub(super) fn escaped(text: &str) -> String {
@@ -280,9 +289,10 @@ mod tests {
             "{html}"
         );
         assert!(
-            html.contains("&amp;range=30d\">") && !html.contains('\u{202E}'),
+            html.contains("&amp;range=30d\">x.org/dashboards/overview</a>") && !html.contains('\u{202E}'),
             "{html}"
         );
+        assert!(html.contains("<meta name=\"viewport\""), "{html}");
     }
 
     #[test]

@@ -18,6 +18,7 @@ use axum::{
     response::{Html, IntoResponse, Redirect, Response},
     routing::get,
 };
+use chrono::DateTime;
 use lakehouse::Principal;
 use std::sync::Arc;
 use transactional::{PageRequest, access, organizers};
@@ -154,8 +155,18 @@ async fn asset(State(app): State<Arc<App>>, Path(path): Path<String>) -> Respons
 /// The page of a shared dashboard.
 pub async fn shared_page(app: &App, shared: &Shared, embed: bool) -> Result<Response> {
     let asking = dashboards::shared(app, shared).await?;
+    let until = DateTime::from_timestamp_micros(shared.until.as_micros()).unwrap_or_default();
     let frame = Frame {
         title: asking.page.title.clone(),
+        shared_by: match asking.principal.organizer {
+            Some(id) => organizers::get(&mut app.store.read().await?, id)
+                .await?
+                .value
+                .name
+                .to_string(),
+            None => String::new(),
+        },
+        shared_until: until.with_timezone(&asking.zone).format("%-d %b %Y, %H:%M").to_string(),
         base: format!("/shared/{}", shared.token),
         page: asking.page.name.clone(),
         shared: true,
@@ -189,7 +200,7 @@ async fn whole_page(app: &App, asking: &Asking, frame: &Frame) -> Result<String>
     };
     let choices = async {
         match frame.shared {
-            true => dashboards::Choices::default(),
+            true => asking.chosen().await,
             false => asking.choices(&frame.base).await,
         }
     };
@@ -230,6 +241,8 @@ async fn frame(app: &App, identity: &Identity, asking: &Asking) -> Result<Frame>
     frame.base = format!("{HERE}/{}", asking.page.name);
     frame.query = asking.state.query();
     frame.page = asking.page.name.clone();
+    // Whoever goes on to another page goes on with the days and filters that they chose.
+    frame.nav = nav(app, identity, |page| asking.state.carried(&asking.page, page).query());
     frame
         .nav
         .iter_mut()
@@ -239,19 +252,9 @@ async fn frame(app: &App, identity: &Identity, asking: &Asking) -> Result<Frame>
 
 /// Where else who is logged in can go, and whose rows they may look at.
 async fn surroundings(app: &App, identity: &Identity, organizer: Option<domain::OrganizerId>) -> Result<Frame> {
-    let loaded = app.dashboards.files.current();
     let organizer_id = organizer.map_or(String::new(), |id| id.to_string());
-    let seen = loaded
-        .pages
-        .iter()
-        .filter(|page| page.audience == Audience::Organizer || identity.is_platform());
-    let nav = seen.map(|page| Link {
-        title: page.title.clone(),
-        href: format!("{HERE}/{}?organizer_id={organizer_id}", page.name),
-        current: false,
-    });
     Ok(Frame {
-        nav: nav.collect(),
+        nav: nav(app, identity, |_| format!("organizer_id={organizer_id}")),
         organizers: choices(app, identity, &organizer_id).await?,
         viewer: match identity {
             Identity::User(holder) => holder
@@ -265,6 +268,21 @@ async fn surroundings(app: &App, identity: &Identity, organizer: Option<domain::
         organizer_id,
         ..Frame::default()
     })
+}
+
+/// The pages that there are for them, each with what its address says.
+fn nav(app: &App, identity: &Identity, query: impl Fn(&dashboards::Page) -> String) -> Vec<Link> {
+    let loaded = app.dashboards.files.current();
+    let seen = loaded
+        .pages
+        .iter()
+        .filter(|page| page.audience == Audience::Organizer || identity.is_platform());
+    let link = |page: &Arc<dashboards::Page>| Link {
+        title: page.title.clone(),
+        href: format!("{HERE}/{}?{}", page.name, query(page)),
+        current: false,
+    };
+    seen.map(link).collect()
 }
 
 async fn choices(app: &App, identity: &Identity, current: &str) -> Result<Vec<Choice>> {

@@ -54,6 +54,7 @@ async fn of_link(app: &Arc<App>, token: String) -> Result<Shared> {
         state: share.state.clone(),
         principal: share_principal(&share),
         may_embed: share.may_embed,
+        until: share.expires_at,
         still_valid: Arc::new(move || {
             let (app, token) = (asking.clone(), known.clone());
             Box::pin(async move {

@@ -6,10 +6,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::{net::TcpStream, process::Command, time::Duration};
 use tests::{Buyer, Client, Home, Server, Show, event, organizer, python::python, scan, token};
 
-const PAGES: [&str; 7] = ["overview", "event", "money", "funnel", "audience", "doors", "compare"];
+pub(crate) const PAGES: [&str; 7] = ["overview", "event", "money", "funnel", "audience", "doors", "compare"];
 
 /// What a page holds for scripts: the data of each panel.
-fn panels(html: &str) -> Vec<Value> {
+pub(crate) fn panels(html: &str) -> Vec<Value> {
     let blocks = html.split("class=\"panel-data\">").skip(1);
     let text = blocks.map(|block| block.split("</script>").next().unwrap());
     text.map(|text| serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}")))
@@ -17,7 +17,7 @@ fn panels(html: &str) -> Vec<Value> {
 }
 
 #[track_caller]
-fn page(client: &Client, path: &str) -> (String, Vec<Value>) {
+pub(crate) fn page(client: &Client, path: &str) -> (String, Vec<Value>) {
     let answer = client.get(&format!("/dashboards/{path}"));
     assert_eq!(answer.status, 200, "{path}: {}", answer.text());
     let html = answer.text();
@@ -26,7 +26,7 @@ fn page(client: &Client, path: &str) -> (String, Vec<Value>) {
 
 /// A page whose panels could all be computed.
 #[track_caller]
-fn whole(client: &Client, path: &str) -> Vec<Value> {
+pub(crate) fn whole(client: &Client, path: &str) -> Vec<Value> {
     let (_, panels) = page(client, path);
     assert!(!panels.is_empty(), "{path} has no panels");
     for panel in &panels {
@@ -36,7 +36,7 @@ fn whole(client: &Client, path: &str) -> Vec<Value> {
     panels
 }
 
-fn panel(panels: &[Value], id: &str) -> Value {
+pub(crate) fn panel(panels: &[Value], id: &str) -> Value {
     panels
         .iter()
         .find(|panel| panel["id"] == id)
@@ -45,7 +45,7 @@ fn panel(panels: &[Value], id: &str) -> Value {
 }
 
 /// The value of a figure.
-fn figure(panel: &Value, metric: &str) -> Value {
+pub(crate) fn figure(panel: &Value, metric: &str) -> Value {
     let rows = panel["rows"].as_array().unwrap();
     rows.iter()
         .map(|row| row[metric].clone())
@@ -53,7 +53,7 @@ fn figure(panel: &Value, metric: &str) -> Value {
         .unwrap_or(Value::Null)
 }
 
-fn analyst(server: &Server, show: &Show) -> Client {
+pub(crate) fn analyst(server: &Server, show: &Show) -> Client {
     server.bearer(&token(&server.admin(), &show.organizer_id, "analyst"))
 }
 
@@ -251,7 +251,6 @@ fn what_is_wrong_in_an_address_is_said() {
             .to_owned()
     };
     assert_eq!(refused("range=soon"), "/range");
-    assert_eq!(refused("from=2026-06-01&to=2026-05-01"), "/range");
     assert_eq!(refused("filter.gate=North"), "/filter.gate");
     assert_eq!(refused("colour=red"), "/colour");
     assert_eq!(refused("format=pdf"), "/format");

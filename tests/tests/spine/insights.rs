@@ -124,6 +124,10 @@ fn a_report_has_the_right_figures_and_comes_when_it_is_asked_for() {
     let link =
         format!("https://tickets.example.org/dashboards/overview?organizer_id={organizer}&range=7d&compare=previous");
     assert!(mail.text.lines().any(|line| line == link), "{}", mail.text);
+    assert!(
+        !mail.text.contains("Latest orders"),
+        "they are for members on the page alone"
+    );
     let stop = format!("https://tickets.example.org/dashboards/manage?organizer_id={organizer}#reports");
     assert!(mail.text.contains(&stop) && mail.html.contains(&stop), "{mail:?}");
     let sent = admin.get(&own).expect(200);

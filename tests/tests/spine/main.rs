@@ -17,6 +17,7 @@ mod commands;
 mod consistency;
 mod crash;
 mod dashboards;
+mod dashboards_read;
 mod demo;
 mod doors;
 mod erasure;

@@ -72,7 +72,7 @@ async fn listed(tx: &mut Tx, organizer_id: OrganizerId, named: &[String]) -> Res
         };
         // Whoever was named is not named in return: the answer may end in a log.
         let user_id = member.ok_or_else(|| {
-            let message = "this is no member who may see figures: name a member by address or user_id";
+            let message = "choose a member of this organizer who may see figures, by e-mail address or user_id";
             Error::refused("unknown_recipient", message).at(format!("recipients/{place}"))
         })?;
         if !listed.iter().any(|known| known.user_id == user_id) {
