@@ -6,6 +6,7 @@ mod spans;
 pub use spans::Span;
 
 use super::{Metric, Time, metric};
+use crate::answer::quoted;
 use chrono::{Datelike, Days, NaiveDate, NaiveTime, TimeDelta};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -470,9 +471,4 @@ fn expression(dimension: &str) -> String {
 
 fn quoted_name(name: &str) -> String {
     format!("\"{name}\"")
-}
-
-/// A text as SQL writes it.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }
