@@ -63,6 +63,11 @@ impl Session {
         Self { lake, principal }
     }
 
+    /// Whose rows it sees; None: everybody's.
+    pub fn organizer(&self) -> Option<OrganizerId> {
+        self.principal.organizer
+    }
+
     /// Plans and starts a query. Rows come from the stream; dropping it cancels the query.
     pub async fn sql(&self, sql: &str) -> Result<QueryStream> {
         self.sql_with(sql, Vec::new()).await

@@ -15,6 +15,7 @@ pub mod import;
 pub mod insights;
 pub mod jobs;
 pub mod limits;
+mod listen;
 pub mod mail;
 pub mod observe;
 pub mod outgoing;

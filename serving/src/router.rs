@@ -124,13 +124,14 @@ pub fn build(app: &Arc<App>) -> Router {
         )
         .split_for_parts();
     tell_of_problems(&mut document);
+    let docs: Router<Arc<App>> = SwaggerUi::new("/docs").url("/openapi.json", document).into();
     let role: Arc<str> = app.roles.to_string().into();
     let compress = SizeAbove::new(1024)
         .and(NotForContentType::new("application/vnd.apache.parquet"))
         .and(NotForContentType::const_new(crate::exports::XLSX))
         .and(NotForContentType::SSE);
     routes
-        .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
+        .merge(docs.layer(middleware::map_response(pages::guard_docs)))
         .route("/", get(pages::start_page))
         .route("/account", get(pages::account_page))
         .route("/order", get(pages::order_page))

@@ -3,14 +3,13 @@
 use crate::{
     config::{Config, ServeOptions},
     home::{HeldHome, OwnProcess, RunningServer},
-    router,
+    listen, router,
     tools::Listeners,
     wiring::{App, Wiring},
 };
 use anyhow::{Context, Result};
-use axum::serve::ListenerExt;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use std::{future::IntoFuture, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     task::{JoinHandle, JoinSet},
@@ -23,7 +22,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 pub struct Server {
     running: RunningServer,
     wiring: Wiring,
-    listener: JoinHandle<std::io::Result<()>>,
+    listener: JoinHandle<()>,
     tools: JoinSet<()>,
     stop: CancellationToken,
     // Last: the folder is let go of when everything in it is closed.
@@ -49,13 +48,8 @@ impl Server {
         };
         let wiring = Wiring::open(config, options, &own).await?;
         let stop = wiring.app().stopping.clone();
-        let service = router::build(wiring.app()).into_make_service_with_connect_info::<std::net::SocketAddr>();
-        // Answers are small and complete: waiting to join them into larger packets would only delay them.
-        let listener = listener.tap_io(|connection| {
-            let _ = connection.set_nodelay(true);
-        });
-        let serve = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
-        let listener = tokio::spawn(serve.into_future());
+        let router = router::build(wiring.app());
+        let listener = tokio::spawn(listen::serve(listener, router, listen::PATIENCE, stop.clone()));
         let running = RunningServer {
             url,
             admin_token,
@@ -98,7 +92,7 @@ impl Server {
         self.stop.cancel();
         let abort = self.listener.abort_handle();
         match tokio::time::timeout(DRAIN, self.listener).await {
-            Ok(joined) => joined.context("the listener failed")??,
+            Ok(joined) => joined.context("the listener failed")?,
             Err(_) => {
                 abort.abort();
                 tracing::warn!("some requests did not end in {DRAIN:?} and were cut off");

@@ -118,6 +118,11 @@ impl Asker {
 
     /// A connection that has logged in, without a client's manners.
     pub fn bare(&self) -> TcpStream {
+        self.try_bare().unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    /// The same, or why the server doesn't log it in.
+    pub fn try_bare(&self) -> Result<TcpStream, String> {
         let mut stream = TcpStream::connect(self.postgres).expect("the server listens");
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         let mut startup = 196_608_i32.to_be_bytes().to_vec();
@@ -128,8 +133,20 @@ impl Asker {
         stream.write_all(&startup).unwrap();
         assert_eq!(message(&mut stream).0, b'R');
         send(&mut stream, b'p', &[self.token.as_bytes(), &[0]].concat());
-        while message(&mut stream).0 != b'Z' {}
-        stream
+        let (mut kind, mut said) = message(&mut stream);
+        if kind == b'E' {
+            return Err(String::from_utf8_lossy(&said).into_owned());
+        }
+        while kind != b'Z' {
+            (kind, said) = message(&mut stream);
+            assert_ne!(
+                kind,
+                b'E',
+                "it was logged in already: {}",
+                String::from_utf8_lossy(&said)
+            );
+        }
+        Ok(stream)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
     dialect::Row,
     insights::questions,
     mail, people,
-    sql::{self, Columns, Value, binds},
+    sql::{self, Columns, binds},
     tickets, waiting_list,
 };
 use domain::{
@@ -35,6 +35,10 @@ pub struct Erasure {
     /// Places and counts, none of what stood there.
     pub report: Json,
 }
+
+/// The key stays: what was asked for with it must not be done a second time. The hash is of what was sent, which named
+/// the person.
+const EMPTY_ANSWERS: &str = "update idempotency_keys set request_hash = '', response = ''";
 
 /// What of it was still there is searched again if an attempt is longer than this before the one that erases.
 const OVERLAP: Duration = Duration::from_secs(60);
@@ -152,15 +156,11 @@ async fn erase_rows(
     let mut person = people::get(tx, person_id).await?;
     let mut kept_answers = 0;
     for (scope, key) in answers {
-        let sql = "delete from idempotency_keys where scope = $1 and key = $2";
+        let sql = format!("{EMPTY_ANSWERS} where scope = $1 and key = $2");
         kept_answers += sql::execute(tx, sql, binds![scope, key]).await?;
     }
-    let (condition, mut values) = mentions(&person.value, person_id)?;
-    values.push(Value::Int((since - OVERLAP).as_micros()));
-    let sql = format!(
-        "delete from idempotency_keys where created_at >= ${} and ({condition})",
-        values.len()
-    );
+    let sql = format!("{EMPTY_ANSWERS} where created_at >= $1 and response like $2");
+    let values = binds![since - OVERLAP, format!("%{person_id}%")];
     kept_answers += sql::execute(tx, sql, values).await?;
     let outbox_rows = empty_outbox(tx, person_id).await?;
     let known = person.value.clone();
@@ -185,29 +185,14 @@ async fn erase_rows(
     sql::execute(tx, sql, binds![id, report.to_string()]).await.map(drop)
 }
 
-/// Kept answers that name the person, found without holding up any command.
+/// Kept answers that name the person, found without holding up any command. They name people by id alone; a name or a
+/// number, which is whatever somebody has typed, stands in answers to others.
 async fn answers_about(store: &Store, person_id: PersonId) -> Result<Vec<(String, String)>> {
     let mut db = store.read().await?;
-    let person = people::get(&mut db, person_id).await?;
-    let (condition, values) = mentions(&person.value, person_id)?;
-    let sql = format!("select scope, key from idempotency_keys where {condition}");
-    let rows = sql::all(&mut db, sql, values).await?;
+    let sql = "select scope, key from idempotency_keys where response like $1";
+    let rows = sql::all(&mut db, sql, binds![format!("%{person_id}%")]).await?;
     let read = |row: &Row| Ok((row.text("scope")?, row.text("key")?));
     rows.iter().map(read).collect()
-}
-
-/// A condition on a kept answer: it holds the person's id, or what is known of the person, as JSON writes it.
-fn mentions(person: &Person, person_id: PersonId) -> Result<(String, Vec<Value>)> {
-    let email = person.email.as_ref().map(|email| email.as_str().to_owned());
-    let known = [email, person.name.clone(), person.phone.clone()].into_iter().flatten();
-    let mut values = binds![format!("%{person_id}%")];
-    for text in known {
-        let quoted = serde_json::to_string(&text)?;
-        let escaped = quoted.replace('!', "!!").replace('%', "!%").replace('_', "!_");
-        values.push(Value::Text(format!("%{escaped}%")));
-    }
-    let places = (1..=values.len()).map(|place| format!("response like ${place} escape '!'"));
-    Ok((places.collect::<Vec<_>>().join(" or "), values))
 }
 
 /// Changes that were told before personal data was encrypted, or by an older version of this program.

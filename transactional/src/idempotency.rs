@@ -32,13 +32,20 @@ pub(crate) async fn find(tx: &mut Tx, key: &IdempotencyKey) -> Result<Option<Res
     let Some(row) = sql::optional(tx, sql, binds![key.scope, key.key]).await? else {
         return Ok(None);
     };
+    let response = row.text("response")?;
+    // An erasure has emptied it.
+    if response.is_empty() {
+        return Err(Error::conflict(
+            "answer_erased",
+            "this was done, and its answer told of a person who has been erased",
+        ));
+    }
     if row.text("request_hash")? != key.request_hash {
         return Err(Error::conflict(
             "idempotency_key_reused",
             "this idempotency key was used for another request; choose a new one",
         ));
     }
-    let response = row.text("response")?;
     Ok(Some(match row.int("refused")? {
         0 => Ok(response),
         _ => Err(Error::from_json(&response)?),

@@ -6,7 +6,7 @@ mod tables;
 mod watch;
 mod words;
 
-pub use report::{check_page, figures};
+pub use report::{check_events, check_page, figures};
 pub use watch::{check, look};
 
 use crate::problem::{Problem, Result};

@@ -80,15 +80,26 @@ pub async fn check_page(app: &App, organizer_id: OrganizerId, page: &str, state:
             "this dashboard is of one event: say which by filter.event_id",
         ));
     }
+    let named = state.filters.get("event_id").into_iter().flatten().flatten();
+    check_events(app, organizer_id, named.map(String::as_str), "/state").await
+}
+
+/// Whether these are ids of the organizer's own events.
+pub async fn check_events<'a>(
+    app: &App,
+    organizer_id: OrganizerId,
+    named: impl Iterator<Item = &'a str> + Send,
+    pointer: &str,
+) -> Result<()> {
     let mut db = app.store.read().await?;
-    for named in state.filters.get("event_id").into_iter().flatten().flatten() {
+    for named in named {
         let known = match named.parse() {
             Ok(id) => title(&mut db, organizer_id, id).await?,
             Err(_) => None,
         };
         if known.is_none() {
-            let message = format!("filter.event_id names no event of this organizer: {named:?}");
-            return Err(Problem::invalid("/state", message));
+            let message = format!("event_id names no event of this organizer: {named:?}");
+            return Err(Problem::invalid(pointer, message));
         }
     }
     Ok(())

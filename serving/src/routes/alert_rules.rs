@@ -161,6 +161,7 @@ pub async fn create_alert_rule(
     identity.require(organizer_id, Permission::ReadLake)?;
     let home = organizers::get(&mut app.store.read().await?, organizer_id).await?;
     let details = input.details(home.currency, spoken)?;
+    check_events(&app, organizer_id, &details).await?;
     let created = app.store.write(identity.actor(), move |tx| {
         Box::pin(async move { alerts::create(tx, organizer_id, details).await })
     });
@@ -222,6 +223,7 @@ pub async fn update_alert_rule(
     let rule = readable(&app, &identity, id).await?;
     let home = organizers::get(&mut app.store.read().await?, rule.organizer_id).await?;
     let details = input.details(home.currency, rule.language)?;
+    check_events(&app, rule.organizer_id, &details).await?;
     let updated = app.store.write(identity.actor(), move |tx| {
         Box::pin(async move { alerts::update(tx, id, details).await })
     });
@@ -243,6 +245,13 @@ pub async fn delete_alert_rule(
     });
     deleted.await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// A rule watches the organizer's own events.
+async fn check_events(app: &App, organizer_id: OrganizerId, details: &RuleDetails) -> Result<()> {
+    let filters = details.filters.iter().filter(|filter| filter.dimension == "event_id");
+    let named = filters.filter_map(|filter| filter.value.as_deref());
+    insights::check_events(app, organizer_id, named, "/filters").await
 }
 
 async fn readable(app: &App, identity: &Identity, id: AlertRuleId) -> Result<Stored<AlertRule>> {

@@ -133,6 +133,7 @@ async fn manage(State(app): State<Arc<App>>, caller: Caller, RawQuery(query): Ra
     };
     let made = async {
         let organizer = dashboards::organizer(&identity, organizer_of(&query)?);
+        identity.principal(organizer)?;
         let mut frame = surroundings(&app, &identity, organizer).await?;
         frame.title = "Links, reports and alerts".to_owned();
         "manage".clone_into(&mut frame.page);

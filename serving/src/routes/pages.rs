@@ -1,6 +1,6 @@
 use axum::{
     extract::Path,
-    http::{HeaderName, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use rust_embed::Embed;
@@ -23,6 +23,11 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 const SCANNER_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
                               img-src 'self' data:; connect-src 'self'; worker-src 'self'; manifest-src 'self'; \
                               base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// Of the page that shows the API's description. It is not ours, and sets styles by itself.
+const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+                           img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; \
+                           frame-ancestors 'none'";
 
 /// What stands in place of a page that this program was built without.
 const NOT_BUILT: &str = "This program was built without its scanner page. The page needs Node.js and npm; \
@@ -53,6 +58,14 @@ pub async fn devices_page() -> Response {
     asset(Path("devices.html".to_owned())).await
 }
 
+/// The rules of our own pages for a page of others.
+pub async fn guard_docs(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(DOCS_POLICY));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
 pub async fn asset(Path(path): Path<String>) -> Response {
     match Start::get(&path) {
         Some(found) => file(&path, found.data.into_owned(), POLICY, ASK_AGAIN),
@@ -79,7 +92,7 @@ pub async fn scanner_asset(Path(path): Path<String>) -> Response {
     let mut response = file(&path, found.data.into_owned(), SCANNER_POLICY, keep);
     if path == "sw.js" {
         // The worker serves the page itself as well, whose address is above the worker's own folder.
-        let scope = header::HeaderValue::from_static("/scanner");
+        let scope = HeaderValue::from_static("/scanner");
         response
             .headers_mut()
             .insert(HeaderName::from_static("service-worker-allowed"), scope);

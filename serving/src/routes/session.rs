@@ -90,11 +90,15 @@ pub async fn log_in(
     let session = access::log_in(&app.store, proof, device).await?;
     let holder = access::session(&app.store, &session.token).await?.ok_or_else(wrong)?;
     let seconds = session.expires_at.since(Timestamp::now()).as_secs();
-    let cookie = format!(
-        "{SESSION_COOKIE}={}; HttpOnly; SameSite=Lax; Path=/; Max-Age={seconds}",
-        session.token
-    );
+    let cookie = set_cookie(&app.public_url, &session.token, seconds);
     Ok(([(header::SET_COOKIE, cookie)], Json(holder.into())))
+}
+
+/// Where people come over HTTPS, a browser never sends the cookie in the clear. Without, it would not send it at all.
+fn set_cookie(public_url: &str, token: &str, seconds: u64) -> String {
+    let https = public_url.to_ascii_lowercase().starts_with("https://");
+    let secure = if https { "; Secure" } else { "" };
+    format!("{SESSION_COOKIE}={token}; HttpOnly; SameSite=Lax; Path=/; Max-Age={seconds}{secure}")
 }
 
 /// Show who is logged in
@@ -118,7 +122,7 @@ pub async fn log_out(
             })
             .await?;
     }
-    let gone = format!("{SESSION_COOKIE}=; HttpOnly; SameSite=Lax; Path=/; Max-Age=0");
+    let gone = set_cookie(&app.public_url, "", 0);
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, gone)]))
 }
 
@@ -202,5 +206,23 @@ pub fn own_session(identity: Identity) -> Result<SessionHolder> {
     match identity {
         Identity::User(holder) => Ok(*holder),
         _ => Err(Problem::new("unauthenticated", "an API token has no session")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_of_an_https_address_is_never_sent_in_the_clear() {
+        for (url, secure) in [
+            ("https://tickets.example.org", true),
+            ("HTTPS://tickets.example.org", true),
+            ("http://127.0.0.1:8484", false),
+        ] {
+            for cookie in [set_cookie(url, "token", 60), set_cookie(url, "", 0)] {
+                assert_eq!(cookie.ends_with("; Secure"), secure, "{url}: {cookie}");
+            }
+        }
     }
 }

@@ -45,6 +45,8 @@ fn a_forgotten_password_is_replaced_by_mail() {
     let public = server.public();
     let credentials = user(&server);
     let (browser, _) = log_in(&server, &credentials);
+    let cookie = public.post("/v1/session", &credentials);
+    assert!(cookie.header("set-cookie").unwrap().ends_with("; Secure"), "{cookie:?}");
     let ask = |email: &str| {
         let request = public
             .request("POST", "/v1/password-resets")

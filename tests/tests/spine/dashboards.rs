@@ -211,10 +211,10 @@ fn another_organizers_rows_and_the_platforms_page_are_not_there() {
     assert_eq!(figure(&panel(&whole(&mine, "overview"), "headline"), "tickets_sold"), 0);
     let asked = |client: &Client, path: &str| client.get(&format!("/dashboards/{path}")).status;
     assert_eq!(asked(&mine, &format!("event?filter.event_id={}", other.event_id)), 404);
-    assert_eq!(
-        asked(&mine, &format!("overview?organizer_id={}", other.organizer_id)),
-        404
-    );
+    for page in ["overview", "manage", "sql"] {
+        let theirs = format!("{page}?organizer_id={}", other.organizer_id);
+        assert_eq!((asked(&mine, page), asked(&mine, &theirs)), (200, 404), "{page}");
+    }
     assert_eq!(
         asked(&mine, "health"),
         404,

@@ -241,6 +241,25 @@ fn a_rule_fires_after_purchases_and_tells_once() {
 }
 
 #[test]
+fn a_rule_watches_events_of_its_own_organizer() {
+    let world = World::new();
+    let (admin, rules) = (world.server.admin(), world.show.path("alert-rules"));
+    let rule = |event: &str| {
+        json!({
+            "name": "R", "metric": "net_sales", "time_window": "last_hour", "condition": "above", "threshold": 1,
+            "recipients": [ADA], "filters": [{ "dimension": "event_id", "in": [null, event] }],
+        })
+    };
+    let made = admin.post(&rules, &rule(&world.show.event_id)).expect(201);
+    let own = format!("/v1/alert-rules/{}", made["alert_rule_id"].as_str().unwrap());
+    for event in [Show::open(&admin, None, 700).event_id.as_str(), &tests::uuid7(), "x"] {
+        for answer in [admin.post(&rules, &rule(event)), admin.put(&own, &rule(event))] {
+            assert_eq!(answer.problem(422, "invalid_field")["pointer"], "/filters", "{event}");
+        }
+    }
+}
+
+#[test]
 fn what_is_no_report_and_no_rule_names_the_field() {
     let world = World::new();
     let admin = world.server.admin();

@@ -185,7 +185,7 @@ fn a_member_logs_in_with_a_password_and_out_again() {
     assert_eq!(session["memberships"][0]["role"], "manager");
     let cookie = answer.header("set-cookie").unwrap();
     assert!(
-        cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"),
+        cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax") && !cookie.contains("Secure"),
         "{cookie}"
     );
     let browser = public.with("cookie", cookie.split(';').next().unwrap());

@@ -205,6 +205,10 @@ fn what_is_wrong_in_a_body_is_pointed_at() {
         .post("/v1/orders", &order_body(&hold, "cash"))
         .problem(422, "invalid_field");
     assert_eq!(unknown["pointer"], "/payment_method");
+    let mut order = order_body(&hold, "test_ok");
+    order["buyer"]["phone"] = json!("e");
+    let word = public.post("/v1/orders", &order).problem(422, "invalid");
+    assert_eq!(word["pointer"], "/buyer/phone");
     let mut odd = event("x");
     odd["currency"] = json!("euro");
     let problem = admin.post(&show.path("events"), &odd).problem(422, "invalid_field");

@@ -7,7 +7,7 @@ use crate::{
     dialect::Row,
     organizers,
     page::MOST_ITEMS,
-    sql::{self, Columns, Value, binds},
+    sql::{self, Columns, binds},
 };
 use domain::{Label, OrganizerId, PersonId, SavedQuestionId, Timestamp, changes::Person};
 
@@ -37,6 +37,16 @@ const MOST: i64 = 500;
 const LONGEST_SQL: usize = 16 << 10;
 const LONGEST_CHART: usize = 16 << 10;
 const LONGEST_DESCRIPTION: usize = 2_000;
+/// Of a telephone number.
+const FEWEST_DIGITS: usize = 5;
+
+impl QuestionDetails {
+    /// All that was written.
+    fn text(&self) -> String {
+        let chart = self.chart.as_deref().unwrap_or_default();
+        [self.name.as_str(), &self.description, &self.sql, chart].join("\n")
+    }
+}
 
 pub async fn create(tx: &mut Tx, organizer_id: OrganizerId, details: QuestionDetails) -> Result<SavedQuestion> {
     organizers::get(tx, organizer_id).await?;
@@ -138,28 +148,34 @@ pub async fn list(
 
 /// Deletes the questions that name a person by address, number or id: once the person is erased they find nobody.
 pub(crate) async fn forget(tx: &mut Tx, organizer_id: OrganizerId, person: &Person, id: PersonId) -> Result<u64> {
+    // Anybody may have typed anything there, and what has fewer digits stands in questions that are about nobody.
+    let is_number = |phone: &String| phone.chars().filter(|sign| sign.is_numeric()).count() >= FEWEST_DIGITS;
     let known = [
         Some(id.to_string()),
         person.email.as_ref().map(ToString::to_string),
-        person.phone.clone(),
+        person.phone.clone().filter(is_number),
     ];
+    let known: Vec<String> = known.into_iter().flatten().map(|text| text.to_lowercase()).collect();
+    let sql = "select * from saved_questions where organizer_id = $1";
     let mut forgotten = 0;
-    for text in known.into_iter().flatten().filter(|text| !text.trim().is_empty()) {
-        let escaped = text
-            .to_lowercase()
-            .replace('!', "!!")
-            .replace('%', "!%")
-            .replace('_', "!_");
-        let sql = "delete from saved_questions
-                   where organizer_id = $1
-                       and lower(name || ' ' || description || ' ' || query || ' ' || coalesce(chart, '')) like $2 escape '!'";
-        let values = vec![
-            Value::Text(organizer_id.to_string()),
-            Value::Text(format!("%{escaped}%")),
-        ];
-        forgotten += sql::execute(tx, sql, values).await?;
+    for row in sql::all(tx, sql, binds![organizer_id]).await? {
+        let question = read(&row)?;
+        let text = question.details.text().to_lowercase();
+        if known.iter().any(|word| stands_in(&text, word)) {
+            delete(tx, question.saved_question_id).await?;
+            forgotten += 1;
+        }
     }
     Ok(forgotten)
+}
+
+/// Whether a text has this as a word: a part of another number or address is not meant.
+fn stands_in(text: &str, word: &str) -> bool {
+    text.match_indices(word).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let after = text[at + word.len()..].chars().next();
+        !before.into_iter().chain(after).any(char::is_alphanumeric)
+    })
 }
 
 fn check(details: &QuestionDetails) -> Result<()> {

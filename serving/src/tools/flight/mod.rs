@@ -89,7 +89,7 @@ impl Flight {
         let token = token(request.metadata()).map_err(refuse)?;
         let session = self.entrance.session(address, &token, organizer).await;
         let session = session.map_err(refuse)?;
-        match guest.sit() {
+        match guest.sit(session.organizer()) {
             true => Ok(session),
             false => Err(refuse(full())),
         }

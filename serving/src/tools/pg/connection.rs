@@ -4,10 +4,7 @@ use super::{
     Postgres,
     error::{fatal, stopping},
 };
-use crate::{
-    problem::Problem,
-    tools::{Connection, full},
-};
+use crate::{problem::Problem, tools::Connection};
 use futures::{SinkExt, StreamExt};
 use pgwire::{
     api::{ClientInfo, DefaultClient, PgWireConnectionState},
@@ -51,15 +48,12 @@ pub(super) async fn run(connection: Connection, postgres: Arc<Postgres>, stop: C
     let mut socket = Framed::new(bounded, codec);
     let logged_in = tokio::select! {
         logged_in = log_in(&mut socket, &postgres) => logged_in?,
-        () = guest.clone().shown_out() => false,
+        () = guest.shown_out() => false,
     };
     if !logged_in {
         return Ok(());
     }
-    match guest.sit() {
-        true => serve(&mut socket, &stream, &postgres, &stop).await,
-        false => process_error(&mut socket, fatal(full()), false).await,
-    }
+    serve(&mut socket, &stream, &postgres, &stop).await
 }
 
 /// Up to the first statement; whether there will be one.

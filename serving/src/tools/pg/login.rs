@@ -5,7 +5,7 @@ use super::{
     error::{ended, error, fatal, said},
     settings::Settings,
 };
-use crate::problem::Problem;
+use crate::{problem::Problem, tools::full};
 use async_trait::async_trait;
 use domain::OrganizerId;
 use futures::{Sink, SinkExt};
@@ -198,7 +198,10 @@ impl StartupHandler for Postgres {
                 let settings = Settings::new(client.metadata()).map_err(ended)?;
                 let address = client.socket_addr().ip();
                 let session = self.entrance.session(address, &token, organizer).await;
-                session.map_err(fatal)?;
+                // Before the client is told that it is logged in.
+                if !self.guest.sit(session.map_err(fatal)?.organizer()) {
+                    return Err(fatal(full()));
+                }
                 let (_, key) = RandomPidSecretKeyGenerator::default().generate(client);
                 let pid = rand::random_range(1..i32::MAX);
                 client.set_pid_and_secret_key(pid, key.clone());

@@ -12,26 +12,24 @@ mod rows;
 mod settings;
 mod values;
 
-use super::{DRAIN, Entrance, connections};
+use super::{DRAIN, Entrance, connections, lobby::Guest};
 use futures::StreamExt;
 use login::Cancels;
 use std::{pin::pin, sync::Arc};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-/// What all connections share.
+/// What answers over one connection. All but the guest is shared by all of them.
 #[derive(Clone)]
 struct Postgres {
     entrance: Entrance,
     cancels: Cancels,
+    guest: Arc<Guest>,
 }
 
 /// Takes connections until it is told to stop.
 pub(super) async fn serve(entrance: Entrance, listener: TcpListener, stop: CancellationToken) {
-    let postgres = Arc::new(Postgres {
-        entrance,
-        cancels: Cancels::default(),
-    });
+    let cancels = Cancels::default();
     let mut incoming = pin!(connections(listener));
     let mut open = JoinSet::new();
     loop {
@@ -40,7 +38,12 @@ pub(super) async fn serve(entrance: Entrance, listener: TcpListener, stop: Cance
             Some(connection) = incoming.next() => connection,
             Some(_) = open.join_next() => continue,
         };
-        let (postgres, stop) = (Arc::clone(&postgres), stop.clone());
+        let postgres = Arc::new(Postgres {
+            entrance: entrance.clone(),
+            cancels: cancels.clone(),
+            guest: Arc::clone(&connection.guest),
+        });
+        let stop = stop.clone();
         open.spawn(async move {
             if let Err(error) = connection::run(connection, postgres, stop).await {
                 tracing::debug!(%error, "a connection broke");

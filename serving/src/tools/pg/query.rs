@@ -315,6 +315,9 @@ impl ExtendedQueryHandler for Postgres {
                 Response::Query(rows) => *state = PortalExecutionState::Suspended(rows),
                 other => return done(client, other).await,
             }
+        } else {
+            // The rest of the rows too is for whoever still may ask.
+            self.session(client).await?;
         }
         let most = usize::try_from(message.max_rows).ok().filter(|most| *most > 0);
         let mut sent = 0;

@@ -3,7 +3,7 @@
 use super::world;
 use crate::shared::until;
 use serde_json::{Value, json};
-use std::{fs, process::Command, thread, time::Duration};
+use std::{fs, net::TcpStream, process::Command, thread, time::Duration};
 use tests::{
     Client, Home, Server,
     sql::{Asker, DOORS, Door, message, send},
@@ -167,13 +167,31 @@ fn who_has_no_good_token_is_not_let_in_and_who_loses_it_is_out() {
     let mut open = asker.bare();
     send(&mut open, b'Q', b"select 1\0");
     while message(&mut open).0 != b'Z' {}
+    let mut suspended = asker.bare();
+    send(
+        &mut suspended,
+        b'P',
+        b"\0select * from (values (1), (2), (3)) as t(i)\0\0\0",
+    );
+    send(&mut suspended, b'B', &[0; 8]);
+    let one_row = |stream: &mut TcpStream| {
+        send(stream, b'E', &[0, 0, 0, 0, 1]);
+        send(stream, b'H', &[]);
+    };
+    one_row(&mut suspended);
+    assert_eq!([(); 4].map(|()| message(&mut suspended).0), *b"12Ds");
+    one_row(&mut suspended);
+    assert_eq!([(); 2].map(|()| message(&mut suspended).0), *b"Ds");
     let id = created["api_token_id"].as_str().unwrap();
     admin.delete(&mine.path(&format!("api-tokens/{id}"))).expect(204);
     thread::sleep(Duration::from_secs(3));
     send(&mut open, b'Q', b"select 1\0");
-    let (kind, said) = message(&mut open);
-    assert_eq!(kind, b'E', "{}", String::from_utf8_lossy(&said));
-    assert!(String::from_utf8_lossy(&said).contains("28P01"));
+    one_row(&mut suspended);
+    for stream in [&mut open, &mut suspended] {
+        let (kind, said) = message(stream);
+        assert_eq!(kind, b'E', "{}", String::from_utf8_lossy(&said));
+        assert!(String::from_utf8_lossy(&said).contains("28P01"));
+    }
     refused(&asker, "unauthenticated");
 }
 

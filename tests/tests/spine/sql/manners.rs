@@ -2,11 +2,13 @@
 //! own, and words for what is not done here.
 
 use super::world;
+use crate::shared::until;
 use serde_json::{Value, json};
 use std::net::TcpStream;
 use tests::{
-    Home,
+    Home, Show,
     sql::{Asker, DOORS, Door, message, send},
+    token,
 };
 
 #[test]
@@ -204,6 +206,28 @@ fn those_who_say_nothing_keep_nobody_out() {
         assert_eq!(answer["rows"], json!([{ "one": 1 }]));
         drop(silent);
     }
+    server.stop();
+}
+
+#[test]
+fn one_organizers_connections_leave_room_for_others() {
+    let home = Home::new();
+    let server = home.serve_tools();
+    let admin = server.admin();
+    let asker = |show: Show| server.asker(&token(&admin, &show.organizer_id, "analyst"));
+    let [greedy, other] = [
+        asker(Show::open(&admin, None, 700)),
+        asker(Show::open(&admin, None, 700)),
+    ];
+    let open: Vec<_> = (0..200).map_while(|_| greedy.try_bare().ok()).collect();
+    assert!((100..150).contains(&open.len()), "{}", open.len());
+    let refused = greedy.try_bare().unwrap_err();
+    assert!(refused.contains("too many connections"), "{refused}");
+    for asker in [&other, &server.asker(server.admin_token())] {
+        assert!(asker.ask_psql("select 1").status.success());
+    }
+    drop(open);
+    until("there is room again", || greedy.try_bare().is_ok());
     server.stop();
 }
 

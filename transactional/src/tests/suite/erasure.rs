@@ -1,7 +1,7 @@
 use super::*;
 use crate::{IdempotencyKey, PersonKeys, erasure, people};
 use domain::{PersonId, attendee, changes::entity_named};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const EMAIL: &str = "zdzislawa.qx71@forget.example.org";
 const NAME: &str = "Zdzisława \"Qx_\" 100%";
@@ -181,5 +181,35 @@ async fn an_erased_buyer_is_not_mailed_and_who_asks_for_it_is_told() {
     let asked = world.ask_for_erasure(she).await.unwrap();
     erasure::erase(&world.store, &asked).await.unwrap();
     assert_eq!(code(again().await), "no_address");
+    world.assert_sound().await;
+}
+
+#[tokio::test]
+async fn what_was_asked_for_is_not_done_again_after_an_erasure() {
+    let world = World::with_capacity(10).await;
+    let key = |key: &str| IdempotencyKey {
+        scope: "refunds".to_owned(),
+        key: key.to_owned(),
+        request_hash: "hash".to_owned(),
+    };
+    let once = async |name: &str, answer: String| {
+        let command = world
+            .store
+            .write_once(key(name), "test", move |_| Box::pin(async move { Ok(answer) }));
+        command.await.map(|once| once.replayed)
+    };
+    let she = world.buy_as_her("1", Some("+48-601")).await;
+    let about_her = json!({ "person_id": she }).to_string();
+    let about_others = json!({ "seen": NAME, "email": EMAIL, "phone": "+48-601" }).to_string();
+    assert_eq!(once("hers", about_her.clone()).await, Ok(false));
+    assert_eq!(once("others", about_others.clone()).await, Ok(false));
+    let asked = world.ask_for_erasure(she).await.unwrap();
+    erasure::erase(&world.store, &asked).await.unwrap();
+    assert_eq!(
+        once("others", about_others).await,
+        Ok(true),
+        "it says what she has typed, and is not of her"
+    );
+    assert_eq!(code(once("hers", about_her).await), "answer_erased");
     world.assert_sound().await;
 }

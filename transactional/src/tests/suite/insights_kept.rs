@@ -297,3 +297,36 @@ async fn a_question_that_names_who_is_erased_goes_with_the_person() {
     assert_eq!(report["core"]["saved_questions"]["rows"], 2);
     world.assert_sound().await;
 }
+
+#[tokio::test]
+async fn what_a_buyer_types_as_a_number_deletes_no_question_about_others() {
+    let world = World::with_capacity(5).await;
+    let buy = async |email: &str, phone: &str| {
+        let hold = world.hold(1).await.unwrap();
+        let checkout = orders::Checkout {
+            phone: Some(phone.to_owned()),
+            ..checkout(&hold, email)
+        };
+        world.write(move |tx| Box::pin(orders::checkout(tx, checkout))).await
+    };
+    for (name, sql) in [
+        ("All", "select * from orders where total_minor > 1"),
+        ("Hers", "select * from people where phone = '+48 601 234'"),
+        ("Another's", "select * from people where phone = '+48 601 2345'"),
+    ] {
+        world.keep("user:a", question(name, sql, true)).await.unwrap();
+    }
+    for (email, phone, left) in [
+        ("one@example.org", "1", &["All", "Another's", "Hers"][..]),
+        ("her@example.org", "48 601 234", &["All", "Another's"]),
+    ] {
+        let person = buy(email, phone).await.unwrap().order.person_id;
+        let asked = world.write(move |tx| Box::pin(erasure::request(tx, person, Duration::ZERO)));
+        erasure::erase(&world.store, &asked.await.unwrap()).await.unwrap();
+        let mut seen = world.seen_by("user:a").await;
+        seen.sort();
+        assert_eq!(seen, left, "{phone}");
+    }
+    assert_eq!(code(buy("e@example.org", "e").await), "invalid");
+    world.assert_sound().await;
+}
