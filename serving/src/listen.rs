@@ -26,8 +26,8 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// How long the next request's head may take. Proxies keep a connection that they don't use for a minute; where we close
-/// it first, a request that is on its way is lost.
+/// How long the next request's head may take. Proxies keep a connection that they don't use for a minute; where we
+/// close it first, a request that is on its way is lost.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(75);
 
 /// Answers until it is told to stop, and lets requests that run end.
