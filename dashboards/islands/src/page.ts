@@ -110,6 +110,9 @@ export class Page {
     this.panels?.gone();
     this.live = null;
     main.replaceChildren(...document.adoptNode(other).childNodes);
+    // Other pages are entered with what is chosen here.
+    const [nav, links] = [one("header nav"), one("header nav", next)];
+    if (nav && links) nav.replaceChildren(...document.adoptNode(links).childNodes);
     document.title = next.title;
     if (next.body.dataset.live) document.body.dataset.live = next.body.dataset.live;
     else delete document.body.dataset.live;

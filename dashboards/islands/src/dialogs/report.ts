@@ -73,7 +73,7 @@ export async function report(organizer: string, page: string, title: string, kno
     about: "Each mail has the figures of the last whole day, week or month beside those of the one before.",
     fields: [
       field("Name", name),
-      el("div", { class: "pair" }, field("How often", every), onDay, onMonthDay, field("At", at)),
+      el("div", { class: "pair" }, field("How often", every), onDay, onMonthDay, field(`At, on the clocks of ${known?.timezone ?? "the organizer"}`, at)),
       to,
     ],
     submit: known ? "Save" : "Schedule it",
@@ -86,8 +86,8 @@ export async function report(organizer: string, page: string, title: string, kno
         at: at.value,
         recipients: recipients(form),
         paused: known?.paused ?? false,
-        timezone: known?.timezone ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
-        ...(known && { language: known.language }),
+        // Without one it is the organizer's own.
+        ...(known && { language: known.language, timezone: known.timezone }),
         ...(every.value === "week" && { weekday: weekday.value }),
         ...(every.value === "month" && { month_day: Number(monthDay.value) }),
       };
