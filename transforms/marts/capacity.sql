@@ -49,7 +49,7 @@ parts as (
     where
         other.types > own.types
         or coalesce(other.capacity, 9223372036854775807) < coalesce(own.capacity, 9223372036854775807)
-        or (other.capacity is not distinct from own.capacity and other.pool_id < own.pool_id)
+        or ((other.capacity is not distinct from own.capacity) and other.pool_id < own.pool_id)
 )
 
 select
