@@ -46,6 +46,8 @@ const LONELY = 50;
 /** How wide a letter of a heatmap's values is, with its share of the gap. */
 const LETTER = 6.8;
 const MOST_LETTERS = 34;
+/** A letter of a name beside a bar, in pixels. */
+const WIDE = 7.4;
 const MOST_WRITTEN = 160;
 
 export function shapeOf(kind: Kind, facet: Facet, small: boolean): Shape {
@@ -231,13 +233,15 @@ function bars(shape: Shape, theme: Theme): Part {
   const { series, negative, names, kind } = shape;
   const grouped = series.length > 1;
   const step = grouped ? Math.max(16, 34 / series.length) : 30;
+  const room = `min(${names * WIDE + 12}, ${ROOM} * 0.44)`;
   const y = {
     field: "x",
     type: "nominal",
     sort: null,
     scale: { paddingInner: grouped ? 0.2 : 0.28, paddingOuter: 0.08 },
     axis: {
-      labelLimit: { signal: `min(${names * 7.4 + 12}, ${ROOM} * 0.44)` },
+      labelExpr: `shortened(datum.label, ${room} / ${WIDE})`,
+      labelLimit: { signal: room },
       labelColor: theme.ink,
       labelFontSize: 12.5,
       grid: false,

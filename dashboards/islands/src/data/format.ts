@@ -157,6 +157,13 @@ export function brief(value: number, format: Format, context: Context): string {
   return quantity(value, format, context);
 }
 
+/** A name in so many letters. What stands behind its last comma stays: the day tells events of one title apart. */
+export function shortened(name: string, letters: number): string {
+  if (name.length <= letters) return name;
+  const tail = /, [^,]{1,14}$/.exec(name)?.[0] ?? "";
+  return `${name.slice(0, Math.max(1, Math.floor(letters) - tail.length - 1)).trimEnd()}…${tail}`;
+}
+
 /** A tick of a time axis tells what is new at it: a day or a time of day; on an axis of months, a year or a month. */
 export function tick(at: number, inMonths: boolean, locale?: string): string {
   const date = new Date(at);

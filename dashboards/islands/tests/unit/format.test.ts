@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Column } from "../../src/data/panel";
-import { brief, change, instant, shown, span, tick } from "../../src/data/format";
+import { brief, change, instant, shortened, shown, span, tick } from "../../src/data/format";
 
 const en = { currency: "EUR", decimals: { EUR: 2, JPY: 0, KWD: 3 }, locale: "en-GB" };
 const plain = (text: string) => text.replace(/[\u00a0\u202f]/g, " ");
@@ -90,4 +90,10 @@ describe("a change", () => {
 
   it("from below nothing goes up when it rises", () =>
     expect(change(-5, -10, tickets("up"), "en-GB")).toEqual({ text: "+50%", mood: "good" }));
+});
+
+it("a name that is cut keeps the day behind it", () => {
+  expect(shortened("Chor der Werkstätten, 19 Nov", 20)).toBe("Chor der We…, 19 Nov");
+  expect(shortened("Chor der Werkstätten, 19 Nov", 28)).toBe("Chor der Werkstätten, 19 Nov");
+  expect(shortened("Die lange Nacht der Synthesizer", 12)).toBe("Die lange N…");
 });
