@@ -1,3 +1,4 @@
+-- By the event everywhere: what touches some events then reads no other's money.
 with payments as (
     select * from {{ ref('stg_payments') }} where status = 'succeeded' and amount_minor > 0
 ),
@@ -9,10 +10,10 @@ refunds as (
         payments.amount_minor as paid_minor,
         payments.platform_fee_minor as fee_minor,
         sum(refunds.amount_minor) over (
-            partition by refunds.payment_id order by refunds.requested_at, refunds.refund_id
+            partition by refunds.event_id, refunds.payment_id order by refunds.requested_at, refunds.refund_id
         ) as so_far_minor
     from {{ ref('stg_refunds') }} as refunds
-    join payments on refunds.payment_id = payments.payment_id
+    inner join payments on refunds.event_id = payments.event_id and refunds.payment_id = payments.payment_id
     where refunds.status in ('pending', 'succeeded')
 ),
 
@@ -28,7 +29,7 @@ refunds_and_fees as (
 disputes as (
     select disputes.*
     from {{ ref('stg_disputes') }} as disputes
-    join payments on disputes.payment_id = payments.payment_id
+    inner join payments on disputes.event_id = payments.event_id and disputes.payment_id = payments.payment_id
     where disputes.status in ('open', 'lost')
 ),
 

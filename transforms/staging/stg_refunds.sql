@@ -1,7 +1,8 @@
+-- By the event too: a part of all events then reads no other's refunds.
 with requests as (
-    select refund_id, min(occurred_at) as requested_at
+    select event_id, refund_id, min(occurred_at) as requested_at
     from {{ source('lake', 'refund_changes') }}
-    group by refund_id
+    group by event_id, refund_id
 )
 
 select
@@ -17,4 +18,4 @@ select
     requests.requested_at,
     refunds.occurred_at as changed_at
 from {{ source('lake', 'refunds') }} as refunds
-join requests on refunds.refund_id = requests.refund_id
+inner join requests on refunds.event_id = requests.event_id and refunds.refund_id = requests.refund_id
