@@ -202,7 +202,7 @@ it("a pivot shows its rows", async () => {
   await page.goto("/dashboards/audience");
   await page.locator("[data-pivot]").scrollIntoViewIfNeeded();
   await page.locator("perspective-viewer-datagrid td").first().waitFor();
-  expect(await page.locator("perspective-viewer-datagrid td").count()).toBeGreaterThan(2);
+  expect(await page.locator("perspective-viewer-datagrid td").count()).toBeGreaterThanOrEqual(2);
   await page.context().close();
 });
 
