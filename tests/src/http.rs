@@ -7,11 +7,14 @@ use std::{
     io::{self, BufRead, BufReader, Write},
     net::{SocketAddr, TcpStream},
     process::Command,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Longer than anything that a test waits for; a server that hangs fails the test and not the whole run.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A server may close a connection that nobody has used for longer.
+const IDLE: Duration = Duration::from_secs(60);
 
 /// A larger body is sent only when the server agreed to its head, as curl does it: a server that refuses need not read
 /// it, and its refusal is not lost.
@@ -22,7 +25,8 @@ const ASK_FIRST: usize = 1 << 20;
 pub struct Client {
     address: SocketAddr,
     headers: String,
-    connection: RefCell<Option<BufReader<TcpStream>>>,
+    /// With when it was used last.
+    connection: RefCell<Option<(Instant, BufReader<TcpStream>)>>,
 }
 
 /// A request under construction.
@@ -114,8 +118,8 @@ impl Client {
     fn exchange(&self, head: &str, body: &[u8]) -> io::Result<Response> {
         let mut slot = self.connection.borrow_mut();
         let mut connection = match slot.take() {
-            Some(connection) => connection,
-            None => connect(self.address)?,
+            Some((used, connection)) if used.elapsed() < IDLE => connection,
+            _ => connect(self.address)?,
         };
         let mut message = Vec::with_capacity(head.len() + body.len() + 64);
         write!(message, "{head}content-length: {}\r\n", body.len())?;
@@ -138,7 +142,7 @@ impl Client {
             Err(error) => return Err(written.err().unwrap_or(error)),
         };
         if written.is_ok() && response.header("connection") != Some("close") {
-            *slot = Some(connection);
+            *slot = Some((Instant::now(), connection));
         }
         Ok(response)
     }
