@@ -92,7 +92,7 @@ fn every_page_answers_for_a_world_with_something_of_everything() {
     for (page, id) in [
         ("audience", "cohorts"),
         ("compare", "pace"),
-        ("funnel", "first-touch"),
+        ("funnel", "steps"),
         ("money", "payouts"),
         ("overview", "latest"),
     ] {

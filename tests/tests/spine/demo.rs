@@ -42,7 +42,7 @@ fn the_demo_shows_promo_codes_phases_refunds_a_dispute_and_a_waiting_list() {
     for metric in [
         "net_sales",
         "refunded",
-        "disputed",
+        "open_disputes",
         "entries",
         "event_visits",
         "sessions",
