@@ -59,7 +59,9 @@ select
     pools.pool,
     pools.capacity,
     coalesce(sold.tickets, 0) as tickets,
-    case when pools.capacity is not null then greatest(pools.capacity - coalesce(sold.tickets, 0), 0) end as tickets_left
+    case
+        when pools.capacity is not null then greatest(pools.capacity - coalesce(sold.tickets, 0), 0)
+    end as tickets_left
 from pools
 left join sold on pools.event_id = sold.event_id and pools.pool_id = sold.pool_id
 left anti join parts on pools.event_id = parts.event_id and pools.pool_id = parts.pool_id
