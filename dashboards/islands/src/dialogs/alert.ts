@@ -69,6 +69,10 @@ export const metrics = (): Promise<Metric[]> =>
     Array.isArray(found) ? found : (found.items ?? found.metrics ?? []),
   ));
 
+/** Whether a metric can be looked at so: what is counted a day has no hours, and a day that has begun is no match for whole ones. */
+export const canBeMeasured = (window: string, condition: string, { minutes = true }: Pick<Metric, "minutes">): boolean =>
+  minutes || window === "last_7_days" || (window === "today" && !condition.startsWith("unusual"));
+
 /** A threshold as it is kept, and as people write it: minor units and ratios are not for people. */
 export function scaleOf(condition: string, format: string, currency: string): number {
   if (condition.startsWith("unusual")) return 1;
@@ -105,20 +109,23 @@ export async function alertRule(
   const name = el("input", { name: "name", required: true, maxlength: 120, value: rule?.name ?? "" });
   const quiet = el("input", { name: "quiet_minutes", type: "number", min: 1, max: 1440, value: rule?.quiet_minutes ?? 30 });
   const to = await people(organizer, rule ? rule.recipients.map(({ user_id }) => user_id) : null);
-  const format = () => found.find((each) => each.name === select.value)?.format ?? "integer";
+  const chosen = () => found.find((each) => each.name === select.value);
+  const format = () => chosen()?.format ?? "integer";
   const scale = () => scaleOf(condition.value, format(), currency.value);
   if (rule) threshold.value = String(rule.threshold / scale());
   const inCurrency = field("Currency", currency);
   const limit = field("Limit", threshold);
   const fit = () => {
     inCurrency.hidden = format() !== "money";
+    for (const each of span.options) each.disabled = !canBeMeasured(each.value, condition.value, chosen() ?? {});
+    if (span.selectedOptions[0]?.disabled) span.value = "last_7_days";
     const unit = unitOf(condition.value, format(), currency.value);
     const label = limit.querySelector("label");
     if (label)
       label.textContent = condition.value.startsWith("unusual") ? "Difference, in %" : unit ? `Limit, in ${unit}` : "Limit";
     if (!rule && !name.dataset.own)
       name.value =
-        `${found.find((each) => each.name === select.value)?.label ?? ""} ${CONDITIONS[condition.value]?.split(",")[0] ?? ""}`.replace(
+        `${chosen()?.label ?? ""} ${CONDITIONS[condition.value]?.split(",")[0] ?? ""}`.replace(
           / by more than$/,
           "",
         );
