@@ -3,6 +3,7 @@
 import { change, contextOf, shown } from "../data/format";
 import { type Column, type PanelData, type Row, currencyOf, numberIn } from "../data/panel";
 import { el, say } from "../dom";
+import { orderOf, sorted, sorter } from "./sort";
 
 const NUMBERS = new Set(["integer", "decimal", "money", "percent", "duration"]);
 
@@ -58,11 +59,18 @@ function steps(panel: PanelData): PanelData {
   return { ...panel, columns, rows };
 }
 
+/** What a table shows now, to be shown in another order. */
+const shownAgain = new WeakMap<HTMLTableElement, () => void>();
+
 export function showTable(table: HTMLTableElement, shownPanel: PanelData, hrefOf: (row: Row) => string | null): void {
   const panel = steps(shownPanel);
   const columns = readable(panel);
+  const order = orderOf(table);
+  const rows = sorted(panel.rows, order, columns.find(({ name }) => name === order?.column));
   const head = columns.flatMap((column) => {
-    const own = el("th", { scope: "col", class: isNumber(column) && "number" }, column.label);
+    const number = isNumber(column);
+    const label = panel === shownPanel ? sorter(table, column, number, () => shownAgain.get(table)?.()) : column.label;
+    const own = el("th", { scope: "col", class: number && "number" }, label);
     if (!column.before) return [own];
     const [before, moved] = ["Before", "Change"].map((label) => el("th", { scope: "col", class: "number" }, label));
     return panel.kind === "table" ? [own, moved as HTMLElement] : [own, before as HTMLElement, moved as HTMLElement];
@@ -77,8 +85,9 @@ export function showTable(table: HTMLTableElement, shownPanel: PanelData, hrefOf
   }
   renew(
     body,
-    panel.rows.slice(0, MOST_ROWS).map((row) => line(panel, columns, row, hrefOf(row))),
+    rows.slice(0, MOST_ROWS).map((row) => line(panel, columns, row, hrefOf(row))),
   );
+  shownAgain.set(table, () => showTable(table, shownPanel, hrefOf));
   count(table);
 }
 

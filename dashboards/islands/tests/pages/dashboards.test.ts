@@ -144,6 +144,26 @@ it("a page that the server says nothing to has no connection", async () => {
   await page.context().close();
 });
 
+it("a table is sorted by its heads, and stays so when its figures move", async () => {
+  const page = await staff(browser);
+  await page.goto("/dashboards/overview?range=all");
+  const table = page.locator("#panel-by-event table");
+  const tickets = async () => (await table.locator("tbody td:nth-child(2)").allInnerTexts()).map(Number);
+  const head = table.getByRole("button", { name: "Tickets" });
+  await head.click();
+  const [most = 0, least = 0] = await tickets();
+  expect(most).toBeGreaterThan(least);
+  expect(await table.locator("th[aria-sort]").getAttribute("aria-sort")).toBe("descending");
+  await head.click();
+  expect(await tickets()).toEqual([least, most]);
+  await buy(2);
+  await expect.poll(tickets, { timeout: 20_000 }).toEqual([least, most + 2]);
+  await head.click();
+  expect(await tickets()).toEqual([most + 2, least]);
+  expect(await table.locator("th[aria-sort]").count()).toBe(0);
+  await page.context().close();
+});
+
 it("a filter is a new address, can be gone back from, and is cleared by its chip", async () => {
   const page = await staff(browser);
   await page.goto("/dashboards/overview");
