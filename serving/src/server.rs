@@ -31,6 +31,10 @@ pub struct Server {
 
 impl Server {
     pub async fn start(held: HeldHome, config: &Config, options: &ServeOptions) -> Result<Self> {
+        // A shell allows a thousand at first, which connections and the lake's files soon take.
+        if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+            tracing::warn!(%error, "the limit of open files stays as it is");
+        }
         let admin_token = format!("bilten_admin_{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()));
         let listener = TcpListener::bind(options.listen).await.with_context(|| {
             format!(

@@ -1,6 +1,9 @@
 //! The program as a process: one folder, one holder; a stop that loses nothing; what watches it.
 
-use std::time::Duration;
+use std::{
+    process::{Command, Stdio},
+    time::Duration,
+};
 use tests::{Buyer, Home, Show, iso, now_micros};
 
 #[test]
@@ -29,6 +32,34 @@ fn a_port_that_is_taken_is_named() {
         !second.status.success() && told.contains(&address) && told.contains("--listen"),
         "{told}"
     );
+}
+
+#[test]
+fn it_may_open_as_many_files_as_the_machine_lets_it_and_not_as_few_as_a_shell_does() {
+    let home = Home::new();
+    let server = home.serve_with(|command| {
+        let program = std::mem::replace(command, Command::new("sh"));
+        command.args(["-c", "ulimit -S -n 256 && exec \"$@\"", "sh"]);
+        command.arg(program.get_program()).args(program.get_args());
+        for (name, value) in program.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.stdin(Stdio::null())
+    });
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.pid())).unwrap();
+    let of_files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let [soft, hard]: [&str; 2] = of_files
+        .split_whitespace()
+        .skip(3)
+        .take(2)
+        .collect::<Vec<_>>()
+        .try_into()
+        .unwrap();
+    assert_eq!(soft, hard, "{of_files}");
+    assert_ne!(hard, "256");
 }
 
 #[test]
