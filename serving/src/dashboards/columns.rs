@@ -49,6 +49,8 @@ pub struct Column {
     pub format: Format,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub good: Option<Good>,
+    /// It is 0 where there is nothing; what is not counted or added up is not known there.
+    pub counted: bool,
     /// The column with the value of what it is compared to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
@@ -150,6 +152,21 @@ impl PanelData {
     }
 }
 
+impl Column {
+    /// What is not compared, and of which more is neither good nor bad news.
+    pub(crate) fn plain(name: &str, role: Role, format: Format) -> Self {
+        Self {
+            name: name.to_owned(),
+            label: label(name),
+            role,
+            format,
+            good: None,
+            counted: false,
+            before: None,
+        }
+    }
+}
+
 /// The columns of a metric query.
 pub(super) fn of_metrics(
     metrics: &[&Metric],
@@ -157,36 +174,29 @@ pub(super) fn of_metrics(
     grain: Option<Grain>,
     compared: bool,
 ) -> Vec<Column> {
-    let plain = |name: &str, role, format| Column {
-        name: name.to_owned(),
-        label: label(name),
-        role,
-        format,
-        good: None,
-        before: None,
-    };
     let mut columns = Vec::new();
     if let Some(grain) = grain {
-        let mut at = plain("at", Role::Time, of_grain(grain));
-        at.label = label(grain.name());
-        columns.push(at);
+        let label = label(grain.name());
+        columns.push(Column {
+            label,
+            ..Column::plain("at", Role::Time, of_grain(grain))
+        });
     }
     columns.extend(
         dimensions
             .iter()
-            .map(|name| plain(name, Role::Dimension, of_dimension(name))),
+            .map(|name| Column::plain(name, Role::Dimension, of_dimension(name))),
     );
     if metrics.iter().any(|metric| metric.by_currency) && !dimensions.iter().any(|name| name == CURRENCY) {
-        columns.push(plain(CURRENCY, Role::Dimension, Format::Text));
+        columns.push(Column::plain(CURRENCY, Role::Dimension, Format::Text));
     }
     columns.extend(metrics.iter().map(|metric| Column {
-        name: metric.name.clone(),
         label: metric.about.label.clone(),
-        role: Role::Metric,
-        format: of_metric(metric.about.format),
         good: Some(metric.about.good),
+        counted: metric.is_counted(),
         // What is of all time has no days before.
         before: (compared && metric.time != Time::Whole).then(|| format!("{}_before", metric.name)),
+        ..Column::plain(&metric.name, Role::Metric, of_metric(metric.about.format))
     }));
     columns
 }
@@ -203,14 +213,7 @@ pub(super) fn of_schema(schema: &SchemaRef) -> Vec<Column> {
             kind if kind.is_integer() => (Role::Metric, Format::Integer),
             _ => (Role::Dimension, Format::Text),
         };
-        Column {
-            name: name.clone(),
-            label: label(name),
-            role,
-            format,
-            good: None,
-            before: None,
-        }
+        Column::plain(name, role, format)
     };
     shown.map(|field| column(field.name(), field.data_type())).collect()
 }

@@ -107,7 +107,7 @@ fn figures(data: &PanelData) -> Vec<Figure> {
                 return None;
             }
             let before = column.before.as_ref().and_then(|name| row.get(name));
-            let change = before.and_then(|before| change(now, before, column.good));
+            let change = before.and_then(|before| change(now, before, column));
             Some(FigureValue {
                 currency: currency.map(str::to_owned),
                 text: shown(now, column.format, currency, data.zone),

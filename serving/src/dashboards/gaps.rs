@@ -9,7 +9,6 @@ use super::{
 use chrono::{Datelike, Days, Months, NaiveDate};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
-use transforms::metrics;
 
 /// The first day of the range and the one after its last; what is still to come is left open.
 type Range = (Option<NaiveDate>, Option<NaiveDate>);
@@ -63,12 +62,11 @@ pub(super) fn fill(panel: &Panel, data: &mut PanelData, (from, to): Range, today
 
 /// The columns in which nothing is 0. What was before counts if anything was.
 fn counted(data: &PanelData) -> Vec<String> {
-    let is_counted = |name: &str| metrics::metric(name).is_some_and(|metric| metric.is_counted());
     let told = |name: &String| {
         let value = |row: &Row| row.get(name).is_some_and(|value| !value.is_null());
         data.rows.iter().any(value)
     };
-    let columns = data.of_role(Role::Metric).filter(|column| is_counted(&column.name));
+    let columns = data.of_role(Role::Metric).filter(|column| column.counted);
     let names = columns.flat_map(|column| [Some(column.name.clone()), column.before.clone().filter(told)]);
     names.flatten().collect()
 }

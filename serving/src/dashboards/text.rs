@@ -1,10 +1,11 @@
 //! Values as people read them, in English. Scripts write them anew in the reader's own language.
 
-use super::columns::Format;
+use super::columns::{Column, Format};
 use chrono::{DateTime, NaiveDateTime};
 use chrono_tz::Tz;
 use domain::{Currency, Money};
 use serde_json::Value;
+use transforms::metrics::Good;
 
 pub(super) const NOTHING: &str = "–";
 
@@ -72,26 +73,22 @@ pub(super) fn duration(seconds: f64) -> String {
     parts.join(" ")
 }
 
-/// How far a value is from what it was, and whether that is good news.
-pub(super) fn change(
-    now: &Value,
-    before: &Value,
-    good: Option<transforms::metrics::Good>,
-) -> Option<(String, &'static str)> {
-    use transforms::metrics::Good;
+/// How far a value is from what it was, as a part of that; of percentages, in points. And whether that is good news.
+pub(super) fn change(now: &Value, before: &Value, column: &Column) -> Option<(String, &'static str)> {
     let (now, before) = (now.as_f64()?, before.as_f64()?);
-    if before == 0.0 {
-        return None;
-    }
-    let part = (now - before) / before.abs() * 100.0;
-    let text = match part.abs() {
-        size if size < 0.05 => "±0 %".to_owned(),
-        size if size < 1_000.0 => format!("{part:+.1} %"),
-        _ => format!("{} %", grouped(&format!("{part:+.0}"))),
+    let (moved, unit) = match column.format {
+        Format::Percent => ((now - before) * 100.0, "pp"),
+        _ if before == 0.0 => return None,
+        _ => ((now - before) / before.abs() * 100.0, "%"),
     };
-    let mood = match good {
-        Some(Good::Up) if part.abs() >= 0.05 => ["bad", "good"][usize::from(part > 0.0)],
-        Some(Good::Down) if part.abs() >= 0.05 => ["bad", "good"][usize::from(part < 0.0)],
+    let text = match moved.abs() {
+        size if size < 0.05 => format!("±0 {unit}"),
+        size if size < 1_000.0 => format!("{moved:+.1} {unit}"),
+        _ => format!("{} {unit}", grouped(&format!("{moved:+.0}"))),
+    };
+    let mood = match column.good {
+        Some(Good::Up) if moved.abs() >= 0.05 => ["bad", "good"][usize::from(moved > 0.0)],
+        Some(Good::Down) if moved.abs() >= 0.05 => ["bad", "good"][usize::from(moved < 0.0)],
         _ => "same",
     };
     Some((text.replace('-', "−"), mood))
@@ -145,8 +142,8 @@ fn trimmed(number: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dashboards::columns::Role;
     use serde_json::json;
-    use transforms::metrics::Good;
 
     #[test]
     fn values_are_written_as_people_read_them() {
@@ -179,11 +176,17 @@ mod tests {
 
     #[test]
     fn a_change_is_a_part_of_what_was_and_may_be_good_or_bad_news() {
-        let told = |now: i64, before: i64, good| change(&json!(now), &json!(before), Some(good));
+        let column = |format, good| Column {
+            good: Some(good),
+            ..Column::plain("sold", Role::Metric, format)
+        };
+        let told = |now: i64, before: i64, good| change(&json!(now), &json!(before), &column(Format::Integer, good));
         assert_eq!(told(125, 90, Good::Up), Some(("+38.9 %".to_owned(), "good")));
         assert_eq!(told(90, 100, Good::Up), Some(("−10.0 %".to_owned(), "bad")));
         assert_eq!(told(90, 100, Good::Down), Some(("−10.0 %".to_owned(), "good")));
         assert_eq!(told(100, 100, Good::Up), Some(("±0 %".to_owned(), "same")));
         assert_eq!(told(5, 0, Good::Up), None, "nothing is a part of nothing");
+        let share = change(&json!(0.3), &json!(0.25), &column(Format::Percent, Good::Up));
+        assert_eq!(share, Some(("+5.0 pp".to_owned(), "good")));
     }
 }

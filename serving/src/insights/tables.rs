@@ -61,10 +61,7 @@ fn titled(panel: &PanelData, language: Language) -> String {
 }
 
 fn figure(column: &Column, row: &Row, compared: bool, language: Language) -> Vec<String> {
-    // What is counted is 0 where there is nothing.
-    let nothing = metrics::metric(&column.name)
-        .filter(|metric| metric.is_counted())
-        .map(|_| 0.0);
+    let nothing = column.counted.then_some(0.0);
     let value = |name: &str| row_value(row, name).as_f64().or(nothing);
     let say = |value: Option<f64>| value.map_or(NOTHING.to_owned(), |value| say(value, column, row, language));
     let (now, before) = (value(&column.name), column.before.as_deref().and_then(value));
@@ -72,7 +69,7 @@ fn figure(column: &Column, row: &Row, compared: bool, language: Language) -> Vec
     if compared {
         let change = now
             .zip(before)
-            .map(|(now, before)| words::change(now, before, language));
+            .map(|(now, before)| words::change(now, before, format(column), language));
         cells.extend([say(before), change.unwrap_or_default()]);
     }
     cells
@@ -116,14 +113,17 @@ fn list(panel: &PanelData, language: Language) -> Table {
 }
 
 fn say(value: f64, column: &Column, row: &Row, language: Language) -> String {
-    let format = match column.format {
+    let currency = row_value(row, "currency").as_str().and_then(|code| code.parse().ok());
+    words::figure(value, format(column), currency, language)
+}
+
+fn format(column: &Column) -> MetricFormat {
+    match column.format {
         Format::Money => MetricFormat::Money,
         Format::Percent => MetricFormat::Percent,
         Format::Duration => MetricFormat::Duration,
         _ => MetricFormat::Decimal,
-    };
-    let currency = row_value(row, "currency").as_str().and_then(|code| code.parse().ok());
-    words::figure(value, format, currency, language)
+    }
 }
 
 fn row_value<'r>(row: &'r Row, name: &str) -> &'r Value {
@@ -137,12 +137,10 @@ mod tests {
 
     fn column(name: &str, role: Role, format: Format, before: bool) -> Column {
         Column {
-            name: name.into(),
             label: format!("The {name}"),
-            role,
-            format,
-            good: None,
+            counted: metrics::metric(name).is_some_and(metrics::Metric::is_counted),
             before: before.then(|| format!("{name}_before")),
+            ..Column::plain(name, role, format)
         }
     }
 

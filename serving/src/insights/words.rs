@@ -23,12 +23,14 @@ pub(super) fn figure(value: f64, format: Format, currency: Option<Currency>, lan
     }
 }
 
-/// How far a figure is from what it was; nothing is a percentage of 0.
-pub(super) fn change(now: f64, before: f64, language: Language) -> String {
-    match before == 0.0 {
-        true => String::new(),
-        false => grouped(&format!("{:+.1} %", (now - before) / before.abs() * 100.0), language),
-    }
+/// How far a figure is from what it was, as a part of that; of percentages, in points. Nothing is a part of 0.
+pub(super) fn change(now: f64, before: f64, format: Format, language: Language) -> String {
+    let text = match format {
+        Format::Percent => format!("{:+.1} pp", (now - before) * 100.0),
+        _ if before == 0.0 => String::new(),
+        _ => format!("{:+.1} %", (now - before) / before.abs() * 100.0),
+    };
+    grouped(&text, language)
 }
 
 /// What an alert rule looks at.
@@ -172,9 +174,10 @@ mod tests {
         assert_eq!(english(0.2549, Format::Percent, None), "25.5 %");
         assert_eq!(english(3_725.0, Format::Duration, None), "62 min 5 s");
         assert_eq!(figure(125_050.0, Format::Money, eur, Language::German), "1.250,50 EUR");
-        assert_eq!(change(150.0, 100.0, Language::German), "+50,0 %");
-        assert_eq!(change(-150.0, -100.0, Language::English), "-50.0 %");
-        assert_eq!(change(150.0, 0.0, Language::English), "");
+        assert_eq!(change(150.0, 100.0, Format::Money, Language::German), "+50,0 %");
+        assert_eq!(change(-150.0, -100.0, Format::Money, Language::English), "-50.0 %");
+        assert_eq!(change(150.0, 0.0, Format::Money, Language::English), "");
+        assert_eq!(change(0.3, 0.0, Format::Percent, Language::English), "+30.0 pp");
         let values = [Some("Sommerfest".to_owned()), None];
         assert_eq!(only(&values, Language::German), " (nur Sommerfest, ohne)");
         assert_eq!(only(&[], Language::English), "");

@@ -183,18 +183,14 @@ export interface Change {
   mood: "good" | "bad" | "same";
 }
 
-type Judged = Pick<Column, "name" | "format" | "good">;
-
-/** Of what is counted or added up, none is 0; an average of none is not known. */
-const isSum = ({ name, format }: Judged): boolean =>
-  format === "integer" || (format === "money" && !/^average_|_a_/.test(name));
+type Judged = Pick<Column, "format" | "good" | "counted">;
 
 /**
  * How far a value is from what it was, as a part of that; of percentages, in points. Nothing, if it can't be said.
  */
 export function change(value: number | null, before: number | null, column: Judged, locale?: string): Change | null {
   if (before === null) return null;
-  const now = value ?? (isSum(column) && before > 0 ? 0 : null);
+  const now = value ?? (column.counted && before > 0 ? 0 : null);
   if (now === null) return null;
   const text = column.format === "percent" ? points(now - before, locale) : before === 0 ? null : part(now, before, locale);
   if (text === null) return null;

@@ -18,6 +18,8 @@ export interface Column {
   format: Format;
   /** Whether more of it is welcome. */
   good?: "up" | "down" | "none";
+  /** It is 0 where there is nothing; what is not counted or added up is not known there. */
+  counted?: boolean;
   /** The column with the value of the span that this one is compared with. */
   before?: string | null;
 }
