@@ -87,6 +87,7 @@ impl Range {
         }
         let day = |day: NaiveDate| day.format("%-d %b %Y").to_string();
         match self.days(today) {
+            (Some(from), Some(to)) if from + Days::new(1) == to => day(from),
             (Some(from), Some(to)) => format!("{} to {}", day(from), day(to - Days::new(1))),
             (Some(from), None) => format!("From {} on", day(from)),
             (None, Some(to)) => format!("Until {}", day(to - Days::new(1))),
@@ -112,6 +113,18 @@ impl Comparison {
             Comparison::Previous => Some(Compare::Previous),
             Comparison::Year => Some(Compare::Year),
         }
+    }
+
+    /// The days that it puts beside a range, in words.
+    pub fn beside(self, range: Range, today: NaiveDate) -> Option<String> {
+        let (from, to) = range.days(today);
+        let back = Days::new(self.of((from, to))?.days_back(from, to)?);
+        let [from, to] = [from?, to?].map(|day| day.checked_sub_days(back));
+        let label = Range::Between(Some(from?), Some(to?)).label(today);
+        Some(match range {
+            Range::Today => format!("all of {label}"),
+            _ => label,
+        })
     }
 }
 
@@ -270,6 +283,21 @@ mod tests {
         .map(grain);
         let wanted = [Grain::Hour, Grain::Day, Grain::Day, Grain::Hour, Grain::Month];
         assert_eq!(open, wanted);
+    }
+
+    #[test]
+    fn what_is_compared_says_with_which_days() {
+        let today = day("2026-03-31");
+        let beside = |compare: Comparison, range: &str| compare.beside(range.parse().unwrap(), today);
+        let previous = |range| beside(Comparison::Previous, range).unwrap();
+        assert_eq!(previous("7d"), "18 Mar 2026 to 24 Mar 2026");
+        assert_eq!(previous("today"), "all of 30 Mar 2026");
+        assert_eq!(
+            beside(Comparison::Year, "2026-03-01..2026-03-02").unwrap(),
+            "2 Mar 2025"
+        );
+        assert_eq!(beside(Comparison::Previous, "all"), None);
+        assert_eq!(beside(Comparison::None, "7d"), None);
     }
 
     #[test]

@@ -57,6 +57,8 @@ pub struct PageView {
     pub about: String,
     /// In words: which days.
     pub days: String,
+    /// Those that they are compared with.
+    pub beside: Option<String>,
     pub zone: String,
     pub ranges: Vec<Choice>,
     pub from: String,
@@ -115,6 +117,7 @@ impl PageView {
             title: page.title.clone(),
             about: page.about.clone(),
             days: state.range.label(today),
+            beside: state.compare.beside(state.range, today),
             zone: asking.zone.name().to_owned(),
             ranges: ranges(state.range),
             from: day(from),

@@ -276,13 +276,11 @@ impl MetricQuery {
 
     /// How many days lie between the range and what it is compared to.
     fn days_before(&self) -> Result<Option<u64>, QueryError> {
-        let days = match (self.compare_to, self.from, self.to) {
-            (None, ..) => return Ok(None),
-            (Some(Compare::Year), ..) => 52 * 7,
-            (Some(Compare::Previous), Some(from), Some(to)) => (to - from).num_days().unsigned_abs(),
-            (Some(Compare::Previous), ..) => {
-                return wrong("/compare_to", "what came before a range needs its first and last day");
-            }
+        let Some(compare) = self.compare_to else {
+            return Ok(None);
+        };
+        let Some(days) = compare.days_back(self.from, self.to) else {
+            return wrong("/compare_to", "what came before a range needs its first and last day");
         };
         let before = |day: NaiveDate| day.checked_sub_days(Days::new(days)).is_some_and(is_in_calendar);
         match [self.from, self.to].into_iter().flatten().all(before) {
@@ -441,6 +439,16 @@ impl Grain {
             Grain::Day => "day",
             Grain::Week => "week",
             Grain::Month => "month",
+        }
+    }
+}
+
+impl Compare {
+    /// How many days back it looks from a range; none, if it needs both ends and one is open.
+    pub fn days_back(self, from: Option<NaiveDate>, to: Option<NaiveDate>) -> Option<u64> {
+        match self {
+            Compare::Year => Some(52 * 7),
+            Compare::Previous => Some((to? - from?).num_days().unsigned_abs()),
         }
     }
 }
