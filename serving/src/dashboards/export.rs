@@ -4,7 +4,7 @@
 use super::{
     columns::{CURRENCY, Format, Role},
     page::Panel,
-    panel::Asking,
+    panel::{Asking, FILE_ROWS, objects},
 };
 use crate::{
     exports,
@@ -59,9 +59,26 @@ impl FromStr for FileFormat {
     }
 }
 
+/// What is cut without saying so would be taken for all there is.
+async fn refuse_cut(asking: &Asking, panel: &Panel, sql: &str) -> Result<()> {
+    if panel.question.is_some() || panel.limit.is_some() {
+        return Ok(());
+    }
+    let count = format!("select count(*) as rows from ({sql})");
+    let counted = objects(asking.session_sql(&count).await?).await?;
+    match counted[0]["rows"].as_u64() {
+        Some(rows) if rows < FILE_ROWS as u64 => Ok(()),
+        _ => Err(Problem::invalid(
+            "/range",
+            format!("a file holds fewer than {FILE_ROWS} rows: choose a shorter range, or filter it"),
+        )),
+    }
+}
+
 /// The file, and the position that it shows.
 pub async fn file(asking: &Asking, panel: &Panel, format: FileFormat) -> Result<(Body, i64)> {
     let (sql, columns) = asking.sql(panel).await?;
+    refuse_cut(asking, panel, &sql).await?;
     let cells = columns.iter().flat_map(|column| {
         let names = [Some(&column.name), column.before.as_ref()].into_iter().flatten();
         names.map(move |name| match (column.format, format) {
