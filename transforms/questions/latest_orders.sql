@@ -7,6 +7,7 @@ with latest as (
 
 select
     latest.order_id,
+    latest.event_id,
     latest.code,
     latest.placed_at,
     latest.status,

@@ -42,15 +42,15 @@ impl Asking {
     }
 
     /// Where rows have an event's title beside its id, the title becomes a name that no other event has.
-    pub(super) async fn name_events(&self, data: &mut PanelData) {
+    pub(super) async fn name_events(&self, panels: &mut [PanelData]) {
         // Who goes on by the title needs it as it is.
-        if data.drill.as_ref().is_some_and(|drill| drill.by == "title") {
-            return;
-        }
-        let named = data.rows.iter().filter(|row| row.contains_key("title"));
-        let ids: BTreeSet<String> = named.filter_map(id_of).map(str::to_owned).collect();
+        let goes_on_by_title = |data: &&mut PanelData| data.drill.as_ref().is_some_and(|drill| drill.by == "title");
+        let panels = panels.iter_mut().filter(|data| !goes_on_by_title(data));
+        let mut rows: Vec<&mut Row> = panels.flat_map(|data| &mut data.rows).collect();
+        rows.retain(|row| row.contains_key("title"));
+        let ids: BTreeSet<String> = rows.iter().filter_map(|row| id_of(row)).map(str::to_owned).collect();
         let names = self.event_names(&ids).await;
-        for row in &mut data.rows {
+        for row in rows {
             let name = id_of(row).and_then(|id| names.get(id));
             if let Some(name) = name.filter(|name| name.is_one_of_several) {
                 row.insert("title".to_owned(), name.with_day.clone().into());

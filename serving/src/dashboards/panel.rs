@@ -39,7 +39,7 @@ pub struct Asking {
 pub(super) const CHART_ROWS: usize = 5_000;
 const TABLE_ROWS: usize = 200;
 /// …and a file is not for reading: as many as metrics are asked for.
-const FILE_ROWS: usize = 50_000;
+pub(super) const FILE_ROWS: usize = 50_000;
 
 impl Asking {
     pub fn today(&self) -> NaiveDate {
@@ -48,11 +48,19 @@ impl Asking {
 
     /// Every panel, all at once.
     pub async fn all(&self) -> Vec<PanelData> {
-        join_all(self.page.panels.iter().map(|panel| self.answer(panel))).await
+        let mut panels = join_all(self.page.panels.iter().map(|panel| self.rows_of(panel))).await;
+        self.name_events(&mut panels).await;
+        panels
     }
 
     /// What a panel shows. What goes wrong is part of it.
     pub async fn answer(&self, panel: &Panel) -> PanelData {
+        let mut data = self.rows_of(panel).await;
+        self.name_events(std::slice::from_mut(&mut data)).await;
+        data
+    }
+
+    async fn rows_of(&self, panel: &Panel) -> PanelData {
         let mut data = PanelData::of(panel);
         data.zone = self.zone;
         data.drill = data.drill.filter(|_| self.drills);
@@ -65,7 +73,6 @@ impl Asking {
             data.empty = Some(self.why_empty(panel));
         } else {
             gaps::fill(panel, &mut data, self.range(panel).days(self.today()), self.today());
-            self.name_events(&mut data).await;
             data.notes.extend(panel.note.clone());
         }
         data

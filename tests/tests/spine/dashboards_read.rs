@@ -2,10 +2,19 @@
 
 use crate::{
     dashboards::{PAGES, analyst, figure, page, panel, whole},
-    shared::{eventually, server},
+    shared::{Shared, eventually, server},
 };
 use serde_json::{Value, json};
-use tests::{Buyer, Show, event};
+use std::sync::Arc;
+use tests::{Buyer, Client, Show, event};
+
+/// An organizer who sells tickets of a show at 7.00, and somebody who looks at its figures.
+fn organizer() -> (Arc<Shared>, Show, Client) {
+    let shared = server();
+    let show = Show::open(&shared.server.admin(), None, 700);
+    let analyst = analyst(&shared.server, &show);
+    (shared, show, analyst)
+}
 
 /// As a template writes it.
 fn escaped(text: &str) -> String {
@@ -19,10 +28,7 @@ fn texts(panel: &Value, column: &str) -> Vec<String> {
 
 #[test]
 fn every_panel_can_be_taken_away_also_beside_the_days_before() {
-    let shared = server();
-    let admin = shared.server.admin();
-    let show = Show::open(&admin, None, 700);
-    let analyst = analyst(&shared.server, &show);
+    let (_shared, show, analyst) = organizer();
     for path in PAGES {
         let query = format!("filter.event_id={}&range=7d&compare=previous", show.event_id);
         let query = if path == "event" {
@@ -43,12 +49,9 @@ fn every_panel_can_be_taken_away_also_beside_the_days_before() {
 
 #[test]
 fn a_day_is_a_date_in_a_file_and_a_day_without_a_sale_is_0_on_the_page() {
-    let shared = server();
-    let admin = shared.server.admin();
-    let show = Show::open(&admin, None, 700);
+    let (shared, show, analyst) = organizer();
     let client = shared.server.public();
     Buyer { client, show: &show }.buy(2);
-    let analyst = analyst(&shared.server, &show);
     let rows = eventually("the sale shows", || {
         let sales = panel(&whole(&analyst, "overview?range=7d&compare=none"), "net-sales");
         let rows = sales["rows"].as_array().unwrap().clone();
@@ -60,19 +63,18 @@ fn a_day_is_a_date_in_a_file_and_a_day_without_a_sale_is_0_on_the_page() {
     let (csv, day) = (csv.text(), rows[6]["at"].as_str().unwrap());
     let line = csv.lines().nth(1).unwrap();
     assert!(line.starts_with(&format!("{},", &day[..10])), "{csv}");
-    let swapped = "from=2026-06-01&to=2026-05-01&compare=none";
+    let swapped = "from=2026-06-01&to=2026-05-01&compare=previous";
     let (html, _) = page(&analyst, &format!("overview?{swapped}"));
     assert!(
-        html.contains("30 Apr 2026 to 1 Jun 2026"),
-        "days are meant in either order"
+        html.contains("30 Apr 2026 to 1 Jun 2026</span>, beside 28 Mar 2026 to 29 Apr 2026,"),
+        "days are meant in either order, and what they are compared with is told: {html}"
     );
 }
 
 #[test]
 fn events_of_one_title_are_told_apart_and_can_be_chosen() {
-    let shared = server();
+    let (shared, show, analyst) = organizer();
     let admin = shared.server.admin();
-    let show = Show::open(&admin, None, 700);
     let other = Show::open_for(&admin, show.organizer_id.clone(), None, 700);
     let mut later = event("Late Quartet");
     (later["starts_at"], later["ends_at"]) = (json!("2031-05-04T18:00:00Z"), json!("2031-05-04T20:00:00Z"));
@@ -81,7 +83,6 @@ fn events_of_one_title_are_told_apart_and_can_be_chosen() {
         let client = shared.server.public();
         Buyer { client, show }.buy(quantity);
     }
-    let analyst = analyst(&shared.server, &show);
     let titles = eventually("both show by their days", || {
         let top = panel(&whole(&analyst, "overview?range=7d"), "top-events");
         let titles = texts(&top, "title");
@@ -120,11 +121,10 @@ fn events_of_one_title_are_told_apart_and_can_be_chosen() {
 
 #[test]
 fn a_shared_page_says_whose_it_is_and_until_when_and_keeps_orders_to_itself() {
-    let shared = server();
-    let admin = shared.server.admin();
-    let show = Show::open(&admin, None, 700);
+    let (shared, show, analyst) = organizer();
     let client = shared.server.public();
     Buyer { client, show: &show }.buy(1);
+    let admin = shared.server.admin();
     let name = admin.get(&format!("/v1/organizers/{}", show.organizer_id)).expect(200)["name"].clone();
     let share = json!({ "page": "overview", "state": "range=7d" });
     let made = admin.post(&show.path("dashboard-shares"), &share).expect(201);
@@ -144,7 +144,7 @@ fn a_shared_page_says_whose_it_is_and_until_when_and_keeps_orders_to_itself() {
     );
     let public = shared.server.public();
     public.get(&format!("{path}/panels/latest")).problem(404, "not_found");
-    whole(&analyst(&shared.server, &show), "overview")
+    whole(&analyst, "overview")
         .iter()
         .find(|panel| panel["id"] == "latest")
         .expect("members see them");
@@ -152,10 +152,7 @@ fn a_shared_page_says_whose_it_is_and_until_when_and_keeps_orders_to_itself() {
 
 #[test]
 fn what_can_not_be_there_says_why() {
-    let shared = server();
-    let admin = shared.server.admin();
-    let show = Show::open(&admin, None, 700);
-    let analyst = analyst(&shared.server, &show);
+    let (_shared, _, analyst) = organizer();
     let empty = |path: &str, id: &str| panel(&whole(&analyst, path), id)["empty"].as_str().unwrap().to_owned();
     assert!(empty("doors", "no-shows").contains("last 12 months"));
     let filtered = empty("doors?filter.gate=North", "absent");
