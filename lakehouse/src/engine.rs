@@ -5,6 +5,7 @@ use crate::{
     coop::YieldInJoins,
     error::{Error, Result},
     functions,
+    group::GroupByColumns,
     growth::BoundGrowth,
     lake::lock,
     memory,
@@ -118,6 +119,7 @@ impl Engine {
             .with_runtime_env(Arc::clone(&runtime))
             .with_default_features()
             .with_analyzer_rule(Arc::new(BoundGrowth))
+            .with_optimizer_rule(Arc::new(GroupByColumns))
             .with_physical_optimizer_rule(Arc::new(YieldInJoins))
             .build();
         for name in WITHHELD {
@@ -125,6 +127,7 @@ impl Engine {
         }
         state.register_udf(Arc::new(functions::local_time()))?;
         state.register_udf(Arc::new(functions::major_units()))?;
+        state.register_udf(Arc::new(functions::share()))?;
         state.register_udaf(Arc::new(AggregateUDF::from(CheckedSum::default())))?;
         let threads = Builder::new_multi_thread()
             .worker_threads(options.target_partitions)

@@ -1,15 +1,15 @@
 //! Functions that SQL has here beside DataFusion's own.
 
 use arrow::{
-    array::{AsArray, Float64Array, TimestampMicrosecondArray},
+    array::{AsArray, Float64Array, Int64Array, TimestampMicrosecondArray},
     compute::cast,
-    datatypes::{DataType, Float64Type, TimeUnit, TimestampMicrosecondType},
+    datatypes::{DataType, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType},
 };
 use datafusion::{
     common::plan_datafusion_err,
     logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf},
 };
-use domain::{Currency, Timestamp};
+use domain::{Currency, Timestamp, pricing};
 use std::sync::Arc;
 
 /// `local_time(at, timezone)`: what clocks show there at that moment. DataFusion's own knows one time zone a query; events
@@ -62,6 +62,29 @@ pub(crate) fn major_units() -> ScalarUDF {
                 Some(amount? / 10_f64.powi(decimals as i32))
             });
             Ok(ColumnarValue::Array(Arc::new(major.collect::<Float64Array>())))
+        }),
+    )
+}
+
+/// `share(amount, part, whole)`: amount × part / whole as the core rounds it, half a unit up, and never out of range on
+/// the way. Nothing where the whole is nothing.
+pub(crate) fn share() -> ScalarUDF {
+    create_udf(
+        "share",
+        vec![DataType::Int64; 3],
+        DataType::Int64,
+        Volatility::Immutable,
+        Arc::new(|arguments: &[ColumnarValue]| {
+            let arrays = ColumnarValue::values_to_arrays(arguments)?;
+            let [amounts, parts, wholes] = arrays.as_slice() else {
+                return Err(plan_datafusion_err!("share(amount, part, whole)"));
+            };
+            let [amounts, parts, wholes] = [amounts, parts, wholes].map(|array| array.as_primitive::<Int64Type>());
+            let shares = amounts.iter().zip(parts).zip(wholes).map(|((amount, part), whole)| {
+                let whole = whole.filter(|whole| *whole > 0)?;
+                pricing::share(amount?, part?, whole).ok()
+            });
+            Ok(ColumnarValue::Array(Arc::new(shares.collect::<Int64Array>())))
         }),
     )
 }

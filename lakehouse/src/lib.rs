@@ -19,6 +19,7 @@ mod error;
 mod fault;
 mod follow;
 mod functions;
+mod group;
 mod growth;
 mod guard;
 pub mod kept;
