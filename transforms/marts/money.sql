@@ -21,8 +21,8 @@ refunds as (
 refunds_and_fees as (
     select
         *,
-        (2 * fee_minor * so_far_minor + paid_minor) / (2 * paid_minor)
-            - (2 * fee_minor * (so_far_minor - amount_minor) + paid_minor) / (2 * paid_minor) as fee_back_minor
+        share(fee_minor, so_far_minor, paid_minor)
+            - share(fee_minor, so_far_minor - amount_minor, paid_minor) as fee_back_minor
     from refunds
 ),
 
