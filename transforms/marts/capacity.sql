@@ -1,5 +1,10 @@
 with types as (
-    select * from {{ ref('stg_ticket_type_pools') }}
+    select
+        types.*,
+        max(case when pools.capacity is null then 0 else 1 end)
+            over (partition by types.event_id, types.ticket_type_id) as is_limited
+    from {{ ref('stg_ticket_type_pools') }} as types
+    inner join {{ ref('stg_pools') }} as pools on types.event_id = pools.event_id and types.pool_id = pools.pool_id
 ),
 
 pools as (
@@ -13,6 +18,8 @@ pools as (
     from {{ ref('stg_pools') }} as pools
     inner join types on pools.event_id = types.event_id and pools.pool_id = types.pool_id
     group by pools.organizer_id, pools.event_id, pools.pool_id, pools.name, pools.capacity
+    -- No limit around what is limited anyway says nothing.
+    having pools.capacity is not null or min(types.is_limited) = 0
 ),
 
 tickets as (

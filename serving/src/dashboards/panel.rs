@@ -73,7 +73,7 @@ impl Asking {
             data.empty = Some(self.why_empty(panel));
         } else {
             gaps::fill(panel, &mut data, self.range(panel).days(self.today()), self.today());
-            data.notes.extend(panel.note.clone());
+            data.notes.extend(panel.note.clone().or_else(|| self.note(panel)));
         }
         data
     }
@@ -221,6 +221,13 @@ impl Asking {
         }
     }
 
+    /// Days are chosen, and the panel knows none.
+    fn note(&self, panel: &Panel) -> Option<String> {
+        let ignored = panel.question.is_none() && panel.range.is_none() && !knows_days(panel);
+        let chosen = self.state.range.days(self.today()) != (None, None);
+        (ignored && chosen).then(|| "Of all time, whatever days are chosen above.".to_owned())
+    }
+
     fn range(&self, panel: &Panel) -> Range {
         panel.range.unwrap_or(self.state.range)
     }
@@ -350,21 +357,25 @@ fn tidy(panel: &Panel, data: &mut PanelData) {
         Kind::Figures | Kind::Funnel => {
             let whole = data
                 .of_role(Role::Metric)
-                .filter(|column| column.format == Format::Integer);
+                .filter(|column| column.counted && column.format == Format::Integer);
             whole.map(|column| column.name.clone()).collect()
         }
         _ => Vec::new(),
     };
-    let split = panel.kind == Kind::Figures && data.rows.len() > 1;
+    for name in counts {
+        let is_told = |row: &Row| row.get(&name).is_some_and(|value| !value.is_null());
+        let is_of_money = |row: &Row| row.get(CURRENCY).is_some_and(|currency| !currency.is_null());
+        if !data.rows.iter().any(is_told) {
+            // Amounts stand on rows of their own.
+            let place = data.rows.iter().position(|row| !is_of_money(row)).unwrap_or(0);
+            if let Some(row) = data.rows.get_mut(place) {
+                row.insert(name, Value::from(0));
+            }
+        }
+    }
     for row in &mut data.rows {
         if let Some(Value::String(at)) = row.get_mut("at").filter(|_| data.grain.is_some()) {
             at.truncate("2026-05-01T00:00:00".len());
-        }
-        let is_money = row.get(CURRENCY).is_some_and(|currency| !currency.is_null());
-        for name in counts.iter().filter(|_| !(split && is_money)) {
-            if let Some(value) = row.get_mut(name).filter(|value| value.is_null()) {
-                *value = Value::from(0);
-            }
         }
         let currency = row.get(CURRENCY).and_then(Value::as_str);
         if let Some(known) = currency.and_then(|code| code.parse::<domain::Currency>().ok()) {
@@ -425,6 +436,35 @@ mod tests {
             "{:?}",
             data.notes
         );
+    }
+
+    #[test]
+    fn a_count_that_nothing_says_is_0_once_and_a_limit_is_none() {
+        let figures = panel("{ id: a, kind: figures, metrics: [net_sales, tickets_sold, arrived, capacity] }");
+        let metrics: Vec<&Metric> = figures
+            .metrics
+            .iter()
+            .filter_map(|name| metrics::metric(name))
+            .collect();
+        let mut data = PanelData::of(&figures);
+        data.columns = columns::of_metrics(&metrics, &[], None, false);
+        let rows = serde_json::json!([
+            { "currency": "EUR", "net_sales": 700, "tickets_sold": null, "arrived": null, "capacity": null },
+            { "currency": null, "net_sales": null, "tickets_sold": 3, "arrived": null, "capacity": null },
+            { "currency": null, "net_sales": null, "tickets_sold": null, "arrived": null, "capacity": null },
+        ]);
+        data.rows = serde_json::from_value(rows).unwrap();
+        tidy(&figures, &mut data);
+        let told = |name: &str| -> Vec<&Value> {
+            data.rows
+                .iter()
+                .map(|row| &row[name])
+                .filter(|v| !v.is_null())
+                .collect()
+        };
+        assert_eq!(told("tickets_sold"), [3]);
+        assert_eq!(told("arrived"), [0]);
+        assert!(told("capacity").is_empty());
     }
 
     #[test]

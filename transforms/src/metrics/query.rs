@@ -454,9 +454,10 @@ impl Compare {
 }
 
 impl Metric {
-    /// Whether it is 0 where there is nothing; what is divided is nothing there.
+    /// Whether it is 0 where there is nothing. What is divided is nothing there, and so is what holds under a condition
+    /// alone, as a capacity where there is no limit.
     pub fn is_counted(&self) -> bool {
-        !is_quotient(self)
+        !is_quotient(self) && !self.about.expression.starts_with("case ")
     }
 }
 
