@@ -17,7 +17,7 @@ ordered as (
         event_id,
         sum(placed) as placed,
         sum(paid) as paid,
-        sum(seconds_to_payment) / nullif(cast(sum(paid) as double), 0) as seconds_to_payment
+        sum(seconds_to_payment) / nullif(cast(sum(timed_payments) as double), 0) as seconds_to_payment
     from {{ ref('order_flow_by_day') }}
     where channel = 'online'
     group by organizer_id, event_id

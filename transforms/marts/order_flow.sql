@@ -14,6 +14,7 @@ select
     sum(expired) as expired,
     sum(cancelled) as cancelled,
     sum(paid_minor) as paid_minor,
+    sum(timed_payments) as timed_payments,
     sum(seconds_to_payment) as seconds_to_payment,
     max(paid_minor) as largest_minor
 from facts

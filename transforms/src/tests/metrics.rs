@@ -315,8 +315,8 @@ async fn tickets_so_far_are_those_that_are_left_after_cancellations() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_imported_order_has_no_time_to_pay() {
-    let orders = "('online', 1, 60), ('meetup', 9, 0)) as t(channel, paid, seconds_to_payment)";
+async fn what_is_not_paid_in_the_shop_has_no_time_to_pay() {
+    let orders = "(3, 1, 60), (9, 0, 0)) as t(paid, timed_payments, seconds_to_payment)";
     let (_world, _lake, moment) = given("order_flow_by_day", orders).await;
     let told = by(&moment, "seconds_to_payment", &[]).await;
     assert_eq!(told, ["{\"seconds_to_payment\":60.0}"]);
