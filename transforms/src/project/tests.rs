@@ -1,4 +1,8 @@
 use super::*;
+use domain::{
+    event::EventStatus,
+    order::{DisputeStatus, OrderStatus, PaymentStatus, RefundReason, RefundStatus, TicketStatus},
+};
 
 const YML: &str = "description: X.\ngrain: one row an order\ncolumns: [{ name: organizer_id }]\n";
 
@@ -171,5 +175,30 @@ fn the_projects_own_files_are_in_order() {
         };
         assert!(transform.name.starts_with(prefix), "{}", transform.name);
         assert!(transform.about.description.ends_with('.'), "{}", transform.name);
+    }
+}
+
+#[test]
+fn states_are_accepted_as_the_core_writes_them() {
+    fn words<State: ToString>(all: &[State]) -> Vec<String> {
+        all.iter().map(ToString::to_string).collect()
+    }
+    let project = Project::load().unwrap();
+    for (model, column, words) in [
+        ("stg_events", "status", words(EventStatus::ALL)),
+        ("stg_orders", "status", words(OrderStatus::ALL)),
+        ("stg_tickets", "status", words(TicketStatus::ALL)),
+        ("stg_payments", "status", words(PaymentStatus::ALL)),
+        ("stg_refunds", "status", words(RefundStatus::ALL)),
+        ("stg_refunds", "reason", words(RefundReason::ALL)),
+        ("stg_disputes", "status", words(DisputeStatus::ALL)),
+    ] {
+        let mut columns = project.transform(model).unwrap().about.columns.iter();
+        let told = columns.find(|told| told.name == column).unwrap();
+        assert!(
+            told.tests.contains(&ColumnTest::AcceptedValues(words)),
+            "{model}.{column}: {:?}",
+            told.tests
+        );
     }
 }
