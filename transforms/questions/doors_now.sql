@@ -7,23 +7,39 @@ with open as (
         and ends_at > now() - interval '2 hours'
 ),
 
+unapproved as (
+    select event_id, order_id
+    from orders
+    where status = 'pending' and awaits_approval
+),
+
+expected as (
+    select tickets.event_id, tickets.ticket_id
+    from tickets
+    left anti join unapproved on tickets.event_id = unapproved.event_id and tickets.order_id = unapproved.order_id
+    where
+        tickets.status = 'valid'
+        and not tickets.blocked
+        and tickets.event_id in (select event_id from open)
+),
+
 issued as (
     select event_id, count(*) as issued
-    from tickets
-    where status = 'valid' and event_id in (select event_id from open)
+    from expected
     group by event_id
 ),
 
 scanned as (
     select
-        event_id,
-        count(distinct ticket_id) filter (
-            where accepted and annulled_at is null and kind = 'entry'
+        check_ins.event_id,
+        count(distinct expected.ticket_id) filter (
+            where check_ins.accepted and check_ins.annulled_at is null and check_ins.kind = 'entry'
         ) as entered,
-        count(*) filter (where not accepted) as refused
+        count(*) filter (where not check_ins.accepted) as refused
     from check_ins
-    where event_id in (select event_id from open)
-    group by event_id
+    left join expected on check_ins.event_id = expected.event_id and check_ins.ticket_id = expected.ticket_id
+    where check_ins.event_id in (select event_id from open)
+    group by check_ins.event_id
 )
 
 select

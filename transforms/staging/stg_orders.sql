@@ -9,6 +9,7 @@ select
     total_minor,
     refunded_minor,
     quantity,
+    coalesce(awaits_approval, false) as awaits_approval,
     promo_code_id,
     coalesce(split_part(source, ':', 1), 'online') as channel,
     placed_at,

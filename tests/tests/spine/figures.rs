@@ -43,7 +43,9 @@ fn every_metric_agrees_with_the_core_on_fees_taxes_codes_doors_and_what_is_over(
     let cancel = format!("/v1/orders/{}/cancel", slow.order_id);
     admin.post(&cancel, &json!({})).expect(200);
 
-    two_doors_let_in_one_ticket(&admin, &show, &buyer.codes(&inside)[0]);
+    let codes = buyer.codes(&inside);
+    two_doors_let_in_one_ticket(&admin, &show, &codes[0]);
+    one_is_inside_when_all_have_left_and_one_is_kept_out(&admin, &show, &codes[1..]);
     admin.post(&show.redeem_path(), &scan("no code")).expect(200);
     for _ in 0..40 {
         let view = interaction(&show.organizer_id, Some(&show.event_id));
@@ -63,6 +65,7 @@ fn every_metric_agrees_with_the_core_on_fees_taxes_codes_doors_and_what_is_over(
         "platform_fees",
         "discounts",
         "no_show_rate",
+        "inside",
         "door_conflicts",
         "seconds_to_payment",
     ];
@@ -82,4 +85,15 @@ fn two_doors_let_in_one_ticket(admin: &Client, show: &Show, code: &str) {
     let scans = json!({ "scans": [offline(30), offline(20)] });
     let path = format!("/v1/check-in-lists/{}/scans", show.check_in_list_id);
     admin.post(&path, &scans).expect(200);
+}
+
+fn one_is_inside_when_all_have_left_and_one_is_kept_out(admin: &Client, show: &Show, codes: &[String]) {
+    let exit_all = format!("/v1/check-in-lists/{}/exit-all", show.check_in_list_id);
+    assert_eq!(admin.post(&exit_all, &json!({})).expect(200)["exited"], 1);
+    admin.post(&show.redeem_path(), &scan(&codes[0])).expect(200);
+    let mut asked = scan(&codes[1]);
+    asked["simulate"] = json!(true);
+    let verdict = admin.post(&show.redeem_path(), &asked).expect(200);
+    let block = format!("/v1/tickets/{}/block", verdict["ticket"]["ticket_id"].as_str().unwrap());
+    admin.post(&block, &json!({})).expect(200);
 }
