@@ -9,9 +9,11 @@ import sqlite3
 from collections import defaultdict
 from datetime import datetime, timedelta, timezone
 from functools import cache
+from math import floor, log10
 from statistics import median
 from zoneinfo import ZoneInfo
 
+from aggregates import net, share, total
 from deltalake import DeltaTable
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -27,55 +29,6 @@ def local(micros, timezone_name):
     """A moment on the clocks of a place, without its zone."""
     moment = EPOCH + timedelta(microseconds=micros)
     return moment.astimezone(zone(timezone_name)).replace(tzinfo=None)
-
-
-def total(column):
-    return lambda rows: sum(row[column] for row in rows)
-
-
-def share(numerator, denominator):
-    def divided(rows):
-        below = denominator(rows)
-        return numerator(rows) / below if below else None
-
-    return divided
-
-
-def mean(column):
-    def of_known(rows):
-        known = [row[column] for row in rows if row[column] is not None]
-        return sum(known) / len(known) if known else None
-
-    return of_known
-
-
-def so_far(column):
-    """What was reached on a day, which only one event can say, or over all days."""
-
-    def reached(rows):
-        if len({row["days_to_event"] for row in rows}) > 1:
-            return sum(row[column] for row in rows)
-        return sum(row[f"{column}_so_far"] for row in rows) if len({row["event_id"] for row in rows}) == 1 else None
-
-    return reached
-
-
-def online(column):
-    return lambda rows: sum(row[column] for row in rows if row["channel"] == "online")
-
-
-def limited(figure):
-    """Nothing where one of the rows has no limit."""
-    return lambda rows: None if any(row["capacity"] is None for row in rows) else figure(rows)
-
-
-def people(rows):
-    return len({row["person_id"] for row in rows})
-
-
-def net(*columns):
-    first, *others = columns
-    return lambda rows: sum(row[first] - sum(row[other] for other in others) for row in rows)
 
 
 class Core:
@@ -106,6 +59,7 @@ class Core:
             "visits": [self.of_event(row, row["first"]) for row in self.visits],
             "capacity": [self.of_event(row) for row in self.capacity()],
             "attendance": [self.of_event(row) for row in self.attendance()],
+            "presence": [self.of_event(row) for row in self.presence()],
             "payouts": self.payouts(),
             "attributed": self.attributed(),
         }
@@ -114,7 +68,7 @@ class Core:
         self.facts["cohorts"] = list(self.cohorts())
         self.facts["pace"] = list(self.pace(self.facts["sales"]))
         self.facts["usual_pace"] = self.usual_pace(self.facts["pace"])
-        self.facts["benchmark"] = list(benchmark(self.facts["sales"]))
+        self.facts["benchmark"] = list(benchmark(self.facts["sales"], self.events))
         core.close()
 
     def of_event(self, row, micros=None):
@@ -163,12 +117,13 @@ class Core:
 
     def order_facts(self):
         facts = []
-        none = {"placed": 0, "paid": 0, "order_cancelled": 0, "paid_minor": 0, "seconds": 0}
+        none = {"placed": 0, "paid": 0, "order_cancelled": 0, "paid_minor": 0, "seconds": 0, "timed": 0}
         for order in self.orders:
             facts.append({**self.of_order(order, order["placed_at"]), **none, "placed": 1})
             if order["paid_at"] is not None:
-                seconds = (order["paid_at"] - order["placed_at"]) // 1_000_000
-                paid = {"paid": 1, "paid_minor": order["total_minor"], "seconds": seconds}
+                paid = {"paid": 1, "paid_minor": order["total_minor"]}
+                if order["source"] is None and not order["reserved"] and order["total_minor"] > 0:
+                    paid |= {"timed": 1, "seconds": (order["paid_at"] - order["placed_at"]) // 1_000_000}
                 facts.append({**self.of_order(order, order["paid_at"]), **none, **paid})
             if order["cancelled_at"] is not None:
                 facts.append({**self.of_order(order, order["cancelled_at"]), **none, "order_cancelled": 1})
@@ -225,7 +180,17 @@ class Core:
         return self.read(
             "select organizer_id, event_id, count(*) as tickets, sum(not exists (select 1 from check_ins c where"
             "  c.ticket_id = t.ticket_id and c.accepted = 1 and c.annulled_at is null and c.kind = 'entry')) as absent"
-            " from tickets t where status = 'valid' group by organizer_id, event_id"
+            " from tickets t where status = 'valid' and blocked = 0 and not exists (select 1 from orders o where"
+            "  o.order_id = t.order_id and o.status = 'pending' and o.awaits_approval = 1)"
+            " group by organizer_id, event_id"
+        )
+
+    def presence(self):
+        """As the core counts it itself, scan by scan."""
+        return self.read(
+            "select l.organizer_id, l.event_id, l.name as check_in_list, sum(a.inside) as inside"
+            " from attendance a join check_in_lists l on l.check_in_list_id = a.check_in_list_id"
+            " group by l.check_in_list_id, l.organizer_id, l.event_id, l.name"
         )
 
     def capacity(self):
@@ -238,8 +203,10 @@ class Core:
         for row in self.read("select ticket_type_id from tickets where status = 'valid'"):
             sold[row["ticket_type_id"]] += 1
         pools = defaultdict(list)
-        for pool in self.read("select * from pools"):
-            if takers[pool["pool_id"]]:
+        known = self.read("select * from pools")
+        limited = set().union(*(takers[pool["pool_id"]] for pool in known if pool["capacity"] is not None))
+        for pool in known:
+            if takers[pool["pool_id"]] and (pool["capacity"] is not None or takers[pool["pool_id"]] - limited):
                 pools[pool["event_id"]].append(pool)
 
         def limit(pool):
@@ -286,9 +253,11 @@ class Core:
             placed = EPOCH + timedelta(microseconds=order["placed_at"])
             seen = [touch for touch in touches[order["person_id"]] if touch["source_at"] <= placed]
             named = {"touches": len(seen), "net": order["total_minor"] - order["refunded_minor"]}
-            for part in ("source", "medium", "campaign"):
+            # Of a session that met another source after the order, the first one.
+            last = max((last_touch(touch, placed) for touch in seen), key=lambda touch: touch[:2], default=None)
+            for part in PARTS:
                 named[f"first_{part}"] = seen[0][part] if seen else None
-                named[f"last_{part}"] = seen[-1][part] if seen else None
+                named[f"last_{part}"] = last[2][part] if last else None
             facts.append({**self.of_event(order, order["placed_at"]), **named})
         return facts
 
@@ -306,8 +275,11 @@ class Core:
         newest = defaultdict(int)
         for (organizer, _), ordered in months.items():
             newest[organizer] = max(newest[organizer], *ordered)
+        today = datetime.now(timezone.utc)
+        last_over = today.year * 12 + today.month - 2
         for (organizer, first), later in cohorts.items():
-            for months_later in range(newest[organizer] - first + 1):
+            # Of a month that is not over, its new buyers alone are known.
+            for months_later in range(max(min(newest[organizer], last_over) - first, 0) + 1):
                 row = {"organizer_id": organizer, "months_later": months_later, "people": later[months_later]}
                 after = {"came_back": row["people"], "may_come_back": later[0]} if months_later else NOBODY
                 yield {**row, **after, "at": datetime(first // 12, first % 12 + 1, 1)}
@@ -383,6 +355,12 @@ class Core:
         return facts
 
 
+def last_touch(session, placed):
+    """When, in which session and what: the last source that a session met before an order."""
+    last = session["last"] if session["last"]["at"] <= placed else session | {"at": session["source_at"]}
+    return last["at"], session["session_id"], last
+
+
 def habits(row):
     """How often and how long ago somebody has bought, in words."""
     often = next(words for most, words in FREQUENCY if row["orders"] <= most)
@@ -401,29 +379,48 @@ def price(currency, minor):
     return None if minor is None else minor / 10 ** {"JPY": 0, "KWD": 3}.get(currency, 2)
 
 
-def benchmark(sales):
-    """Figures of organizers, and their median where at least five have one."""
-    groups = defaultdict(list)
+def two_digits(value):
+    if not value:
+        return value
+    factor = 10.0 ** (1 - floor(log10(value)))
+    return floor(value * factor + 0.5) / factor
+
+
+def benchmark(sales, events):
+    """Figures of organizers, and the median of the others where at least five have one."""
+    groups, over = defaultdict(list), defaultdict(set)
+    for event in events.values():
+        if event["status"] == "ended":
+            over[event["organizer_id"], event["currency"]].add(event["event_id"])
     for row in sales:
         groups[row["organizer_id"], row["currency"]].append(row)
-    sold = total("sold_tickets")
+    sold, left = total("sold_tickets"), net("sold_tickets", "cancelled_tickets")
+
+    def ended(rows):
+        return over[rows[0]["organizer_id"], rows[0]["currency"]]
+
     kinds = {
-        "Tickets an event": share(sold, lambda rows: len({row["event_id"] for row in rows})),
-        "Average ticket": lambda rows: price(rows[0]["currency"], share(total("sold"), sold)(rows)),
+        "Tickets an event": share(
+            lambda rows: left([row for row in rows if row["event_id"] in ended(rows)]), lambda rows: len(ended(rows))
+        ),
+        # Divided in the same order, since what is rounded may lie in the middle.
+        "Average ticket": share(lambda rows: price(rows[0]["currency"], total("sold")(rows)), sold),
         "Part of tickets cancelled": share(total("cancelled_tickets"), sold),
         "Part of sales given as discounts": share(total("discount"), total("gross")),
     }
     for name, figure in kinds.items():
         values = {group: figure(rows) for group, rows in groups.items()}
         for (organizer, currency), value in values.items():
-            others = [other for (_, of), other in values.items() if of == currency and other is not None]
             if value is not None:
-                usual = median(others) if len(others) >= 5 else None
+                known = [group for group, other in values.items() if group[1] == currency and other is not None]
+                others = [values[group] for group in known if group[0] != organizer]
+                usual = two_digits(median(others)) if len(others) >= 5 else None
                 beside = value / usual if usual else None
                 row = {"organizer_id": organizer, "currency": currency, "figure": name, "at": None}
                 yield {**row, "value": value, "median": usual, "against_median": beside}
 
 
+PARTS = ("source", "medium", "campaign")
 STEPS = {"viewed": "event_view", "held": "hold_started", "checked_out": "checkout_started"}
 
 
@@ -442,7 +439,8 @@ def interactions(lake):
             visits[*key, row["event_id"]].append(row)
     facts = []
     for (organizer, day, session), seen in sessions.items():
-        named = next((row for row in seen if row["utm_source"] is not None), None)
+        sourced = [row for row in seen if row["utm_source"] is not None]
+        named, last = (sourced[0], sourced[-1]) if sourced else (None, None)
         facts.append({
             "organizer_id": organizer,
             "session_id": session,
@@ -452,7 +450,8 @@ def interactions(lake):
             "interactions": len(seen),
             "seconds": whole_seconds(seen[-1]["occurred_at"] - seen[0]["occurred_at"]),
             "checked_out": int(any(row["kind"] == "checkout_started" for row in seen)),
-            **{part: named and named[f"utm_{part}"] for part in ("source", "medium", "campaign")},
+            **{part: named and named[f"utm_{part}"] for part in PARTS},
+            "last": last and {"at": last["occurred_at"], **{part: last[f"utm_{part}"] for part in PARTS}},
         })
     looked = []
     for (organizer, _, _, event), seen in visits.items():

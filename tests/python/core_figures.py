@@ -9,7 +9,8 @@ import sys
 import urllib.request
 from collections import defaultdict
 
-from core_facts import Core, limited, mean, net, online, people, share, so_far, total
+from aggregates import limited, mean, net, of_one_figure, online, people, share, so_far, total
+from core_facts import Core
 
 CORE, LAKE, URL, TOKEN = sys.argv[1:]
 
@@ -28,7 +29,7 @@ METRICS = {
     "orders_cancelled": ("orders", total("order_cancelled")),
     "orders_expired": ("expired", total("expired")),
     "average_order": ("orders", share(total("paid_minor"), total("paid"))),
-    "seconds_to_payment": ("orders", share(online("seconds"), online("paid"))),
+    "seconds_to_payment": ("orders", share(total("seconds"), total("timed"))),
     "charged": ("money", total("charged")),
     "refunded": ("money", total("refunded")),
     "disputed": ("money", total("disputed")),
@@ -53,7 +54,7 @@ METRICS = {
     "hold_checkout_rate": ("visits", share(total("checked_out"), total("held"))),
     "seconds_to_hold": ("visits", share(total("seconds_to_hold"), total("timed_hold"))),
     "seconds_to_checkout": ("visits", share(total("seconds_to_checkout"), total("timed_checkout"))),
-    "inside": ("doors", net("entry", "exit")),
+    "inside": ("presence", total("inside")),
     "pending_refunds": ("money", total("pending_refund")),
     "absent": ("ended", total("absent")),
     "capacity": ("capacity", limited(total("capacity"))),
@@ -82,12 +83,12 @@ METRICS = {
     "tickets_so_far": ("pace", so_far("tickets")),
     "sales_so_far": ("pace", so_far("sales")),
     "usual_tickets_so_far": ("usual_pace", mean("usual_tickets_so_far")),
-    "own_figure": ("benchmark", mean("value")),
-    "platform_median": ("benchmark", mean("median")),
-    "against_median": ("benchmark", mean("against_median")),
+    "own_figure": ("benchmark", of_one_figure(mean("value"))),
+    "platform_median": ("benchmark", of_one_figure(mean("median"))),
+    "against_median": ("benchmark", of_one_figure(mean("against_median"))),
 }
 # The core does not keep when an order expired; the others are of all time.
-TIMELESS = {"capacity", "expired", "attendance", "payouts", "buyers", "pace", "usual_pace", "benchmark"}
+TIMELESS = {"capacity", "expired", "attendance", "presence", "payouts", "buyers", "pace", "usual_pace", "benchmark"}
 
 
 

@@ -1,4 +1,5 @@
--- The first of several texts: the least of them, each behind its time. Times up to here have as many digits.
+-- The first of several texts is the least of them, and the last one the greatest, each behind its time. Times up to
+-- here have as many digits.
 with orders as (
     select * from {{ ref('stg_orders') }}
     where status = 'paid' and channel = 'online'
@@ -9,21 +10,29 @@ touches as (
         organizer_id,
         person_id,
         source_at,
+        last_source_at,
         concat(
             cast(1062135596800000000 + cast(source_at as bigint) as varchar), session_id, chr(31),
             source, chr(31), medium, chr(31), campaign
-        ) as touch
+        ) as first_touch,
+        concat(
+            cast(1062135596800000000 + cast(last_source_at as bigint) as varchar), session_id, chr(31),
+            last_source, chr(31), last_medium, chr(31), last_campaign
+        ) as last_touch
     from {{ ref('sessions') }}
     where person_id is not null and source is not null
 ),
 
+-- Sessions keep their first and their last source. Of one that went on after the order the last may be too late.
 touched as (
     select
         orders.person_id,
         orders.order_id,
         count(*) as touches,
-        min(touches.touch) as first_touch,
-        max(touches.touch) as last_touch
+        min(touches.first_touch) as first_touch,
+        max(
+            case when touches.last_source_at <= orders.placed_at then touches.last_touch else touches.first_touch end
+        ) as last_touch
     from orders
     inner join touches
         on orders.organizer_id = touches.organizer_id

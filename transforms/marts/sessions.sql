@@ -1,4 +1,5 @@
--- The first of several texts: the least of them, each behind its time. Times up to here have as many digits.
+-- The first of several texts is the least of them, and the last one the greatest, each behind its time. Times up to
+-- here have as many digits.
 with interactions as (
     select
         *,
@@ -25,7 +26,9 @@ by_event as (
         count(*) filter (where kind = 'hold_started') as holds_started,
         count(*) filter (where kind = 'checkout_started') as checkouts_started,
         min(occurred_at) filter (where utm_source is not null) as source_at,
-        min(touch) as touch
+        min(touch) as touch,
+        max(occurred_at) filter (where utm_source is not null) as last_source_at,
+        max(touch) as last_touch
     from interactions
     group by organizer_id, received_on, session_id, event_id
 ),
@@ -46,7 +49,9 @@ visits as (
         sum(holds_started) as holds_started,
         sum(checkouts_started) as checkouts_started,
         min(source_at) as source_at,
-        min(touch) as touch
+        min(touch) as touch,
+        max(last_source_at) as last_source_at,
+        max(last_touch) as last_touch
     from by_event
     group by organizer_id, received_on, session_id
 )
@@ -68,5 +73,9 @@ select
     source_at,
     split_part(touch, chr(31), 2) as source,
     nullif(split_part(touch, chr(31), 3), '') as medium,
-    nullif(split_part(touch, chr(31), 4), '') as campaign
+    nullif(split_part(touch, chr(31), 4), '') as campaign,
+    last_source_at,
+    split_part(last_touch, chr(31), 2) as last_source,
+    nullif(split_part(last_touch, chr(31), 3), '') as last_medium,
+    nullif(split_part(last_touch, chr(31), 4), '') as last_campaign
 from visits

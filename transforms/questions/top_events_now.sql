@@ -1,12 +1,41 @@
-with sold as (
+with changes as (
+    select event_id, currency, change_type, quantity, total_minor, taken_back
+    from order_changes
+    where
+        paid_at > now() - interval '24 hours'
+        and change_type in ('order.paid', 'order.reduced', 'order.cancelled')
+),
+
+lines as (
+    select event_id, currency, unnest(taken_back) as taken
+    from changes
+    where change_type <> 'order.paid'
+),
+
+parts as (
+    select event_id, currency, quantity as sold, total_minor as sold_minor, 0 as cancelled, 0 as cancelled_minor
+    from changes
+    where change_type = 'order.paid'
+    union all
     select
         event_id,
         currency,
-        sum(quantity) as tickets,
-        sum(total_minor) as sales_minor
-    from orders
-    where paid_at > now() - interval '24 hours' and status = 'paid'
+        0 as sold,
+        0 as sold_minor,
+        taken['quantity'] as cancelled,
+        taken['amount_minor'] as cancelled_minor
+    from lines
+),
+
+sold as (
+    select
+        event_id,
+        currency,
+        sum(sold - cancelled) as tickets,
+        sum(sold_minor - cancelled_minor) as sales_minor
+    from parts
     group by event_id, currency
+    having sum(sold - cancelled) > 0
 ),
 
 viewed as (
