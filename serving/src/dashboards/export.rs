@@ -61,7 +61,7 @@ impl FromStr for FileFormat {
 
 /// What is cut without saying so would be taken for all there is.
 async fn refuse_cut(asking: &Asking, panel: &Panel, sql: &str) -> Result<()> {
-    if panel.question.is_some() || panel.limit.is_some() {
+    if panel.question.is_some() {
         return Ok(());
     }
     let count = format!("select count(*) as rows from ({sql})");

@@ -92,7 +92,7 @@ impl Asking {
                     _ => CHART_ROWS,
                 }));
                 // One more tells that there are more.
-                let asked = self.asked(panel, limit + 1, &mut data.notes).await?;
+                let asked = self.asked(panel, (limit + 1).min(FILE_ROWS), &mut data.notes).await?;
                 data.columns = asked.columns;
                 data.grain = asked.grain;
                 self.session_sql(&asked.sql).await?
@@ -100,7 +100,7 @@ impl Asking {
         };
         data.position = rows.watermark();
         data.rows = objects(rows).await?;
-        cut(data, most);
+        cut(panel, data, most);
         tidy(panel, data);
         Ok(())
     }
@@ -120,7 +120,7 @@ impl Asking {
         Ok(self.lake.session(&self.principal).sql(sql).await?)
     }
 
-    /// `most` rows, where the panel doesn't say how many.
+    /// The first `most` rows.
     async fn asked(&self, panel: &Panel, most: usize, notes: &mut Vec<String>) -> Result<Asked> {
         let mut filters: Vec<Filter> = panel.only.iter().map(filter).collect();
         let followed = self
@@ -154,7 +154,7 @@ impl Asking {
                 grain,
                 compare_to: compared.filter(|_| knows_days),
                 order_by: panel.order_by.clone(),
-                limit: Some(panel.limit.unwrap_or(most)),
+                limit: Some(most),
             }
         };
         let sql = match panel.kind {
@@ -341,13 +341,15 @@ pub(super) async fn objects(rows: QueryStream) -> Result<Vec<Row>> {
     Ok(values.filter_map(object).collect())
 }
 
-/// What there is no room for, and says so.
-fn cut(data: &mut PanelData, most: Option<usize>) {
+/// What there is no room for, and says so. Bars of so many are meant to be the largest.
+fn cut(panel: &Panel, data: &mut PanelData, most: Option<usize>) {
     if let Some(most) = most.filter(|most| data.rows.len() > *most) {
         data.rows.truncate(most);
-        data.notes.push(format!(
-            "These are the first {most} rows. Choose a shorter range or a filter to see the rest."
-        ));
+        if panel.kind != Kind::Bar || panel.limit.is_none() {
+            let note =
+                format!("These are the first {most} rows. The files have all; so has a shorter range or a filter.");
+            data.notes.push(note);
+        }
     }
 }
 
@@ -423,13 +425,14 @@ mod tests {
 
     #[test]
     fn what_is_cut_says_so() {
-        let mut data = PanelData::of(&panel("{ id: a, kind: figures, metrics: [net_sales] }"));
+        let figures = panel("{ id: a, kind: figures, metrics: [net_sales] }");
+        let mut data = PanelData::of(&figures);
         data.rows = vec![Row::new(); 3];
         for whole in [None, Some(3)] {
-            cut(&mut data, whole);
+            cut(&figures, &mut data, whole);
             assert_eq!((data.rows.len(), data.notes.len()), (3, 0));
         }
-        cut(&mut data, Some(2));
+        cut(&figures, &mut data, Some(2));
         assert_eq!(data.rows.len(), 2);
         assert!(
             data.notes[0].starts_with("These are the first 2 rows."),

@@ -30,6 +30,8 @@ pub struct MetricView {
     dimensions: &'static [String],
     /// Whether it can be asked a minute and an hour, and not only a day.
     minutes: bool,
+    /// Whether it can be asked of some days; what is of all time cannot.
+    days: bool,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -90,6 +92,7 @@ pub async fn list_metrics(_: Identity) -> Json<Vec<MetricView>> {
         good: metric.about.good,
         dimensions: &metric.dimensions,
         minutes: matches!(metric.time, Time::Instant(_)),
+        days: metric.time != Time::Whole,
     });
     Json(views.collect())
 }

@@ -32,6 +32,7 @@ export interface Metric {
   label: string;
   format: string;
   minutes?: boolean;
+  days?: boolean;
 }
 
 export const WINDOWS: Record<string, string> = {
@@ -90,7 +91,8 @@ export async function alertRule(
   currencies: string[],
   rule?: AlertRule,
 ): Promise<boolean> {
-  const found = await metrics();
+  // What is of all time has no last hour and no last day.
+  const found = (await metrics()).filter(({ days }) => days !== false);
   const select = choice(
     "metric",
     found.map(({ name, label }) => [name, label]),
