@@ -6,32 +6,34 @@ with orders as (
 ),
 
 touches as (
-    select
-        organizer_id,
-        person_id,
-        source_at,
-        last_source_at,
-        concat(
-            cast(1062135596800000000 + cast(source_at as bigint) as varchar), session_id, chr(31),
-            source, chr(31), medium, chr(31), campaign
-        ) as first_touch,
-        concat(
-            cast(1062135596800000000 + cast(last_source_at as bigint) as varchar), session_id, chr(31),
-            last_source, chr(31), last_medium, chr(31), last_campaign
-        ) as last_touch
-    from {{ ref('sessions') }}
+    select * from {{ ref('sessions') }}
     where person_id is not null and source is not null
 ),
 
--- Sessions keep their first and their last source. Of one that went on after the order the last may be too late.
+-- Sessions keep their first and their last source. Of one that went on after the order the last may be too late. What is
+-- long is put together behind the join, which may have to sort.
 touched as (
     select
         orders.person_id,
         orders.order_id,
         count(*) as touches,
-        min(touches.first_touch) as first_touch,
+        min(concat(
+            cast(1062135596800000000 + cast(touches.source_at as bigint) as varchar), touches.session_id, chr(31),
+            touches.source, chr(31), touches.medium, chr(31), touches.campaign
+        )) as first_touch,
         max(
-            case when touches.last_source_at <= orders.placed_at then touches.last_touch else touches.first_touch end
+            case
+                when touches.last_source_at <= orders.placed_at
+                    then concat(
+                        cast(1062135596800000000 + cast(touches.last_source_at as bigint) as varchar),
+                        touches.session_id, chr(31),
+                        touches.last_source, chr(31), touches.last_medium, chr(31), touches.last_campaign
+                    )
+                else concat(
+                    cast(1062135596800000000 + cast(touches.source_at as bigint) as varchar), touches.session_id, chr(31),
+                    touches.source, chr(31), touches.medium, chr(31), touches.campaign
+                )
+            end
         ) as last_touch
     from orders
     inner join touches

@@ -1,5 +1,5 @@
 -- The first of several texts: the least of them, each behind its time. Times up to here have as many digits.
-with paid as (
+with orders as (
     select
         *,
         concat(
@@ -7,19 +7,6 @@ with paid as (
         ) as placed
     from {{ ref('stg_orders') }}
     where status = 'paid'
-),
-
--- What was taken back of orders as a whole is not among them: these are not paid any more.
-lines as (
-    select person_id, order_id, unnest(taken_back) as taken
-    from {{ source('lake', 'order_changes') }}
-    where change_type = 'order.reduced'
-),
-
-reduced as (
-    select person_id, order_id, sum(taken['quantity']) as tickets
-    from lines
-    group by person_id, order_id
 ),
 
 sessions as (
@@ -38,19 +25,18 @@ sessions as (
 
 by_event as (
     select
-        paid.organizer_id,
-        paid.person_id,
-        paid.currency,
-        paid.event_id,
+        organizer_id,
+        person_id,
+        currency,
+        event_id,
         count(*) as orders,
-        sum(paid.quantity - coalesce(reduced.tickets, 0)) as tickets,
-        sum(paid.total_minor - paid.refunded_minor) as spend_minor,
-        min(paid.placed_at) as first_order_at,
-        max(paid.placed_at) as last_order_at,
-        min(paid.placed) as placed
-    from paid
-    left join reduced on paid.person_id = reduced.person_id and paid.order_id = reduced.order_id
-    group by paid.organizer_id, paid.person_id, paid.currency, paid.event_id
+        sum(quantity) as tickets,
+        sum(total_minor - refunded_minor) as spend_minor,
+        min(placed_at) as first_order_at,
+        max(placed_at) as last_order_at,
+        min(placed) as placed
+    from orders
+    group by organizer_id, person_id, currency, event_id
 ),
 
 bought as (
