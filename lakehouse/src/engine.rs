@@ -12,6 +12,7 @@ use crate::{
     options::LakeOptions,
     scan::object_store_url,
     session::Principal,
+    spill::SpillPool,
     store::Store,
     sum::CheckedSum,
 };
@@ -20,7 +21,7 @@ use datafusion::{
     execution::{
         FunctionRegistry, SessionState, SessionStateBuilder,
         disk_manager::{DiskManagerBuilder, DiskManagerMode},
-        memory_pool::{FairSpillPool, GreedyMemoryPool, MemoryPool},
+        memory_pool::{GreedyMemoryPool, MemoryPool},
         object_store::{DefaultObjectStoreRegistry, ObjectStoreRegistry},
         runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
     },
@@ -170,7 +171,7 @@ impl Engine {
 
     /// The same for few operators that each want more than there is: they have equal shares and spill the rest.
     pub(crate) fn spilling_state(&self, catalog: Option<Catalog>, memory: usize) -> Result<SessionState> {
-        self.state_with(catalog, Arc::new(FairSpillPool::new(memory)))
+        self.state_with(catalog, Arc::new(SpillPool::new(memory)))
     }
 
     fn state_with(&self, catalog: Option<Catalog>, memory: Arc<dyn MemoryPool>) -> Result<SessionState> {

@@ -37,6 +37,7 @@ mod scan;
 mod session;
 mod size;
 mod snapshot;
+mod spill;
 mod store;
 mod sum;
 mod system;
