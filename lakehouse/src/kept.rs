@@ -35,6 +35,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 /// Files below this size are merged when there are many: each makes every query slower.
@@ -171,16 +172,10 @@ async fn revise(lake: &Lake, moment: &Moment, revision: Revision) -> Result<Revi
     if let Replaces::Keys(keys) = &revision.replaces {
         gone = rewrite(&state, &table, keys, &mut writer).await?;
     }
-    for part in &revision.rows {
-        let plan = state.create_logical_plan(part).await?;
-        let plan = state.create_physical_plan(&plan).await?;
-        let mut rows = execute_stream(plan, state.task_ctx())?;
-        while let Some(batch) = rows.next().await {
-            let batch = normalized(&batch?, &schema)?;
-            if batch.num_rows() > 0 {
-                writer.write(&batch).await?;
-            }
-        }
+    let limit = inner.options.run_timeout;
+    for rows in &revision.rows {
+        let computed = timeout(limit, compute(&state, rows, &schema, &mut writer));
+        computed.await.map_err(|_| Error::Timeout(limit))??;
     }
     let adds = table.store.finish(writer).await?;
     let reached = moment.position().to_offsets(revision.fingerprint);
@@ -214,6 +209,19 @@ async fn revise(lake: &Lake, moment: &Moment, revision: Revision) -> Result<Revi
             Ok(Revised::Overtaken)
         }
     }
+}
+
+async fn compute(state: &SessionState, rows: &str, schema: &SchemaRef, writer: &mut DeltaWriter) -> Result<()> {
+    let plan = state.create_logical_plan(rows).await?;
+    let plan = state.create_physical_plan(&plan).await?;
+    let mut rows = execute_stream(plan, state.task_ctx())?;
+    while let Some(batch) = rows.next().await {
+        let batch = normalized(&batch?, schema)?;
+        if batch.num_rows() > 0 {
+            writer.write(&batch).await?;
+        }
+    }
+    Ok(())
 }
 
 /// The table as it was at the moment; a new one, or one with other columns, where that is what the revision needs.

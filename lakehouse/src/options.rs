@@ -32,6 +32,8 @@ pub struct LakeOptions {
     pub query_memory_bytes: usize,
     /// What a run that computes kept rows may take; there is one at a time.
     pub run_memory_bytes: usize,
+    /// And how long each of its queries may take. One that waits for itself would hold up all others' runs.
+    pub run_timeout: Duration,
     pub query_timeout: Duration,
     /// Queries that run at once; more wait up to `query_queue`, then are told to come back.
     pub query_slots: usize,
@@ -76,6 +78,7 @@ impl Default for LakeOptions {
             idle_lag: Duration::from_secs(60),
             query_memory_bytes: 192 << 20,
             run_memory_bytes: 384 << 20,
+            run_timeout: Duration::from_secs(15 * 60),
             query_timeout: Duration::from_secs(60),
             query_slots: 6,
             query_queue: Duration::from_secs(10),

@@ -115,6 +115,26 @@ async fn a_mart_that_failed_rests_before_it_is_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_ends_at_its_time_limit_and_marts_answer_without_it() {
+    let mut world = world::World::new("time limits");
+    let no_time = LakeOptions {
+        run_timeout: Duration::ZERO,
+        ..manual()
+    };
+    let lake = Lake::open(&world.url(), no_time).await.unwrap();
+    let runner = runner(&lake).await;
+    (0..200).for_each(|_| world.step());
+    world.tell(&lake).await;
+    let sales = runner.project().transform("sales").unwrap();
+    let ran = runner.run_transform(sales, false).await;
+    assert!(matches!(ran, Err(lakehouse::Error::Timeout(_))), "{ran:?}");
+    let moment = runner.moment().await.unwrap();
+    let (answer, rebuild) = answer_and_rebuild(runner.project(), sales, &moment).await;
+    assert!(!answer.is_empty());
+    assert_eq!(answer, rebuild);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_test_of_the_project_passes_on_a_made_up_history() {
     let mut world = world::World::new("tests of transforms");
     let lake = Lake::open(&world.url(), manual()).await.unwrap();
