@@ -79,6 +79,7 @@ impl Session {
         let (watermark, deadline) = (query.watermark, query.deadline);
         let stop = query.held.1.stop.clone();
         let stopped = stop.clone();
+        let limit = self.lake.inner.options.query_timeout;
         let (started, schema) = oneshot::channel();
         let (sender, batches) = mpsc::channel(2);
         let session = self.clone();
@@ -90,7 +91,10 @@ impl Session {
                     Ok(rows) => {
                         if started.send(Ok(rows.schema())).is_ok() {
                             // Whoever stops reading must not keep others from asking.
-                            let _ = tokio::time::timeout_at(deadline, forward(rows, &sender)).await;
+                            let forwarded = tokio::time::timeout_at(deadline, forward(rows, &sender)).await;
+                            if forwarded.is_err() {
+                                let _ = sender.try_send(Err(Error::Timeout(limit)));
+                            }
                         }
                     }
                     Err(error) => drop(started.send(Err(error))),
@@ -102,7 +106,6 @@ impl Session {
             }
         });
         let task = AbortOnDropHandle::new(task);
-        let limit = self.lake.inner.options.query_timeout;
         let schema = tokio::time::timeout_at(deadline, schema)
             .await
             .map_err(|_| Error::Timeout(limit))?;
