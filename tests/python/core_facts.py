@@ -328,7 +328,7 @@ class Core:
     def people(self):
         sources = {}
         for session in self.sourced():
-            sources.setdefault(session["person_id"], session["source"])
+            sources.setdefault(session["person_id"], (session["source_at"], session["source"]))
         bought, everything = defaultdict(list), defaultdict(list)
         for order in self.orders:
             if order["status"] == "paid":
@@ -338,6 +338,8 @@ class Core:
         for (organizer, person, currency), orders in bought.items():
             first = min(orders, key=lambda order: (order["placed_at"], order["order_id"]))
             all_orders = everything[organizer, person]
+            met_at, source = sources.get(person, (None, None))
+            led = source and met_at <= min(order["placed_at"] for order in all_orders)
             is_first = currency == min((order["placed_at"], order["currency"]) for order in all_orders)[1]
             facts.append({
                 "organizer_id": organizer,
@@ -347,7 +349,7 @@ class Core:
                 "returned": int(is_first and len(all_orders) > 1),
                 "at": local(first["placed_at"], "UTC"),
                 "first_channel": (first["source"] or "online").split(":")[0],
-                "first_source": sources.get(person),
+                "first_source": source if led else None,
                 "orders": len(orders),
                 "last": max(order["placed_at"] for order in orders),
                 "spend": sum(order["total_minor"] - order["refunded_minor"] for order in orders),

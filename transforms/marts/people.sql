@@ -15,6 +15,7 @@ sessions as (
         person_id,
         min(started_at) as first_seen_at,
         count(*) as sessions,
+        min(source_at) as first_touch_at,
         min(case when source is not null then concat(
             cast(1062135596800000000 + cast(source_at as bigint) as varchar), session_id, chr(31), source
         ) end) as touch
@@ -66,7 +67,12 @@ select
     bought.first_order_at,
     bought.last_order_at,
     bought.first_channel,
-    split_part(sessions.touch, chr(31), 2) as first_source,
+    -- What somebody meets later has not led to them.
+    case
+        when sessions.first_touch_at
+            <= min(bought.first_order_at) over (partition by bought.organizer_id, bought.person_id)
+            then split_part(sessions.touch, chr(31), 2)
+    end as first_source,
     sessions.first_seen_at,
     coalesce(sessions.sessions, 0) as sessions,
     sum(bought.orders) over (partition by bought.organizer_id, bought.person_id) as all_orders,
