@@ -6,6 +6,7 @@ select
     check_ins.accepted,
     check_ins.reason,
     check_ins.forced,
+    check_ins.annulled_at,
     orders.code as order_code,
     ticket_types.name as ticket_type,
     -- personal: people.name as attendee_name, people.email as attendee_email,

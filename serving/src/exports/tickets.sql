@@ -1,7 +1,7 @@
 with entries as (
     select ticket_id, min(scanned_at) as first_entry_at
     from check_ins
-    where event_id = $event_id and accepted and kind = 'entry'
+    where event_id = $event_id and accepted and annulled_at is null and kind = 'entry'
     group by ticket_id
 )
 

@@ -100,6 +100,30 @@ fn case_46_export_cells_are_neutralised() {
 }
 
 #[test]
+fn a_scan_that_was_taken_back_says_so_and_let_nobody_in() {
+    let shared = server();
+    let admin = shared.server.admin();
+    let show = Show::open(&admin, None, 700);
+    let buyer = Buyer {
+        client: shared.server.public(),
+        show: &show,
+    };
+    let shown = scan(&buyer.codes(&buyer.buy(1))[0]);
+    let door = shared.server.bearer(&token(&admin, &show.organizer_id, "door"));
+    door.post(&show.redeem_path(), &shown).expect(200);
+    let of_event = |from: &str| format!("select count(*) from {from} event_id = '{}'", show.event_id);
+    eventually_counts(&admin, &of_event("check_ins where"), 1);
+    let rows = |what: &str| csv_rows(&export(&admin, &show, &format!("{what}.csv")));
+    assert_ne!(rows("tickets")[0]["first_entry_at"], "");
+    assert_eq!(rows("check-ins")[0]["annulled_at"], "");
+    let annul = format!("/v1/check-in-lists/{}/annul", show.check_in_list_id);
+    door.post(&annul, &json!({ "nonce": shown["nonce"] })).expect(200);
+    eventually_counts(&admin, &of_event("check_ins where annulled_at is not null and"), 1);
+    assert_eq!(rows("tickets")[0]["first_entry_at"], "");
+    assert_ne!(rows("check-ins")[0]["annulled_at"], "");
+}
+
+#[test]
 fn personal_data_is_exported_for_who_may_read_orders() {
     let shared = server();
     let admin = shared.server.admin();
