@@ -36,6 +36,9 @@ help:
 	@echo "make fuzz   random ticket codes for MINUTES (10), with the coverage that they reach as the guide"
 	@echo "make services, make services-stop   the servers of the tests, left running for work on them"
 
+# Only tests and benchmarks run servers.
+demo lint fuzz: EMBEDDED = 1
+
 demo: build
 	$(CARGO_TARGET_DIR)/debug/bilten demo $(ARGS)
 
