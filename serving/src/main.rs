@@ -10,6 +10,10 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // Memory that is given back in small parts stays taken where it lies in huge pages: a fifth of all, after a burst of
+    // interactions.
+    #[cfg(target_os = "linux")]
+    let _ = nix::sys::prctl::set_thp_disable(true);
     let cli = Cli::parse();
     let serves = cli.serves_as().is_some();
     match run(cli) {
