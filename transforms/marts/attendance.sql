@@ -20,7 +20,7 @@ issued as (
         tickets.organizer_id,
         tickets.event_id,
         tickets.status = 'valid' and tickets.blocked as is_blocked,
-        -- The doors refuse all others.
+        -- Who is to pay at the door is expected too; the doors refuse all others.
         tickets.status = 'valid' and not tickets.blocked and unapproved.order_id is null as is_expected,
         entries.first_at,
         entries.last_at

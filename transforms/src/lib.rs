@@ -50,7 +50,8 @@
 //!   compares every transform's answer with a rebuild after every step.
 //!
 //! Money never adds across currencies: every row has one. A day in a mart about events is a day of the event's own time
-//! zone, which may change: so rows are kept by the minute in UTC, and views make days of them.
+//! zone, which may change: so rows are kept by the minute or the quarter of an hour in UTC, and those by day, whose key is
+//! the event, are computed again when it does.
 
 mod answer;
 mod check;

@@ -193,7 +193,7 @@ pub(super) fn of_metrics(
     columns.extend(metrics.iter().map(|metric| Column {
         label: metric.about.label.clone(),
         good: Some(metric.about.good),
-        counted: metric.is_counted(),
+        counted: !metric.about.nullable,
         // What is of all time has no days before.
         before: (compared && metric.time != Time::Whole).then(|| format!("{}_before", metric.name)),
         ..Column::plain(&metric.name, Role::Metric, of_metric(metric.about.format))

@@ -14,6 +14,7 @@ mod files;
 mod gaps;
 mod live;
 mod names;
+mod notes;
 mod options;
 mod page;
 mod panel;

@@ -3,7 +3,7 @@
 
 use super::{
     columns::{self, CURRENCY, Column, Format, PanelData, Role, Row},
-    gaps,
+    gaps, notes,
     page::{Kind, Page, Panel, filter},
     range::Range,
     state::State,
@@ -67,13 +67,14 @@ impl Asking {
         if let Err(problem) = self.fill(panel, &mut data).await {
             data.rows.clear();
             data.passing = ["busy", "unavailable", "timeout"].contains(&problem.code.as_ref());
-            data.error = Some(what_to_do(&problem));
+            data.error = Some(notes::what_to_do(&problem));
         } else if !data.says_something() || names_nothing(panel, &data.rows) {
             data.rows.clear();
             data.empty = Some(self.why_empty(panel));
         } else {
             gaps::fill(panel, &mut data, self.range(panel).days(self.today()), self.today());
-            data.notes.extend(panel.note.clone().or_else(|| self.note(panel)));
+            data.notes
+                .extend(panel.note.clone().or_else(|| self.note(panel).map(str::to_owned)));
         }
         data
     }
@@ -193,50 +194,9 @@ impl Asking {
         Ok(rows.iter().map(value).collect())
     }
 
-    fn why_empty(&self, panel: &Panel) -> String {
-        if !self.has_events {
-            return "Create your first event: what happens with it shows here within a second.".to_owned();
-        }
-        if let Some(empty) = &panel.empty {
-            return empty.clone();
-        }
-        let days = self.range(panel).days(self.today());
-        let follows_range = panel.range.is_none() && knows_days(panel) && days != (None, None);
-        let mut filters = self.state.filters.keys();
-        if panel.question.is_none() && filters.any(|dimension| !panel.without.contains(dimension)) {
-            let longer = if follows_range {
-                ", or choose a longer range"
-            } else {
-                ""
-            };
-            return format!("Nothing matches these filters. Clear them{longer}.");
-        }
-        match panel.range {
-            _ if follows_range => "Nothing happened in these days. Choose a longer range.".to_owned(),
-            Some(range) => format!(
-                "Nothing happened. These days are always shown here: {}.",
-                range.label(self.today())
-            ),
-            None => "Nothing has happened here yet.".to_owned(),
-        }
-    }
-
-    /// Days are chosen, and the panel knows none.
-    fn note(&self, panel: &Panel) -> Option<String> {
-        let ignored = panel.question.is_none() && panel.range.is_none() && !knows_days(panel);
-        let chosen = self.state.range.days(self.today()) != (None, None);
-        (ignored && chosen).then(|| "Of all time, whatever days are chosen above.".to_owned())
-    }
-
-    fn range(&self, panel: &Panel) -> Range {
+    pub(super) fn range(&self, panel: &Panel) -> Range {
         panel.range.unwrap_or(self.state.range)
     }
-}
-
-/// Whether days can be chosen for it.
-fn knows_days(panel: &Panel) -> bool {
-    let metrics = panel.metrics.iter().filter_map(|name| metrics::metric(name));
-    metrics.into_iter().any(|metric| metric.time != Time::Whole)
 }
 
 /// Rows by what none of them has, of a panel that says what that means.
@@ -383,19 +343,6 @@ fn tidy(panel: &Panel, data: &mut PanelData) {
         if let Some(known) = currency.and_then(|code| code.parse::<domain::Currency>().ok()) {
             data.decimals.insert(known.as_str().to_owned(), known.decimals());
         }
-    }
-}
-
-/// A problem as a panel says it.
-fn what_to_do(problem: &Problem) -> String {
-    match problem.code.as_ref() {
-        "timeout" | "resources_exhausted" => {
-            "This takes too long to compute. Choose a shorter range, or filter it.".to_owned()
-        }
-        "busy" => "Too many questions are being answered. This one comes by itself in a moment.".to_owned(),
-        "unavailable" => "The lake can't answer now. This comes back by itself; the server's log tells why.".to_owned(),
-        "internal" => "The server failed at this panel; its log tells why.".to_owned(),
-        _ => problem.detail.clone(),
     }
 }
 

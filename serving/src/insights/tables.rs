@@ -138,7 +138,7 @@ mod tests {
     fn column(name: &str, role: Role, format: Format, before: bool) -> Column {
         Column {
             label: format!("The {name}"),
-            counted: metrics::metric(name).is_some_and(metrics::Metric::is_counted),
+            counted: metrics::metric(name).is_some_and(|metric| !metric.about.nullable),
             before: before.then(|| format!("{name}_before")),
             ..Column::plain(name, role, format)
         }

@@ -95,8 +95,8 @@ async fn see(app: &App, rule: &Stored<AlertRule>, at: Timestamp) -> Result<(Seen
     }
     let seen = Seen {
         // What is counted is 0 where there is nothing.
-        value: values[0].or(metric.is_counted().then_some(0.0)),
-        usual: alert::usual(&values[1..], metric.is_counted()),
+        value: values[0].or((!metric.about.nullable).then_some(0.0)),
+        usual: alert::usual(&values[1..], !metric.about.nullable),
     };
     let value = seen.value.map_or("–".to_owned(), |value| {
         words::figure(value, metric.about.format, rule.currency, rule.language)

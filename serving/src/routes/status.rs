@@ -44,7 +44,7 @@ pub struct ProcessView {
     url: String,
     started_at: String,
     seen_at: String,
-    /// The leases that it holds: `relay`, `worker`.
+    /// The leases that it holds: `relay`, `worker`, `transforms`, `insights`.
     leads: Vec<String>,
     /// The last change that its queries see.
     visible_seq: Option<i64>,

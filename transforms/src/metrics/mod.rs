@@ -39,6 +39,11 @@ impl Metric {
         }
     }
 
+    /// Its days are those of each event's time zone; of what is about no event, such as a visit, they are UTC's.
+    pub fn is_about_events(&self) -> bool {
+        self.dimensions.iter().any(|dimension| dimension == "event_id")
+    }
+
     /// The mart that answers at a grain (or for a whole range), and its time.
     pub(crate) fn source(&self, grain: Option<Grain>) -> (&str, Time) {
         match &self.by_day {
@@ -60,6 +65,9 @@ pub struct AboutMetric {
     /// What it counts: `minor` (minor units of a currency), `tickets`, `ratio`, `seconds`, …
     pub unit: String,
     pub format: Format,
+    /// It is nothing, and not 0, where there are no rows: what is divided, and what is not always known.
+    #[serde(default)]
+    pub nullable: bool,
     pub good: Good,
 }
 
@@ -226,6 +234,12 @@ mod tests {
                 Format::Integer | Format::Decimal => !["minor", "ratio", "seconds"].contains(&about.unit.as_str()),
             };
             assert!(fits, "{name}: {} is no unit of its format", about.unit);
+            let divides = about.expression.contains(" / ") || about.expression.contains("avg(");
+            let depends = about.expression.starts_with("case ");
+            assert!(
+                about.nullable || !divides && !depends,
+                "{name} is not 0 where there is nothing"
+            );
         }
     }
 

@@ -300,7 +300,7 @@ impl MetricQuery {
         let mut zoned = self.grain.is_some() || self.from.is_some() || self.to.is_some();
         let at = match &time {
             Time::Day(column) => Some(format!("cast(m.{column} as timestamp)")),
-            Time::Instant(column) if about_events(own[0]) => {
+            Time::Instant(column) if own[0].is_about_events() => {
                 Some(format!("local_time(m.{column}, coalesce({EVENTS}.timezone, 'UTC'))"))
             }
             Time::Instant(column) => Some(format!("local_time(m.{column}, 'UTC')")),
@@ -453,22 +453,10 @@ impl Compare {
     }
 }
 
-impl Metric {
-    /// Whether it is 0 where there is nothing. What is divided is nothing there, and so is what holds under a condition
-    /// alone, as a capacity where there is no limit.
-    pub fn is_counted(&self) -> bool {
-        !is_quotient(self) && !self.about.expression.starts_with("case ")
-    }
-}
-
 /// Counts and sums are whole, what is divided is not.
 fn is_quotient(metric: &Metric) -> bool {
     let expression = &metric.about.expression;
     expression.contains(" / ") || expression.contains("avg(")
-}
-
-fn about_events(metric: &Metric) -> bool {
-    metric.dimensions.iter().any(|dimension| dimension == "event_id")
 }
 
 fn expression(dimension: &str) -> String {
