@@ -26,7 +26,7 @@ use report::Report;
 use std::{path::PathBuf, time::Duration};
 use tests::{Home, cluster::Services};
 
-/// As the program has it: what is asked in this process has to take as long as there.
+/// As the program has it, without huge pages too: what is asked in this process has to take as long as there.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
@@ -104,6 +104,8 @@ fn number(given: Option<String>) -> u64 {
 }
 
 fn main() {
+    #[cfg(target_os = "linux")]
+    nix::sys::prctl::set_thp_disable(true).unwrap();
     let arguments = Arguments::read();
     let mut report = Report::new(arguments.quick);
     if arguments.has("lake") {
