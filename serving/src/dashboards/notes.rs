@@ -2,6 +2,7 @@
 
 use super::{page::Panel, panel::Asking};
 use crate::problem::Problem;
+use chrono_tz::Tz;
 use transforms::metrics::{self, Metric, Time};
 
 impl Asking {
@@ -42,7 +43,7 @@ impl Asking {
         let mut metrics = panel.metrics.iter().filter_map(|name| metrics::metric(name));
         match knows_days(panel) {
             false if panel.range.is_none() => Some("Of all time, whatever days are chosen above."),
-            true if !metrics.any(Metric::is_about_events) => Some("Days are UTC."),
+            true if self.zone != Tz::UTC && !metrics.any(Metric::is_about_events) => Some("Days are UTC."),
             _ => None,
         }
     }
